@@ -1,0 +1,24 @@
+"""The Celery application: `celery -A config worker`, `celery -A config beat`."""
+
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import beat_init, celeryd_init
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+app = Celery("oig")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+# Not at import: the web processes and every command import this module too.
+@celeryd_init.connect
+@beat_init.connect
+def join_local_servers(**_: Any) -> None:
+    """A worker or beat runs on the embedded servers where the environment names no others."""
+    from config import local
+
+    local.directory().mkdir(parents=True, exist_ok=True)
+    local.join()
