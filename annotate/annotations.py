@@ -1,0 +1,134 @@
+"""What annotators say, append-only: submit, undo, and the cut up to which a snapshot counts."""
+
+from __future__ import annotations
+
+import enum
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from annotate import assignments
+from annotate.errors import AnswerRefused
+from annotate.models import Annotation, Annotator, Assignment, Campaign
+from labels.models import Label, LabelSet
+
+
+class Outcome(enum.Enum):
+    """What became of a submit; each is good news to its author."""
+
+    SAVED = "saved"
+    SURPLUS = "saved; it came after the reservation had ended and others had filled the place, so it is not counted"
+    ALREADY_SAVED = "already saved"
+    ALREADY_ANSWERED = "you had answered this one before (in another tab?); your first answer stands"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A base vote and the tags that were answered, by label code."""
+
+    choice: str
+    tags: Mapping[str, bool]
+
+
+@transaction.atomic
+def submit(assignment: Assignment, answer: Answer, key: uuid.UUID) -> Outcome:
+    """Store the answer of the assignment's annotator and count it if its slot is still theirs or free again.
+
+    The same ``key`` twice is one annotation. Raises AnswerRefused if the answer does not fit the label set.
+    """
+    choice = _resolve(assignment.unit.campaign.label_set, answer)
+    assignments.lock(assignment.annotator)
+    if Annotation.objects.filter(unit=assignment.unit, annotator=assignment.annotator, key=key).exists():
+        return Outcome.ALREADY_SAVED
+    held = _current(assignment)
+    if held.state in (Assignment.State.SUBMITTED, Assignment.State.SURPLUS):
+        return Outcome.ALREADY_ANSWERED
+    counts = held.state == Assignment.State.LIVE or assignments.has_open_slot(held.unit)
+    held.state = Assignment.State.SUBMITTED if counts else Assignment.State.SURPLUS
+    held.reason, held.ended_at = "", timezone.now()
+    held.save(update_fields=["state", "reason", "ended_at"])
+    _append(held, choice=choice, tags=dict(answer.tags), surplus=not counts, key=key)
+    return Outcome.SAVED if counts else Outcome.SURPLUS
+
+
+@transaction.atomic
+def undo(annotator: Annotator, campaign: Campaign) -> tuple[Assignment, Annotation] | None:
+    """Withdraw the annotator's last counted answer in an open campaign and give its unit back to them.
+
+    Returns the assignment, live again in the slot it never left, and the withdrawn annotation (to fill the form with);
+    None if there is nothing to undo. What the person held meanwhile is returned and served again afterwards.
+    """
+    assignments.lock(annotator)
+    if not Campaign.objects.open_to(annotator).filter(pk=campaign.pk).exists():
+        return None
+    mine = Assignment.objects.filter(annotator=annotator, unit__campaign=campaign).select_related("unit", "annotator")
+    submitted = mine.filter(state=Assignment.State.SUBMITTED)
+    last = submitted.select_for_update(of=("self",)).order_by("-ended_at", "-id").first()
+    if last is None:
+        return None
+    for held in mine.live():
+        assignments.release(held, Assignment.Reason.UNDO)
+    withdrawn = _tip(last)
+    if withdrawn is None:
+        raise RuntimeError(f"{last} is submitted but has no annotation")
+    _append(last, choice=None, tags={}, surplus=False, key=uuid.uuid4())
+    now = timezone.now()
+    last.state, last.ended_at = Assignment.State.LIVE, None
+    last.claimed_at, last.expires_at = now, now + campaign.lease
+    last.save(update_fields=["state", "ended_at", "claimed_at", "expires_at"])
+    return last, withdrawn
+
+
+def take_cut() -> int:
+    """Return the id of the last annotation, such that no annotation with a smaller id can still be committed.
+
+    Sequence numbers commit out of order. The SHARE lock waits for every open transaction that has inserted an
+    annotation and keeps new ones out for the length of one query. Call it outside a transaction.
+    """
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE annotate_annotation IN SHARE MODE")
+        cursor.execute("SELECT coalesce(max(id), 0) FROM annotate_annotation")
+        return int(cursor.fetchone()[0])
+
+
+def _resolve(label_set: LabelSet, answer: Answer) -> Label:
+    """The label of the base vote; raises AnswerRefused for labels that the set does not have."""
+    labels = {(label.kind, label.code): label for label in label_set.labels.all()}
+    for code in answer.tags:
+        if ("tag", code) not in labels:
+            raise AnswerRefused(f"{label_set} has no tag {code!r}; reload the page and answer again")
+    if ("option", answer.choice) not in labels:
+        raise AnswerRefused("Choose one of the answers before you submit")
+    return labels["option", answer.choice]
+
+
+def _current(assignment: Assignment) -> Assignment:
+    """The assignment locked and as it is now; or the one that the person holds on the same unit since."""
+    same = Assignment.objects.select_for_update(of=("self",)).select_related("unit", "annotator")
+    rows = same.filter(unit=assignment.unit, annotator=assignment.annotator)
+    holding = rows.filter(state__in=[Assignment.State.LIVE, Assignment.State.SUBMITTED]).first()
+    return holding or rows.get(pk=assignment.pk)
+
+
+def _tip(assignment: Assignment) -> Annotation | None:
+    """The last annotation of the assignment's annotator on its unit, whatever it says."""
+    chain = Annotation.objects.filter(unit=assignment.unit, annotator=assignment.annotator)
+    return chain.order_by("-id").first()
+
+
+def _append(
+    assignment: Assignment, *, choice: Label | None, tags: dict[str, bool], surplus: bool, key: uuid.UUID
+) -> Annotation:
+    return Annotation.objects.create(
+        unit=assignment.unit,
+        annotator=assignment.annotator,
+        assignment=assignment,
+        supersedes=_tip(assignment),
+        choice=choice,
+        tags=tags,
+        surplus=surplus,
+        key=key,
+    )

@@ -1,0 +1,82 @@
+"""Opening and closing campaigns: instructions become units."""
+
+from __future__ import annotations
+
+from django.db import connection, transaction
+
+from annotate.errors import CampaignRefused
+from annotate.models import Campaign, Unit
+from labels import loading
+from sources.models import Instruction
+
+# Units are appended behind those there are, in an order that the campaign's seed decides, so that no source and no
+# label comes in a block. Placing twice adds only what is new.
+PLACE = """
+    INSERT INTO annotate_unit (campaign_id, instruction_id, position, overlap, taken)
+    SELECT %(campaign)s, new.id,
+           (SELECT coalesce(max(position), -1) FROM annotate_unit WHERE campaign_id = %(campaign)s)
+             + row_number() OVER (ORDER BY hashtextextended(encode(new.digest, 'hex'), %(seed)s), new.id),
+           %(overlap)s, 0
+    FROM sources_instruction new
+    WHERE EXISTS (SELECT 1 FROM sources_provenance p WHERE p.instruction_id = new.id AND p.source_id = ANY(%(sources)s))
+      AND (%(target)s = 'dialogue' OR jsonb_path_exists(new.turns, %(judged)s::jsonpath))
+      AND NOT EXISTS (SELECT 1 FROM annotate_unit u WHERE u.campaign_id = %(campaign)s AND u.instruction_id = new.id)
+    ON CONFLICT DO NOTHING
+"""
+
+# Which turn must exist for there to be something to judge.
+JUDGED_TURN = {
+    Campaign.Target.PROMPT: '$[*] ? (@.role == "human")',
+    Campaign.Target.REPLY: '$[*] ? (@.role == "bot")',
+    Campaign.Target.DIALOGUE: "$[*]",
+}
+
+
+def request_opening(campaign: Campaign) -> None:
+    """Mark the campaign for opening by a worker, which places its units; raises CampaignRefused if it cannot be."""
+    if campaign.kind != Campaign.Kind.VOLUNTEER:
+        raise CampaignRefused(f"{campaign} holds the votes of a public dataset: nobody labels in it")
+    if not Instruction.objects.filter(provenances__source__in=campaign.sources.all()).exists():
+        raise CampaignRefused(f"{campaign} has no instructions: import one of its sources first")
+    Campaign.objects.filter(pk=campaign.pk).exclude(state=Campaign.State.OPEN).update(
+        state=Campaign.State.OPENING, error=""
+    )
+
+
+@transaction.atomic
+def open_requested(campaign_id: int) -> bool:
+    """Place the units of a campaign marked for opening and open it; False if another worker is at it or it is done."""
+    waiting = Campaign.objects.select_for_update(skip_locked=True).filter(state=Campaign.State.OPENING)
+    campaign = waiting.filter(pk=campaign_id).first()
+    if campaign is None:
+        return False
+    place(campaign)
+    if not Unit.objects.filter(campaign=campaign).exists():
+        campaign.state, campaign.error = Campaign.State.DRAFT, f"no instruction of its sources has {campaign.target}"
+    else:
+        loading.freeze(campaign.label_set)
+        campaign.state, campaign.error = Campaign.State.OPEN, ""
+    campaign.save(update_fields=["state", "error"])
+    return True
+
+
+def place(campaign: Campaign) -> int:
+    """Make a unit of every instruction of the campaign's sources that is not placed yet; returns how many were new."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            PLACE,
+            {
+                "campaign": campaign.pk,
+                "seed": campaign.seed,
+                "overlap": campaign.overlap,
+                "sources": list(campaign.sources.values_list("pk", flat=True)),
+                "target": campaign.target,
+                "judged": JUDGED_TURN[Campaign.Target(campaign.target)],
+            },
+        )
+        return int(cursor.rowcount)
+
+
+def close(campaign: Campaign) -> None:
+    """Serve nothing new; what people hold at this moment they may still finish."""
+    Campaign.objects.filter(pk=campaign.pk).update(state=Campaign.State.CLOSED)

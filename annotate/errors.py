@@ -1,0 +1,10 @@
+class AnnotateError(Exception):
+    """Base of what can go wrong here; str() is one sentence for the person who caused it."""
+
+
+class CampaignRefused(AnnotateError):
+    """The campaign cannot do this in its present state; the message says what to change."""
+
+
+class AnswerRefused(AnnotateError):
+    """The answer does not fit the campaign's label set; the message names the field."""

@@ -1,0 +1,124 @@
+"""Votes of real annotators that a public dataset brings: an external campaign with its own label set, no overlap.
+
+Called by the import (``sources.imports``) inside the transaction of each batch, so that votes are exactly as resumable as
+the rows they came with.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+
+from django.utils.text import Truncator
+
+from annotate.models import Annotation, Annotator, Campaign, Unit
+from labels import loading
+from labels.models import Label, LabelSet
+from sources.models import ImportRun, Source
+from sources.rows import SourceVote, VoteCounts
+
+# Namespace of the keys of external votes: the same row of the same source always has the same key.
+EXTERNAL_VOTE = uuid.UUID("5a2f0f52-6f0e-4a53-9f0c-2f1f5f1f6c11")
+
+type Said = tuple[int, SourceVote]  # instruction id and a vote on it
+
+
+def write_votes(run: ImportRun, label_set: str, rows: Sequence[tuple[int, Sequence[SourceVote]]]) -> VoteCounts:
+    """Store the votes of one batch; the first vote of an annotator on a unit counts, further ones are only counted."""
+    campaign = _campaign(run.source, label_set)
+    # Two imports of one source take turns here: who voted before on what is read and then written.
+    Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
+    labels = {label.code: label for label in campaign.label_set.labels.all() if label.kind == Label.Kind.OPTION}
+    said = [(instruction, vote) for instruction, votes in rows for vote in votes]
+    mapped = [(instruction, vote) for instruction, vote in said if vote.choice in labels]
+    units = _units(campaign, mapped)
+    annotators = _annotators(run.source, mapped)
+    return _append(run, [pair for pair in said if pair[1].choice not in labels], mapped, labels, units, annotators)
+
+
+def _campaign(source: Source, label_set: str) -> Campaign:
+    slug = f"{source.name}-{source.revision}-votes" if source.revision else f"{source.name}-votes"
+    existing = Campaign.objects.filter(slug=slug).select_related("label_set").first()
+    if existing is not None:
+        return existing
+    chosen = LabelSet.objects.filter(name=label_set).first() or loading.load_shipped_set(label_set)
+    loading.freeze(chosen)
+    campaign, created = Campaign.objects.get_or_create(
+        slug=slug,
+        defaults={
+            "title": f"Votes of {source}",
+            "description": f"What the annotators of {source} said; nobody labels here.",
+            "kind": Campaign.Kind.EXTERNAL,
+            "state": Campaign.State.CLOSED,
+            "label_set": chosen,
+        },
+    )
+    if created:
+        campaign.sources.add(source)
+    return campaign
+
+
+def _units(campaign: Campaign, said: Sequence[Said]) -> dict[int, int]:
+    """Unit ids by instruction id; units of an external campaign want no votes of ours."""
+    instructions = sorted({instruction for instruction, _ in said})
+    Unit.objects.bulk_create(
+        [Unit(campaign=campaign, instruction_id=pk, position=pk, overlap=0) for pk in instructions], ignore_conflicts=True
+    )
+    units = Unit.objects.filter(campaign=campaign, instruction__in=instructions)
+    return dict(units.values_list("instruction_id", "pk"))
+
+
+def _annotators(source: Source, said: Sequence[Said]) -> dict[str, int]:
+    """Annotator ids by the names that the source gives them. They can never sign in."""
+    usernames = {name: f"{source}:{name}"[:150] for name in sorted({vote.annotator for _, vote in said if vote.annotator})}
+    Annotator.objects.bulk_create(
+        [
+            Annotator(username=username, password="!", is_active=False, kind=Annotator.Kind.EXTERNAL, source=source)
+            for username in usernames.values()
+        ],
+        ignore_conflicts=True,
+    )
+    ids = dict(Annotator.objects.filter(username__in=usernames.values()).values_list("username", "pk"))
+    return {name: ids[username] for name, username in usernames.items()}
+
+
+def _append(
+    run: ImportRun,
+    unmapped: Sequence[Said],
+    said: Sequence[Said],
+    labels: dict[str, Label],
+    units: dict[int, int],
+    annotators: dict[str, int],
+) -> VoteCounts:
+    present = Annotation.objects.filter(unit__in=set(units.values()))
+    keys = set(present.values_list("unit", "key"))
+    voted = set(present.filter(annotator__isnull=False).values_list("unit", "annotator"))
+    counts, reasons, offenders = Counter[str](), Counter[str](), list[str]()
+    new: list[Annotation] = []
+    for instruction, vote in said:
+        unit, annotator = units[instruction], annotators.get(vote.annotator or "")
+        key = uuid.uuid5(EXTERNAL_VOTE, f"{run.source}\n{vote.row}\n{vote.annotator or ''}")
+        if (unit, key) in keys:
+            counts["known"] += 1
+        elif annotator is not None and (unit, annotator) in voted:
+            counts["repeated"] += 1
+            offenders.append(f"{vote.row}: {vote.annotator} voted again on this unit; the first vote counts")
+        else:
+            keys.add((unit, key))
+            voted.add((unit, annotator or 0))
+            counts["added"] += 1
+            new.append(
+                Annotation(unit_id=unit, annotator_id=annotator, choice=labels[vote.choice], key=key)
+            )
+    Annotation.objects.bulk_create(new)
+    for _, vote in unmapped:
+        reasons[f"no mapping for the vote {Truncator(vote.choice).chars(40)!r}"] += 1
+    return VoteCounts(
+        added=counts["added"],
+        known=counts["known"],
+        repeated=counts["repeated"],
+        rejected=len(unmapped),
+        reasons=dict(reasons),
+        offenders=offenders,
+    )

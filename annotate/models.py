@@ -1,0 +1,301 @@
+"""People (Annotator), what they are asked (Campaign, Unit), what they hold (Assignment) and what they said (Annotation).
+
+Three promises of this module are kept by the database, whatever code runs (see migrations 0002):
+
+* ``Unit.taken`` is owned by one trigger on Assignment, and ``taken <= overlap`` is a CHECK: no unit can get more live
+  leases and counted annotations than its overlap.
+* An annotator's annotations of one unit are one chain: each supersedes the one before. A person therefore has at most
+  one counted annotation on a unit: the tip of the chain.
+* Annotations are append-only: a trigger refuses UPDATE and DELETE.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.db.models import F, Q
+from django.urls import reverse
+
+from labels.models import Label, LabelSet
+from sources.models import Instruction, Source
+
+
+class Annotator(AbstractUser):
+    """A person who votes; also staff, and the annotators of public datasets and simulations, who never sign in."""
+
+    class Kind(models.TextChoices):
+        HUMAN = "human"
+        EXTERNAL = "external", "external (of a public dataset)"
+        SIMULATED = "simulated"
+
+    kind = models.CharField(max_length=10, choices=Kind, default=Kind.HUMAN)
+    source = models.ForeignKey(
+        Source, null=True, blank=True, on_delete=models.PROTECT, help_text="The dataset an external annotator is of."
+    )
+
+    class Meta(AbstractUser.Meta):
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind="external", source__isnull=False) | (~Q(kind="external") & Q(source__isnull=True)),
+                name="annotator_external_has_source",
+                violation_error_message="An external annotator, and only an external one, names its source.",
+            )
+        ]
+
+
+class CampaignQuerySet(models.QuerySet["Campaign"]):
+    def open_to(self, annotator: Annotator) -> CampaignQuerySet:
+        """Campaigns in which ``annotator`` may label now."""
+        if not annotator.is_active or annotator.kind != Annotator.Kind.HUMAN:
+            return self.none()
+        return self.filter(state=Campaign.State.OPEN, kind=Campaign.Kind.VOLUNTEER)
+
+    def with_progress(self) -> CampaignQuerySet:
+        """Adds ``units``, ``wanted`` and ``given`` (slots taken), each by one subquery."""
+        units = Unit.objects.filter(campaign=models.OuterRef("pk")).order_by().values("campaign")
+
+        def summed(value: models.Aggregate) -> models.functions.Coalesce:
+            query = models.Subquery(units.annotate(n=value).values("n"))
+            return models.functions.Coalesce(query, 0)
+
+        return self.annotate(
+            units_count=summed(models.Count("pk")), wanted=summed(models.Sum("overlap")), given=summed(models.Sum("taken"))
+        )
+
+
+class Campaign(models.Model):
+    """Which instructions are judged, with which label set, what in them is judged, and how many votes each gets."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft"
+        OPENING = "opening", "opening: instructions are being placed"
+        OPEN = "open"
+        CLOSED = "closed", "closed: nothing new is served; what is held may be finished"
+
+    class Kind(models.TextChoices):
+        VOLUNTEER = "volunteer", "volunteers label here"
+        EXTERNAL = "external", "votes that a public dataset brought"
+
+    class Target(models.TextChoices):
+        PROMPT = "prompt", "the last thing the person says"
+        REPLY = "reply", "the last thing the assistant says"
+        DIALOGUE = "dialogue", "the whole dialogue"
+
+    slug = models.SlugField(max_length=80, unique=True)
+    title = models.CharField(max_length=200)
+    description = models.TextField(blank=True, help_text="One paragraph for volunteers.")
+    kind = models.CharField(max_length=10, choices=Kind, default=Kind.VOLUNTEER, editable=False)
+    state = models.CharField(max_length=10, choices=State, default=State.DRAFT, editable=False)
+    error = models.TextField(blank=True, editable=False, help_text="Why opening it failed.")
+    label_set = models.ForeignKey(LabelSet, on_delete=models.PROTECT, related_name="campaigns")
+    target = models.CharField(max_length=10, choices=Target, default=Target.PROMPT)
+    sources = models.ManyToManyField(Source, related_name="campaigns", help_text="Whose instructions are judged.")
+    overlap = models.PositiveSmallIntegerField(default=3, help_text="Votes wanted for each instruction.")
+    lease_minutes = models.PositiveSmallIntegerField(default=30, help_text="How long an instruction stays reserved.")
+    seed = models.PositiveIntegerField(default=0, help_text="Decides the order in which instructions are served.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = CampaignQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["slug"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(overlap__gte=1, overlap__lte=100),
+                name="campaign_overlap_range",
+                violation_error_message="The overlap is between 1 and 100 votes.",
+            ),
+            models.CheckConstraint(
+                condition=Q(lease_minutes__gte=1, lease_minutes__lte=1440),
+                name="campaign_lease_range",
+                violation_error_message="A lease lasts between 1 and 1440 minutes.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    def get_absolute_url(self) -> str:
+        return reverse("label", args=[self.slug])
+
+    @property
+    def is_open(self) -> bool:
+        return self.state == self.State.OPEN
+
+    @property
+    def lease(self) -> timedelta:
+        return timedelta(minutes=self.lease_minutes)
+
+
+class UnitQuerySet(models.QuerySet["Unit"]):
+    def with_open_slots(self) -> UnitQuerySet:
+        return self.filter(taken__lt=F("overlap"))
+
+
+class Unit(models.Model):
+    """One instruction placed in one campaign."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, related_name="units")
+    instruction = models.ForeignKey(Instruction, on_delete=models.PROTECT, related_name="units")
+    position = models.BigIntegerField(help_text="Order of service; unique in the campaign.")
+    overlap = models.PositiveSmallIntegerField(help_text="Votes wanted.")
+    taken = models.PositiveSmallIntegerField(
+        default=0, editable=False, help_text="Live leases + counted annotations. Owned by the trigger annotate_slot."
+    )
+
+    objects = UnitQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["campaign", "position"]
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "instruction"], name="unit_campaign_instruction_unique"),
+            models.UniqueConstraint(fields=["campaign", "position"], name="unit_campaign_position_unique"),
+            models.CheckConstraint(condition=Q(taken__lte=F("overlap")), name="unit_taken_within_overlap"),
+        ]
+        indexes = [
+            # A unit leaves this index with its last slot, so a claim costs the same among 10,000 and 1,000,000 units.
+            models.Index(fields=["campaign", "position"], condition=Q(taken__lt=F("overlap")), name="unit_open_slots"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.campaign} #{self.position}"
+
+
+class Participation(models.Model):
+    """One annotator in one campaign: where in the order of service they are."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="participations")
+    annotator = models.ForeignKey(Annotator, on_delete=models.CASCADE, related_name="participations")
+    cursor = models.BigIntegerField(default=-1, help_text="Position of the unit claimed last.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["campaign", "annotator"], name="participation_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.annotator} in {self.campaign}"
+
+
+class AssignmentQuerySet(models.QuerySet["Assignment"]):
+    def live(self) -> AssignmentQuerySet:
+        return self.filter(state=Assignment.State.LIVE)
+
+    def expired(self, now: datetime) -> AssignmentQuerySet:
+        return self.live().filter(expires_at__lte=now)
+
+
+class Assignment(models.Model):
+    """A lease on one slot of a unit, and afterwards what became of it."""
+
+    class State(models.TextChoices):
+        LIVE = "live"
+        SUBMITTED = "submitted"
+        SURPLUS = "surplus", "submitted after the slot was refilled; not counted"
+        DECLINED = "declined", "given back; not served to this person again"
+        RETURNED = "returned", "given back; may be served to this person again"
+
+    class Reason(models.TextChoices):
+        UNSURE = "unsure", "I am unsure"
+        DISTRESSING = "distressing", "too distressing"
+        BROKEN = "broken", "broken or unreadable"
+        LANGUAGE = "language", "a language I do not read"
+        ACQUAINTED = "acquainted", "I know this person"
+        EXPIRED = "expired", "the lease expired"
+        UNDO = "undo", "went back to the one before"
+        SIGNED_OUT = "signed out"
+
+    # What a person may say when giving an instruction back; none of it counts against anyone.
+    DECLINES = (Reason.UNSURE, Reason.DISTRESSING, Reason.BROKEN, Reason.LANGUAGE, Reason.ACQUAINTED)
+
+    unit = models.ForeignKey(Unit, on_delete=models.PROTECT, related_name="assignments")
+    annotator = models.ForeignKey(Annotator, on_delete=models.PROTECT, related_name="assignments")
+    state = models.CharField(max_length=10, choices=State, default=State.LIVE)
+    reason = models.CharField(max_length=12, choices=Reason, blank=True)
+    claimed_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    objects = AssignmentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["unit", "annotator"],
+                condition=Q(state__in=["live", "submitted"]),
+                name="assignment_one_slot_per_person",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="live", ended_at__isnull=True) | (~Q(state="live") & Q(ended_at__isnull=False)),
+                name="assignment_ended_unless_live",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["expires_at"], condition=Q(state="live"), name="assignment_live_by_expiry"),
+            models.Index(fields=["annotator"], condition=Q(state="live"), name="assignment_live_by_person"),
+            models.Index(fields=["unit", "annotator"], name="assignment_by_unit"),
+            models.Index(fields=["annotator", "-ended_at"], name="assignment_history"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.annotator} on {self.unit} ({self.state})"
+
+
+class AnnotationQuerySet(models.QuerySet["Annotation"]):
+    def up_to(self, cut: int) -> AnnotationQuerySet:
+        """Annotations that a cut (see ``annotations.take_cut``) contains."""
+        return self.filter(pk__lte=cut)
+
+    def counted(self, cut: int | None = None) -> AnnotationQuerySet:
+        """The tips of the chains that are answers and not surplus; as they stood at ``cut``."""
+        later = Annotation.objects.filter(supersedes=models.OuterRef("pk"))
+        now = self
+        if cut is not None:
+            now, later = self.up_to(cut), later.up_to(cut)
+        return now.filter(choice__isnull=False, surplus=False).exclude(models.Exists(later))
+
+
+class Annotation(models.Model):
+    """What one annotator said of one unit; append-only. A later one of the same person supersedes it."""
+
+    unit = models.ForeignKey(Unit, on_delete=models.PROTECT, related_name="annotations")
+    annotator = models.ForeignKey(
+        Annotator,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="annotations",
+        help_text="Empty where a public dataset does not say who voted.",
+    )
+    assignment = models.ForeignKey(
+        Assignment, null=True, blank=True, on_delete=models.PROTECT, related_name="annotations"
+    )
+    supersedes = models.OneToOneField("self", null=True, blank=True, on_delete=models.PROTECT, related_name="superseded_by")
+    choice = models.ForeignKey(
+        Label, null=True, blank=True, on_delete=models.PROTECT, help_text="The base vote; empty in a withdrawal."
+    )
+    tags = models.JSONField(
+        default=dict, help_text='Answers on tags, {code: true or false}; what was not answered is not there.'
+    )
+    surplus = models.BooleanField(default=False, help_text="Came after its slot was refilled: kept, not counted.")
+    key = models.UUIDField(help_text="The same submit, or the same row of a dataset, has the same key.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = AnnotationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["unit", "annotator"], condition=Q(supersedes__isnull=True), name="annotation_one_chain_per_person"
+            ),
+            models.UniqueConstraint(fields=["unit", "key"], name="annotation_key_unique"),
+            models.CheckConstraint(
+                condition=Q(choice__isnull=False) | Q(supersedes__isnull=False, tags={}),
+                name="annotation_withdrawal_supersedes",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.annotator or 'somebody'} on {self.unit}: {self.choice or 'withdrawn'}"

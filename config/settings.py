@@ -1,0 +1,183 @@
+"""Settings, in one file, read from top to bottom.
+
+Every value that an installation may want to change comes from an environment variable; ``docs/settings.md`` lists
+them. With neither ``DATABASE_URL`` nor ``REDIS_URL`` set, the project runs on embedded servers in ``.local/``.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+
+from django.utils.csp import CSP
+
+from config import env, local
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# --- Security -------------------------------------------------------------------------------------------------------
+
+DEBUG = env.flag("OIG_DEBUG", default=False)
+SECRET_KEY = env.text("OIG_SECRET_KEY", default="") or local.secret_key()
+ALLOWED_HOSTS = env.names("OIG_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.names("OIG_TRUSTED_ORIGINS", default=[])
+
+# Behind TLS (every public installation) cookies and redirects insist on it; the demo speaks plain HTTP on loopback.
+HTTPS = env.flag("OIG_HTTPS", default=False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("OIG_BEHIND_PROXY", default=False) else None
+SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+
+# Texts are hostile: nothing inline, nothing from elsewhere, nothing embedded.
+SECURE_CSP = {
+    "default-src": [CSP.NONE],
+    "script-src": [CSP.SELF, CSP.NONCE],
+    "style-src": [CSP.SELF, CSP.NONCE],
+    "img-src": [CSP.SELF, "data:"],
+    "font-src": [CSP.SELF],
+    "connect-src": [CSP.SELF],
+    "form-action": [CSP.SELF],
+    "base-uri": [CSP.NONE],
+    "frame-ancestors": [CSP.NONE],
+}
+
+# --- Application ----------------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "exports",
+    "annotate",
+    "sources",
+    "labels",
+    "django_htmx",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    # Default deny: a view is for signed-in people unless it says otherwise.
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.csp",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+AUTH_USER_MODEL = "annotate.Annotator"
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "campaigns"
+LOGOUT_REDIRECT_URL = "front"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+USE_THOUSAND_SEPARATOR = True
+
+# --- Data -----------------------------------------------------------------------------------------------------------
+
+DATABASES = {"default": env.database(local.database_url)}
+DATABASES["default"]["CONN_MAX_AGE"] = 600
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.text("REDIS_URL", default="") or local.redis_url()
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+
+STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = Path(env.text("OIG_STATIC_ROOT", default=str(BASE_DIR / "staticfiles")))
+MEDIA_ROOT = Path(env.text("OIG_MEDIA_ROOT", default=str(BASE_DIR / "media")))
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+# Where published snapshots live, and where they are offered for download from.
+SNAPSHOT_ROOT = Path(env.text("OIG_SNAPSHOT_ROOT", default=str(BASE_DIR / "snapshots")))
+
+# --- Work in the background -----------------------------------------------------------------------------------------
+
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://").replace("?db=", "?virtual_host=")
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TIMEZONE = "UTC"
+
+# A job is a row in the database with a lease of its own. The worker renews it with every batch; when it lapses, beat
+# hands the job to another worker. A task may run no longer than its hard limit, and no batch longer than the lease.
+JOB_LEASE = timedelta(seconds=env.integer("OIG_JOB_LEASE_SECONDS", default=60, minimum=5, maximum=3600))
+JOB_SWEEP = timedelta(seconds=env.integer("OIG_JOB_SWEEP_SECONDS", default=10, minimum=1, maximum=600))
+LEASE_SWEEP = timedelta(seconds=env.integer("OIG_LEASE_SWEEP_SECONDS", default=15, minimum=1, maximum=600))
+CELERY_BEAT_SCHEDULE_FILENAME = str(local.directory() / "celerybeat-schedule")
+CELERY_BEAT_SCHEDULE = {
+    "release assignments whose lease has expired": {
+        "task": "annotate.tasks.release_expired",
+        "schedule": LEASE_SWEEP,
+        "options": {"expires": LEASE_SWEEP.total_seconds()},
+    },
+    "dispatch jobs that wait or whose worker was lost": {
+        "task": "sources.tasks.dispatch_jobs",
+        "schedule": JOB_SWEEP,
+        "options": {"expires": JOB_SWEEP.total_seconds()},
+    },
+}
+
+# --- Limits ---------------------------------------------------------------------------------------------------------
+
+INSTRUCTION_MAX_CHARACTERS = env.integer("OIG_INSTRUCTION_MAX_CHARACTERS", default=200_000, minimum=100)
+INSTRUCTION_MAX_TURNS = env.integer("OIG_INSTRUCTION_MAX_TURNS", default=500, minimum=1)
+IMPORT_MAX_LINE_BYTES = env.integer("OIG_IMPORT_MAX_LINE_BYTES", default=16_000_000, minimum=1_000)
+UPLOAD_MAX_BYTES = env.integer("OIG_UPLOAD_MAX_BYTES", default=2_000_000_000, minimum=1_000)
+
+# --- Words to strangers ---------------------------------------------------------------------------------------------
+
+CONTACT_EMAIL = env.text("OIG_CONTACT_EMAIL", default="")
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.text("OIG_LOG_LEVEL", default="INFO")},
+}

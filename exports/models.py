@@ -1,0 +1,66 @@
+"""A snapshot: one release of the dataset, immutable once it is published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from django.conf import settings
+from django.db import models
+from django.urls import reverse
+
+from annotate.models import Campaign
+from exports.versions import validate_version
+from sources.jobs import Job, JobQuerySet, JobState
+
+
+class SnapshotQuerySet(JobQuerySet):
+    def published(self) -> SnapshotQuerySet:
+        return self.filter(state=JobState.FINISHED)
+
+
+class Snapshot(Job):
+    """One version. What it holds is decided by ``campaigns`` and ``cut`` and described by its manifest."""
+
+    version = models.CharField(max_length=20, unique=True, validators=[validate_version], help_text="For example 0.3.")
+    campaigns = models.ManyToManyField(
+        Campaign, related_name="snapshots", blank=True, help_text="None chosen: all volunteer campaigns that were opened."
+    )
+    started_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, editable=False
+    )
+    cut = models.BigIntegerField(null=True, editable=False, help_text="The last annotation that it contains.")
+    directory = models.CharField(max_length=1000, blank=True, editable=False)
+    lines_total = models.BigIntegerField(default=0, editable=False)
+    lines_done = models.BigIntegerField(default=0, editable=False)
+    manifest = models.JSONField(default=dict, editable=False)
+    statistics = models.JSONField(default=dict, editable=False)
+
+    objects = SnapshotQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~models.Q(state="finished") | models.Q(cut__isnull=False), name="snapshot_published_has_cut"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"OIG_safety_v{self.version}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("release", args=[self.version])
+
+    @property
+    def is_published(self) -> bool:
+        return self.state == JobState.FINISHED
+
+    @property
+    def percent(self) -> int:
+        if self.is_published:
+            return 100
+        return min(99, 100 * self.lines_done // self.lines_total) if self.lines_total else 0
+
+    @property
+    def path(self) -> Path:
+        return Path(self.directory)

@@ -1,0 +1,43 @@
+"""What importers and augmenters yield: one shape for all of them (pure, no Django)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypedDict
+
+
+class Turn(TypedDict):
+    """One turn of a dialogue; ``role`` is ``human`` or ``bot``."""
+
+    role: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceVote:
+    """One vote of a real annotator of the source; ``annotator`` is None where the source does not say who voted."""
+
+    annotator: str | None
+    choice: str  # code of an option of the importer's label set
+    row: str  # where in the file the vote stands; the same in every import of the file
+
+
+@dataclass(frozen=True, slots=True)
+class InstructionRow:
+    """One row of a source that holds an instruction, or one more vote on it."""
+
+    row: str  # where in the file: its line, or the identity the source gives it; the same in every import of the file
+    turns: Sequence[Turn]
+    language: str = ""
+    source_labels: Mapping[str, Any] = field(default_factory=dict)
+    votes: Sequence[SourceVote] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """One row that is not taken, and why: ``reason`` is one of a few codes, ``detail`` the sentence for this row."""
+
+    row: str
+    reason: str
+    detail: str
