@@ -30,6 +30,8 @@ from typing import Literal, Protocol
 import psycopg
 import redis
 from django.core.exceptions import ImproperlyConfigured
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from config import env
 
@@ -239,7 +241,9 @@ class Valkey:
         return directory() / "valkey" / "valkey.pid"
 
     def _client(self) -> redis.Redis:
-        return redis.Redis(unix_socket_path=str(_sockets() / "valkey.sock"), socket_timeout=3)
+        # By default the client tries again for seconds, which is for the caller to decide.
+        once = Retry(NoBackoff(), 0)
+        return redis.Redis(unix_socket_path=str(_sockets() / "valkey.sock"), socket_timeout=3, retry=once)
 
 
 ALL: tuple[Server, ...] = (Postgres(), Valkey())
@@ -320,7 +324,7 @@ def _spawn(command: list[str], log: Path) -> None:
 
 def _run(command: Sequence[str]) -> str | None:
     """None if the command succeeds, else its last words."""
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+    done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
     return None if done.returncode == 0 else _last_line(done.stderr)
 
 
