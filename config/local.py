@@ -6,8 +6,8 @@ The contract, which never trusts a PID:
 - A server is up when it answers (`SELECT 1`, `PING`), whatever its files say.
 - A server's processes inherit an exclusive flock on `<name>.alive`. While it is held one of them lives; once it can be
   taken, every PID file is stale and may be removed, even if its number has been given to another process.
-- Whoever uses the servers holds a shared flock on `in-use`; who leaves and can make it exclusive was the last, and stops
-  them. The kernel frees it for users killed with SIGKILL: the servers then stay for the next user to take over.
+- Whoever uses the servers holds a shared flock on `in-use`; who leaves and can make it exclusive was the last one, and
+  stops them. The kernel frees it for users killed with SIGKILL: the servers then stay for the next user to take over.
 - Joining and leaving take turns through a flock on `turn`.
 """
 
@@ -65,8 +65,8 @@ def secret_key() -> str:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         draft = file.with_name(f"secret_key.{os.getpid()}")
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-            stream.write(secrets.token_urlsafe(48))
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_urlsafe(48))
         # link() refuses to replace: of several first users all get the same key.
         with suppress(FileExistsError):
             os.link(draft, file)
@@ -324,7 +324,9 @@ def _spawn(command: list[str], log: Path) -> None:
 
 def _run(command: Sequence[str]) -> str | None:
     """None if the command succeeds, else its last words."""
-    done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+    done = subprocess.run(
+        command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
+    )
     return None if done.returncode == 0 else _last_line(done.stderr)
 
 
@@ -333,7 +335,7 @@ def _last_line(output: str) -> str:
 
 
 def _unprivileged() -> list[str]:
-    """PostgreSQL refuses to run as root: the prefix that runs it as nobody, able to reach folders of root's all the same."""
+    """PostgreSQL refuses to run as root: the prefix that runs it as nobody, who can still reach folders of root's."""
     if os.getuid() != 0:
         return []
     setpriv = shutil.which("setpriv")
@@ -358,7 +360,7 @@ def _durable() -> bool:
 def _sockets() -> Path:
     # A socket's address ends at about 100 characters, and TMPDIR differs between users of one folder.
     digest = blake2s(os.fsencode(directory()), digest_size=6).hexdigest()
-    return Path("/tmp") / f"oig-{os.getuid()}-{digest}"
+    return Path("/tmp") / f"oig-{os.getuid()}-{digest}"  # noqa: S108
 
 
 def _make_sockets() -> None:
