@@ -1,0 +1,79 @@
+"""Label sets come into the database from TOML files, and are frozen there when they come into use."""
+
+from pathlib import Path
+
+from django.db import transaction
+from django.utils import timezone
+
+from labels import taxonomy
+from labels.errors import LabelsError
+from labels.models import Label, LabelSet
+from labels.taxonomy import LabelSetSpec
+
+SHIPPED = Path(__file__).parent / "label_sets"
+
+
+class FrozenLabelSet(LabelsError):
+    """A frozen label set was to be changed; the message tells the next revision to load it as."""
+
+
+@transaction.atomic
+def load(spec: LabelSetSpec) -> tuple[LabelSet, bool]:
+    """The label set of ``spec`` in the database, and whether this call created it.
+
+    Loading the same content again changes nothing. Other content under the same name and revision replaces a set that
+    is not frozen, and raises FrozenLabelSet for one that is.
+    """
+    label_set, created = LabelSet.objects.get_or_create(name=spec.name, revision=spec.revision, defaults=_columns(spec))
+    label_set = LabelSet.objects.select_for_update().get(pk=label_set.pk)
+    if created:
+        _write_labels(label_set, spec)
+    elif label_set.digest != spec.digest:
+        _replace(label_set, spec)
+    return label_set, created
+
+
+def load_shipped() -> list[tuple[LabelSet, bool]]:
+    """Load every label set that the project ships, by file name; what ``load`` returns, for each."""
+    return [load(taxonomy.read(path)) for path in shipped()]
+
+
+def shipped() -> list[Path]:
+    """The TOML files of the label sets that the project ships, by name."""
+    return sorted(SHIPPED.glob("*.toml"))
+
+
+def freeze(label_set: LabelSet) -> None:
+    """Make ``label_set`` unchangeable from now on; a frozen one keeps the time at which it was frozen."""
+    LabelSet.objects.filter(pk=label_set.pk, frozen_at=None).update(frozen_at=timezone.now())
+    label_set.refresh_from_db(fields=["frozen_at"])
+
+
+def _replace(label_set: LabelSet, spec: LabelSetSpec) -> None:
+    if label_set.frozen_at is not None:
+        remedy = f"write revision = {label_set.revision + 1} in its TOML file to load it as the next revision"
+        raise FrozenLabelSet(f"{label_set} is frozen and its content differs; {remedy}.")
+    for column, value in _columns(spec).items():
+        setattr(label_set, column, value)
+    label_set.save()
+    label_set.labels.all().delete()
+    _write_labels(label_set, spec)
+
+
+def _columns(spec: LabelSetSpec) -> dict[str, object]:
+    return {
+        "title": spec.title,
+        "question": spec.question,
+        "ordinal": spec.ordinal,
+        "rule": spec.rule,
+        "published": list(spec.published),
+        "digest": spec.digest,
+    }
+
+
+def _write_labels(label_set: LabelSet, spec: LabelSetSpec) -> None:
+    kinds = [(Label.Kind.OPTION, label) for label in spec.options] + [(Label.Kind.TAG, label) for label in spec.tags]
+    Label.objects.bulk_create(
+        Label(label_set=label_set, kind=kind, position=position, **vars(label))
+        for position, (kind, label) in enumerate(kinds)
+    )
