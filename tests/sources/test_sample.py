@@ -87,7 +87,7 @@ def test_it_has_every_tag_with_every_base_label(tag: str) -> None:
         pytest.param(3, sum(len(whole(row)) <= 8 for row in INSTRUCTIONS), id="very short"),
         pytest.param(5, sum("\n" in text for row in INSTRUCTIONS for text in texts(row)), id="several lines"),
         pytest.param(2, sum("\t" in whole(row) for row in INSTRUCTIONS), id="tabs"),
-        pytest.param(5, sum("\U0001f300" <= character for character in ALL_TEXT), id="emoji"),
+        pytest.param(5, sum(character >= "\U0001f300" for character in ALL_TEXT), id="emoji"),
         pytest.param(5, sum(unicodedata.combining(character) > 0 for character in ALL_TEXT), id="combining characters"),
         pytest.param(1, ALL_TEXT.count("\u202e"), id="bidirectional controls"),
         pytest.param(5, sum(row["truth"]["clarity"] <= 0.5 for row in INSTRUCTIONS), id="readers will differ"),
@@ -110,8 +110,10 @@ def test_it_holds_no_control_character_by_accident() -> None:
 def test_it_names_only_invented_addresses_and_numbers() -> None:
     hosts = re.findall(r"(?:https?://|[\w.]@)([\w.-]+\w)", ALL_TEXT)
     numbers = re.findall(r"(?<![\d-])\d{3}[- ]\d{4}(?!\d)", ALL_TEXT)
-    assert hosts and [host for host in hosts if not host.endswith("example.org")] == []
-    assert numbers and [number for number in numbers if not number.startswith("555-01")] == []
+    assert hosts
+    assert [host for host in hosts if not host.endswith("example.org")] == []
+    assert numbers
+    assert [number for number in numbers if not number.startswith("555-01")] == []
 
 
 def test_it_is_counted_rightly_in_its_readme() -> None:
