@@ -1,7 +1,5 @@
 """Label sets to look at: their content comes from reviewed TOML files and is not edited here."""
 
-from typing import ClassVar
-
 from django.contrib import admin
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
@@ -27,7 +25,7 @@ class LabelSetAdmin(admin.ModelAdmin[LabelSet]):
     list_filter = ("rule", ("frozen_at", admin.EmptyFieldListFilter))
     search_fields = ("name", "title", "question", "labels__name", "labels__definition")
     readonly_fields = ("digest", "frozen_at", "created_at")
-    inlines: ClassVar = [LabelInline]
+    inlines = [LabelInline]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LabelSet]:
         return (

@@ -1,5 +1,6 @@
 """Label sets come into the database from TOML files, and are frozen there when they come into use."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from django.db import transaction
@@ -33,9 +34,15 @@ def load(spec: LabelSetSpec) -> tuple[LabelSet, bool]:
     return label_set, created
 
 
+@transaction.atomic
+def load_files(paths: Iterable[Path]) -> list[tuple[LabelSet, bool]]:
+    """Load the label sets of all TOML files or, if there is a mistake in any, none; what ``load`` returns, for each."""
+    return [load(taxonomy.read(path)) for path in paths]
+
+
 def load_shipped() -> list[tuple[LabelSet, bool]]:
     """Load every label set that the project ships, by file name; what ``load`` returns, for each."""
-    return [load(taxonomy.read(path)) for path in shipped()]
+    return load_files(shipped())
 
 
 def shipped() -> list[Path]:

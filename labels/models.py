@@ -5,8 +5,6 @@ cannot change any more: triggers in migration 0001 refuse it whoever asks, becau
 means exactly what its rows say.
 """
 
-from typing import ClassVar
-
 from django.db import models
 from django.db.models import CheckConstraint, Q, UniqueConstraint
 
@@ -28,8 +26,8 @@ class LabelSet(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        ordering: ClassVar = ["name", "-revision"]
-        constraints: ClassVar = [
+        ordering = ["name", "-revision"]
+        constraints = [
             UniqueConstraint(fields=["name", "revision"], name="label_set_name_and_revision_once"),
             CheckConstraint(condition=Q(revision__gte=1), name="label_set_revision_from_1"),
             CheckConstraint(condition=Q(rule__in=list(taxonomy.RULES)), name="label_set_rule_known"),
@@ -76,8 +74,8 @@ class Label(models.Model):
     no_examples = models.JSONField(default=list)
 
     class Meta:
-        ordering: ClassVar = ["position"]
-        constraints: ClassVar = [
+        ordering = ["position"]
+        constraints = [
             UniqueConstraint(fields=["label_set", "code"], name="label_code_once_per_set"),
             UniqueConstraint(fields=["label_set", "name"], name="label_name_once_per_set"),
             UniqueConstraint(fields=["label_set", "key"], name="label_key_once_per_set"),

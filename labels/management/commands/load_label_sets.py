@@ -6,8 +6,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from labels import loading, taxonomy
+from labels import loading
 from labels.errors import LabelsError
+from labels.models import Label
 
 
 class Command(BaseCommand):
@@ -18,12 +19,12 @@ class Command(BaseCommand):
 
     def handle(self, *, paths: list[Path], **options: Any) -> None:
         try:
-            # All are read before the first is loaded: a mistake in the last file changes nothing.
-            specs = [taxonomy.read(path) for path in paths or loading.shipped()]
-            loaded = [loading.load(spec) for spec in specs]
+            loaded = loading.load_files(paths or loading.shipped())
         except LabelsError as error:
             raise CommandError(str(error)) from error
-        for spec, (label_set, created) in zip(specs, loaded, strict=True):
-            state = "created" if created else "frozen" if label_set.frozen_at else "up to date"
-            counts = f"{len(spec.options)} options, {len(spec.tags)} tags"
-            self.stdout.write(f"{label_set}: {state}, {counts}")
+        for label_set, created in loaded:
+            kinds = [label.kind for label in label_set.labels.all()]
+            self.stdout.write(
+                f"{label_set}: {'created' if created else 'in place'}, {kinds.count(Label.Kind.OPTION)} options, "
+                f"{kinds.count(Label.Kind.TAG)} tags{', frozen' if label_set.frozen_at else ''}"
+            )
