@@ -1,5 +1,7 @@
 """Label sets to look at: their content comes from reviewed TOML files and is not edited here."""
 
+from typing import override
+
 from django.contrib import admin
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
@@ -12,9 +14,11 @@ class LabelInline(admin.StackedInline[Label, LabelSet]):
     extra = 0
     can_delete = False
 
+    @override
     def has_add_permission(self, request: HttpRequest, obj: LabelSet | None = None) -> bool:
         return False
 
+    @override
     def has_change_permission(self, request: HttpRequest, obj: Label | None = None) -> bool:
         return False
 
@@ -45,11 +49,14 @@ class LabelSetAdmin(admin.ModelAdmin[LabelSet]):
     def tags(self, label_set: LabelSet) -> int:
         return label_set.n_tags  # type: ignore[attr-defined, no-any-return]
 
+    @override
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
+    @override
     def has_change_permission(self, request: HttpRequest, obj: LabelSet | None = None) -> bool:
         return False
 
+    @override
     def has_delete_permission(self, request: HttpRequest, obj: LabelSet | None = None) -> bool:
         return (obj is None or obj.frozen_at is None) and super().has_delete_permission(request, obj)

@@ -14,7 +14,7 @@ from labels.taxonomy import LabelSetSpec
 SHIPPED = Path(__file__).parent / "label_sets"
 
 
-class FrozenLabelSet(LabelsError):
+class FrozenLabelSet(LabelsError):  # noqa: N818 - it names the state that refuses
     """A frozen label set was to be changed; the message tells the next revision to load it as."""
 
 
@@ -43,6 +43,11 @@ def load_files(paths: Iterable[Path]) -> list[tuple[LabelSet, bool]]:
 def load_shipped() -> list[tuple[LabelSet, bool]]:
     """Load every label set that the project ships, by file name; what ``load`` returns, for each."""
     return load_files(shipped())
+
+
+def load_shipped_set(name: str) -> LabelSet:
+    """Load the label set of that name that the project ships, and return it."""
+    return load(taxonomy.read(SHIPPED / f"{name}.toml"))[0]
 
 
 def shipped() -> list[Path]:

@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser
 from pathlib import Path
-from typing import Any
+from typing import Any, override
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -17,6 +17,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="a label set's TOML file")
 
+    @override
     def handle(self, *, paths: list[Path], **options: Any) -> None:
         try:
             loaded = loading.load_files(paths or loading.shipped())
