@@ -108,8 +108,10 @@ def database(default: Callable[[], str]) -> dict[str, Any]:
     address = url("DATABASE_URL", default(), schemes=("postgresql", "postgres"))
     try:
         found = conninfo_to_dict(address)
-    except psycopg.ProgrammingError as error:
-        raise ImproperlyConfigured(f"DATABASE_URL is not an address that PostgreSQL takes: {error}") from None
+    except psycopg.ProgrammingError:
+        # libpq's own words may quote the password.
+        remedy = "check its parameters, and write unusual characters as in %20"
+        raise ImproperlyConfigured(f"DATABASE_URL is not an address that PostgreSQL takes: {remedy}") from None
     if not found.get("dbname"):
         raise ImproperlyConfigured("DATABASE_URL must name a database, as in postgresql://user:password@host:5432/oig")
     named = {key.upper(): str(found.pop(key, "")) for key in ("user", "password", "host", "port")}

@@ -39,7 +39,7 @@ type State = Literal["up", "busy", "silent"]
 
 NOBODY = 65534
 # Seconds. Recovery after a crash may replay a lot; what is silent for longer than PATIENCE is stopped and started anew.
-PATIENCE, START_LIMIT, STOP_LIMIT = 5.0, 120.0, 60.0
+PATIENCE, START_LIMIT, STOP_LIMIT = 2.0, 120.0, 60.0
 
 
 def directory() -> Path:
@@ -148,7 +148,8 @@ class Postgres:
     def prepare(self) -> list[str]:
         if not self._data().exists():
             self._make()
-        (self._data() / "postmaster.pid").unlink(missing_ok=True)
+        for stale in (self._data() / "postmaster.pid", *_sockets().glob(".s.PGSQL.*")):
+            stale.unlink(missing_ok=True)
         settings = {
             "listen_addresses": "",
             "unix_socket_directories": str(_sockets()),
@@ -159,7 +160,7 @@ class Postgres:
             "log_timezone": "UTC",
         }
         if not _durable():
-            settings |= dict.fromkeys(("fsync", "synchronous_commit", "full_page_writes"), "off")
+            settings |= {"fsync": "off", "full_page_writes": "off"}
         arguments = [argument for pair in settings.items() for argument in ("-c", "=".join(pair))]
         return [*_unprivileged(), str(self._program("postgres")), "-D", str(self._data()), *arguments]
 
@@ -249,6 +250,10 @@ class Valkey:
 ALL: tuple[Server, ...] = (Postgres(), Valkey())
 
 
+# PIDs of the servers that this process started, by name.
+_children: dict[str, int] = {}
+
+
 def _needed() -> list[Server]:
     named = {"postgres": env.given("DATABASE_URL"), "valkey": env.given("REDIS_URL")}
     return [server for server in ALL if not named[server.name]]
@@ -275,21 +280,22 @@ def _answers_within(server: Server, limit: float) -> bool:
 
 def _start(server: Server) -> None:
     _make_sockets()
-    alive = _lock_file(f"{server.name}.alive")
     log = directory() / "log" / f"{server.name}.log"
     log.parent.mkdir(exist_ok=True)
+    log.touch()
+    said_before = log.stat().st_size
+    alive = _lock_file(f"{server.name}.alive")
     try:
         if not _taken(alive):
             raise ImproperlyConfigured(f"{server.name} of {directory()} neither answers nor ends: end its processes")
         command = server.prepare()
         os.set_inheritable(alive, True)
-        _spawn(command, log)
+        _children[server.name] = _spawn(command, log)
     finally:
         os.close(alive)
     if not _answers_within(server, START_LIMIT):
-        raise ImproperlyConfigured(
-            f"{server.name} did not start: {_last_line(log.read_text(errors='replace'))} ({log})"
-        )
+        said = log.read_bytes()[said_before:].decode(errors="replace")
+        raise ImproperlyConfigured(f"{server.name} did not start: {_complaint(said)} ({log})")
 
 
 def _stop(server: Server) -> None:
@@ -297,19 +303,25 @@ def _stop(server: Server) -> None:
     deadline = time.monotonic() + STOP_LIMIT
     while _lives(server) and time.monotonic() < deadline:
         time.sleep(0.02)
+    # Who started it is its parent, and leaves no zombie behind.
+    child = _children.pop(server.name, None)
+    if child and not _lives(server):
+        with suppress(ChildProcessError):
+            os.waitpid(child, 0)
 
 
 def _stop_all() -> None:
     for server in ALL:
         if _lives(server):
             _stop(server)
-    shutil.rmtree(_sockets(), ignore_errors=True)
+    if _is_private(_sockets()):
+        shutil.rmtree(_sockets(), ignore_errors=True)
 
 
-def _spawn(command: list[str], log: Path) -> None:
-    """Start a process in a session of its own, so that a terminal's Ctrl-C does not reach it."""
+def _spawn(command: list[str], log: Path) -> int:
+    """Start a process in a session of its own, so that a terminal's Ctrl-C does not reach it; returns its PID."""
     append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-    os.posix_spawn(
+    return os.posix_spawn(
         command[0],
         command,
         os.environ,
@@ -327,11 +339,14 @@ def _run(command: Sequence[str]) -> str | None:
     done = subprocess.run(
         command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
     )
-    return None if done.returncode == 0 else _last_line(done.stderr)
+    return None if done.returncode == 0 else _complaint(done.stderr)
 
 
-def _last_line(output: str) -> str:
-    return next((line.strip() for line in reversed(output.splitlines()) if line.strip()), "it said nothing")
+def _complaint(output: str) -> str:
+    """The last line that tells a fatal error, else the last line."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    fatal = [line for line in lines if "FATAL" in line or "PANIC" in line]
+    return (fatal or lines or ["it said nothing"])[-1]
 
 
 def _unprivileged() -> list[str]:
@@ -367,9 +382,16 @@ def _make_sockets() -> None:
     folder = _sockets()
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+    if not _is_private(folder):
         raise ImproperlyConfigured(f"{folder} is not a private folder of this user: remove it")
+
+
+def _is_private(folder: Path) -> bool:
+    try:
+        found = folder.lstat()
+    except FileNotFoundError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
 
 
 def _lock_file(name: str) -> int:
