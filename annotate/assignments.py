@@ -1,8 +1,8 @@
 """Leases on units: claim, release, expire. Exact under any concurrency.
 
-What holds at every moment (DESIGN rule 1): live leases + counted annotations of a unit <= its overlap. Every verb here
-and in ``annotations`` locks in one order - the annotator's row, then the assignment, then the unit - and the unit's count
-is changed by the trigger ``annotate_slot`` alone. The CHECK on ``Unit.taken`` and the unique constraints stand behind it.
+What holds at every moment: live leases + counted annotations of a unit <= its overlap. Every verb here and in
+``annotations`` locks in one order - the annotator's row, then the assignment, then the unit - and the unit's count is
+changed by the trigger ``annotate_slot`` alone. The CHECK on ``Unit.taken`` and the unique constraints stand behind it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ START = -1  # a cursor before every position
 def lock(annotator: Annotator) -> None:
     """Serialise what one person does in several tabs; held until the transaction ends."""
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT 1 FROM annotate_annotator WHERE id = %s {LOCK}", [annotator.pk])
+        cursor.execute("SELECT 1 FROM annotate_annotator WHERE id = %s FOR NO KEY UPDATE", [annotator.pk])
 
 
 def claim_next(annotator: Annotator, campaign: Campaign) -> Assignment | None:
@@ -109,9 +109,7 @@ def release(assignment: Assignment, reason: Assignment.Reason) -> bool:
     state = Assignment.State.DECLINED if declined else Assignment.State.RETURNED
     lock(assignment.annotator)
     released = (
-        Assignment.objects.live()
-        .filter(pk=assignment.pk)
-        .update(state=state, reason=reason, ended_at=timezone.now())
+        Assignment.objects.live().filter(pk=assignment.pk).update(state=state, reason=reason, ended_at=timezone.now())
     )
     if released and not declined:
         _serve_again_from(assignment)

@@ -1,7 +1,7 @@
 """Votes of real annotators that a public dataset brings: an external campaign with its own label set, no overlap.
 
-Called by the import (``sources.imports``) inside the transaction of each batch, so that votes are exactly as resumable as
-the rows they came with.
+Called by the import (``sources.imports``) inside the transaction of each batch, so that votes are exactly as resumable
+as the rows they came with.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import uuid
 from collections import Counter
 from collections.abc import Sequence
 
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.utils.text import Truncator
 
 from annotate.models import Annotation, Annotator, Campaign, Unit
@@ -63,7 +64,8 @@ def _units(campaign: Campaign, said: Sequence[Said]) -> dict[int, int]:
     """Unit ids by instruction id; units of an external campaign want no votes of ours."""
     instructions = sorted({instruction for instruction, _ in said})
     Unit.objects.bulk_create(
-        [Unit(campaign=campaign, instruction_id=pk, position=pk, overlap=0) for pk in instructions], ignore_conflicts=True
+        [Unit(campaign=campaign, instruction_id=pk, position=pk, overlap=0) for pk in instructions],
+        ignore_conflicts=True,
     )
     units = Unit.objects.filter(campaign=campaign, instruction__in=instructions)
     return dict(units.values_list("instruction_id", "pk"))
@@ -71,10 +73,14 @@ def _units(campaign: Campaign, said: Sequence[Said]) -> dict[int, int]:
 
 def _annotators(source: Source, said: Sequence[Said]) -> dict[str, int]:
     """Annotator ids by the names that the source gives them. They can never sign in."""
-    usernames = {name: f"{source}:{name}"[:150] for name in sorted({vote.annotator for _, vote in said if vote.annotator})}
+    usernames = {
+        name: f"{source}:{name}"[:150] for name in sorted({vote.annotator for _, vote in said if vote.annotator})
+    }
     Annotator.objects.bulk_create(
         [
-            Annotator(username=username, password="!", is_active=False, kind=Annotator.Kind.EXTERNAL, source=source)
+            Annotator(
+                username=username, password=UNUSABLE_PASSWORD_PREFIX, is_active=False, kind=Annotator.Kind.EXTERNAL
+            )
             for username in usernames.values()
         ],
         ignore_conflicts=True,
@@ -108,9 +114,7 @@ def _append(
             keys.add((unit, key))
             voted.add((unit, annotator or 0))
             counts["added"] += 1
-            new.append(
-                Annotation(unit_id=unit, annotator_id=annotator, choice=labels[vote.choice], key=key)
-            )
+            new.append(Annotation(unit_id=unit, annotator_id=annotator, choice=labels[vote.choice], key=key))
     Annotation.objects.bulk_create(new)
     for _, vote in unmapped:
         reasons[f"no mapping for the vote {Truncator(vote.choice).chars(40)!r}"] += 1

@@ -1,6 +1,6 @@
-"""People (Annotator), what they are asked (Campaign, Unit), what they hold (Assignment) and what they said (Annotation).
+"""People (Annotator), what they are asked (Campaign, Unit), what they hold (Assignment), what they said (Annotation).
 
-Three promises of this module are kept by the database, whatever code runs (see migrations 0002):
+Three promises of this module are kept by the database, whatever code runs (see migration 0003):
 
 * ``Unit.taken`` is owned by one trigger on Assignment, and ``taken <= overlap`` is a CHECK: no unit can get more live
   leases and counted annotations than its overlap.
@@ -16,10 +16,12 @@ from datetime import datetime, timedelta
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 
 from labels.models import Label, LabelSet
 from sources.models import Instruction, Source
+from sources.rows import Turn
 
 
 class Annotator(AbstractUser):
@@ -31,18 +33,6 @@ class Annotator(AbstractUser):
         SIMULATED = "simulated"
 
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.HUMAN)
-    source = models.ForeignKey(
-        Source, null=True, blank=True, on_delete=models.PROTECT, help_text="The dataset an external annotator is of."
-    )
-
-    class Meta(AbstractUser.Meta):
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(kind="external", source__isnull=False) | (~Q(kind="external") & Q(source__isnull=True)),
-                name="annotator_external_has_source",
-                violation_error_message="An external annotator, and only an external one, names its source.",
-            )
-        ]
 
 
 class CampaignQuerySet(models.QuerySet["Campaign"]):
@@ -52,16 +42,28 @@ class CampaignQuerySet(models.QuerySet["Campaign"]):
             return self.none()
         return self.filter(state=Campaign.State.OPEN, kind=Campaign.Kind.VOLUNTEER)
 
+    def known_to(self, annotator: Annotator) -> CampaignQuerySet:
+        """Campaigns whose pages ``annotator`` may see: the open ones, and those they have taken part in."""
+        joined = Q(participations__annotator=annotator)
+        return self.filter(Q(pk__in=self.open_to(annotator)) | joined, kind=Campaign.Kind.VOLUNTEER).distinct()
+
+    def with_votes_of(self, annotator: Annotator) -> CampaignQuerySet:
+        """Adds ``own_votes``: how many counted votes ``annotator`` has given in each."""
+        own = Assignment.objects.submitted().filter(annotator=annotator, unit__campaign=models.OuterRef("pk"))
+        counted = own.order_by().values("unit__campaign").annotate(n=models.Count("pk")).values("n")
+        return self.annotate(own_votes=Coalesce(models.Subquery(counted), 0))
+
     def with_progress(self) -> CampaignQuerySet:
-        """Adds ``units``, ``wanted`` and ``given`` (slots taken), each by one subquery."""
+        """Adds ``units_count``, ``wanted`` and ``given`` (slots taken), each by one subquery."""
         units = Unit.objects.filter(campaign=models.OuterRef("pk")).order_by().values("campaign")
 
-        def summed(value: models.Aggregate) -> models.functions.Coalesce:
-            query = models.Subquery(units.annotate(n=value).values("n"))
-            return models.functions.Coalesce(query, 0)
+        def summed(value: models.Aggregate) -> Coalesce:
+            return Coalesce(models.Subquery(units.annotate(n=value).values("n")), 0)
 
         return self.annotate(
-            units_count=summed(models.Count("pk")), wanted=summed(models.Sum("overlap")), given=summed(models.Sum("taken"))
+            units_count=summed(models.Count("pk")),
+            wanted=summed(models.Sum("overlap")),
+            given=summed(models.Sum("taken")),
         )
 
 
@@ -162,6 +164,15 @@ class Unit(models.Model):
     def __str__(self) -> str:
         return f"{self.campaign} #{self.position}"
 
+    def judged_turns(self) -> list[tuple[Turn, bool]]:
+        """The turns of the instruction, each with whether it is what the campaign asks to judge."""
+        turns: list[Turn] = self.instruction.turns
+        if self.campaign.target == Campaign.Target.DIALOGUE:
+            return [(turn, True) for turn in turns]
+        role = "human" if self.campaign.target == Campaign.Target.PROMPT else "bot"
+        judged = max((number for number, turn in enumerate(turns) if turn["role"] == role), default=None)
+        return [(turn, number == judged) for number, turn in enumerate(turns)]
+
 
 class Participation(models.Model):
     """One annotator in one campaign: where in the order of service they are."""
@@ -180,6 +191,10 @@ class Participation(models.Model):
 class AssignmentQuerySet(models.QuerySet["Assignment"]):
     def live(self) -> AssignmentQuerySet:
         return self.filter(state=Assignment.State.LIVE)
+
+    def submitted(self) -> AssignmentQuerySet:
+        """Those whose annotation counts."""
+        return self.filter(state=Assignment.State.SUBMITTED)
 
     def expired(self, now: datetime) -> AssignmentQuerySet:
         return self.live().filter(expires_at__lte=now)
@@ -271,12 +286,14 @@ class Annotation(models.Model):
     assignment = models.ForeignKey(
         Assignment, null=True, blank=True, on_delete=models.PROTECT, related_name="annotations"
     )
-    supersedes = models.OneToOneField("self", null=True, blank=True, on_delete=models.PROTECT, related_name="superseded_by")
+    supersedes = models.OneToOneField(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="superseded_by"
+    )
     choice = models.ForeignKey(
         Label, null=True, blank=True, on_delete=models.PROTECT, help_text="The base vote; empty in a withdrawal."
     )
     tags = models.JSONField(
-        default=dict, help_text='Answers on tags, {code: true or false}; what was not answered is not there.'
+        default=dict, help_text="Answers on tags, {code: true or false}; what was not answered is not there."
     )
     surplus = models.BooleanField(default=False, help_text="Came after its slot was refilled: kept, not counted.")
     key = models.UUIDField(help_text="The same submit, or the same row of a dataset, has the same key.")
@@ -288,7 +305,9 @@ class Annotation(models.Model):
         ordering = ["id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["unit", "annotator"], condition=Q(supersedes__isnull=True), name="annotation_one_chain_per_person"
+                fields=["unit", "annotator"],
+                condition=Q(supersedes__isnull=True),
+                name="annotation_one_chain_per_person",
             ),
             models.UniqueConstraint(fields=["unit", "key"], name="annotation_key_unique"),
             models.CheckConstraint(

@@ -7,9 +7,13 @@ them. With neither ``DATABASE_URL`` nor ``REDIS_URL`` set, the project runs on e
 from datetime import timedelta
 from pathlib import Path
 
+import django_stubs_ext
 from django.utils.csp import CSP
 
 from config import env, local
+
+# Lets generic classes such as admin.ModelAdmin[Source] be written with their type.
+django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -71,11 +75,11 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
     # Default deny: a view is for signed-in people unless it says otherwise.
-    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "annotate.middleware.SignInRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "django_htmx.middleware.HtmxMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -155,6 +159,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "annotate.tasks.release_expired",
         "schedule": LEASE_SWEEP,
         "options": {"expires": LEASE_SWEEP.total_seconds()},
+    },
+    "open campaigns whose worker was lost": {
+        "task": "annotate.tasks.open_requested_campaigns",
+        "schedule": JOB_SWEEP,
+        "options": {"expires": JOB_SWEEP.total_seconds()},
     },
     "dispatch jobs that wait or whose worker was lost": {
         "task": "sources.tasks.dispatch_jobs",

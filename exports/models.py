@@ -23,7 +23,10 @@ class Snapshot(Job):
 
     version = models.CharField(max_length=20, unique=True, validators=[validate_version], help_text="For example 0.3.")
     campaigns = models.ManyToManyField(
-        Campaign, related_name="snapshots", blank=True, help_text="None chosen: all volunteer campaigns that were opened."
+        Campaign,
+        related_name="snapshots",
+        blank=True,
+        help_text="None chosen: all volunteer campaigns that were opened.",
     )
     started_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, editable=False

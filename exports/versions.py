@@ -1,9 +1,13 @@
-"""Version numbers of snapshots: two or three whole numbers, as in 0.3 and 1.0.2."""
+"""Version numbers: of snapshots (two or three whole numbers, as in 0.3 and 1.0.2), and of the code that makes them."""
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+from functools import cache
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 
 VERSION = re.compile(r"(0|[1-9]\d{0,3})(\.(0|[1-9]\d{0,3})){1,2}", re.ASCII)
@@ -13,3 +17,15 @@ def validate_version(version: str) -> None:
     """Raise ValidationError unless ``version`` is two or three whole numbers with dots between them."""
     if not VERSION.fullmatch(version):
         raise ValidationError(f"{version!r} is not a version: write two or three whole numbers, such as 0.3 or 1.0.2")
+
+
+@cache
+def code_revision() -> str:
+    """The revision of the code that runs: OIG_REVISION where an image sets it, else git's, else "unknown"."""
+    named = os.environ.get("OIG_REVISION", "")
+    if named:
+        return named
+    described = subprocess.run(
+        ["git", "rev-parse", "--short=12", "HEAD"], cwd=settings.BASE_DIR, capture_output=True, text=True, check=False
+    )
+    return described.stdout.strip() or "unknown"

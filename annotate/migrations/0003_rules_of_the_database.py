@@ -56,7 +56,7 @@ def undo(name: str, table: str) -> str:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("annotate", "0001_initial")]
+    dependencies = [("annotate", "0002_initial")]
 
     operations = [
         migrations.RunSQL(SLOT, undo("annotate_slot", "annotate_assignment")),

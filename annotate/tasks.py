@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from celery import shared_task
+from django.db import OperationalError
+from django.utils import timezone
+
+from annotate import assignments, campaigns
+from annotate.models import Campaign
+
+
+@shared_task(autoretry_for=(OperationalError,), max_retries=3, soft_time_limit=50, time_limit=55)
+def release_expired() -> None:
+    assignments.release_expired(timezone.now())
+
+
+@shared_task(autoretry_for=(OperationalError,), max_retries=3, soft_time_limit=1700, time_limit=1800)
+def open_campaign(campaign_id: int) -> None:
+    campaigns.open_requested(campaign_id)
+
+
+@shared_task(soft_time_limit=50, time_limit=55)
+def open_requested_campaigns() -> None:
+    """Nobody has to ask twice for a campaign whose worker was lost while it placed units."""
+    for pk in Campaign.objects.filter(state=Campaign.State.OPENING).values_list("pk", flat=True):
+        open_campaign.delay(pk)

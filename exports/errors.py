@@ -1,0 +1,10 @@
+class ExportError(Exception):
+    """Base of what can go wrong with a snapshot; str() is one sentence with its remedy."""
+
+
+class SnapshotRefused(ExportError):
+    """The snapshot cannot be published as asked; nothing was written."""
+
+
+class NotReproducible(ExportError):
+    """A published version gives other bytes now than when it was published; the message names what differs."""

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.console import Console
+from rich.progress import Progress
+
+from annotate.models import Campaign
+from exports import snapshots
+from exports.errors import ExportError
+from exports.models import Snapshot
+
+
+class Command(BaseCommand):
+    help = "Publish a snapshot: OIG_safety_v<version>.jsonl with its statistics, dataset card and manifest."
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        # Django's own --version (of Django) gives way to ours.
+        return super().create_parser(prog_name, subcommand, conflict_handler="resolve", **kwargs)
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--version", required=True, help="two or three whole numbers, such as 0.3")
+        parser.add_argument(
+            "--campaign",
+            action="append",
+            default=[],
+            metavar="SLUG",
+            help="publish this campaign; may be repeated (default: all volunteer campaigns that were opened)",
+        )
+        parser.add_argument("--output", type=Path, metavar="DIR", help="also copy the files into this folder")
+
+    def handle(self, *, version: str, campaign: list[str], output: Path | None, **_: Any) -> None:
+        try:
+            snapshot = snapshots.prepare(version, _campaigns(campaign))
+            if snapshot.is_published:
+                snapshots.rederive(snapshot)
+                self.stderr.write(f"{snapshot} was published before; derived again, every byte is the same")
+            else:
+                self._publish(snapshot)
+            files = snapshots.deliver(snapshot, output or snapshot.path)
+        except (ExportError, OSError) as error:
+            raise CommandError(str(error)) from None
+        for file in files:
+            self.stdout.write(str(file))
+        self.stdout.write(
+            f"{snapshot}: {snapshot.manifest['instructions']:,} instructions, {snapshot.manifest['votes']:,} votes"
+            + (f" ({snapshot.manifest['simulated_votes']:,} simulated)" if snapshot.manifest["simulated_votes"] else "")
+        )
+
+    def _publish(self, snapshot: Snapshot) -> None:
+        console = Console(stderr=True)
+        with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
+            bar = progress.add_task(f"publishing {snapshot}", total=None)
+            snapshots.work(snapshot, lambda lines: progress.update(bar, total=snapshot.lines_total, completed=lines))
+        if snapshot.error:
+            raise CommandError(snapshot.error)
+        if not snapshot.is_published:
+            raise CommandError(f"A worker is publishing {snapshot} right now; look at it in admin")
+
+
+def _campaigns(slugs: list[str]) -> list[Campaign]:
+    found = {campaign.slug: campaign for campaign in Campaign.objects.filter(slug__in=slugs)}
+    missing = [slug for slug in slugs if slug not in found]
+    if missing:
+        known = ", ".join(Campaign.objects.values_list("slug", flat=True)) or "none yet"
+        raise CommandError(f"There is no campaign {missing[0]!r}; the campaigns are: {known}")
+    return [found[slug] for slug in slugs]

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_GET, require_safe
+
+from annotate.models import Annotation, Annotator, Campaign
+from exports import card, charts, tables
+from exports.models import Snapshot
+from exports.snapshots import file_names, manifest_name
+from sources.models import Instruction
+
+WHAT = {
+    "records": "one instruction a line, with labels, votes and lineage",
+    "statistics": "agreement and counts",
+    "card": "dataset card",
+}
+
+
+@login_not_required
+@require_safe
+def front(request: HttpRequest) -> HttpResponse:
+    """For strangers: what this is, how much there is, and how to join."""
+    context = {
+        "instructions": Instruction.objects.count(),
+        "votes": Annotation.objects.counted().count(),
+        "annotators": Annotator.objects.filter(annotations__isnull=False).distinct().count(),
+        "releases": Snapshot.objects.published()[:3],
+        "campaigns": Campaign.objects.filter(kind=Campaign.Kind.VOLUNTEER, state=Campaign.State.OPEN).with_progress(),
+        "contact_email": settings.CONTACT_EMAIL,
+    }
+    return render(request, "exports/front.html", context)
+
+
+@login_not_required
+@require_safe
+def releases(request: HttpRequest) -> HttpResponse:
+    return render(request, "exports/releases.html", {"releases": Snapshot.objects.published()})
+
+
+@login_not_required
+@require_safe
+def release(request: HttpRequest, version: str) -> HttpResponse:
+    snapshot = get_object_or_404(Snapshot.objects.published(), version=version)
+    context = {
+        "snapshot": snapshot,
+        "manifest": snapshot.manifest,
+        "files": _files(snapshot),
+        "headline": tables.headline(snapshot.statistics),
+        "tables": [_shown(snapshot, table) for table in tables.tables(snapshot.statistics) if table.rows],
+        "warnings": card.warnings(snapshot.statistics),
+    }
+    return render(request, "exports/release.html", context)
+
+
+@login_not_required
+@require_safe
+def download(request: HttpRequest, version: str, name: str) -> FileResponse:
+    """A file of a published snapshot; only names that its manifest lists, and the manifest itself."""
+    snapshot = get_object_or_404(Snapshot.objects.published(), version=version)
+    if name not in snapshot.manifest["files"] and name != manifest_name(version):
+        raise Http404(f"{snapshot} has no file {name}")
+    file = snapshot.path / name
+    if not file.is_file():
+        raise Http404(f"{name} is not on this server any more")
+    # Never rendered by a browser on this host: the texts in it are hostile.
+    return FileResponse(file.open("rb"), as_attachment=True, filename=name, content_type="application/octet-stream")
+
+
+@login_not_required
+@require_GET
+@cache_control(public=True, max_age=31_536_000, immutable=True)
+def chart(request: HttpRequest, version: str, chart: str, theme: str) -> HttpResponse:
+    """A chart of a published snapshot, as SVG; it can be kept for ever, for the snapshot never changes."""
+    snapshot = get_object_or_404(Snapshot.objects.published(), version=version)
+    drawn = next((table for table in tables.tables(snapshot.statistics) if table.chart == chart and table.rows), None)
+    if drawn is None or theme not in charts.THEMES:
+        raise Http404("no such chart")
+    return HttpResponse(charts.svg(drawn, theme), content_type="image/svg+xml")
+
+
+def _files(snapshot: Snapshot) -> list[dict[str, object]]:
+    what = {name: WHAT[kind] for kind, name in file_names(snapshot.version).items()}
+    return [
+        {
+            "name": name,
+            "url": reverse("download", args=[snapshot.version, name]),
+            "what": what.get(name, ""),
+            **found,
+        }
+        for name, found in snapshot.manifest["files"].items()
+    ] + [
+        {
+            "name": manifest_name(snapshot.version),
+            "url": reverse("download", args=[snapshot.version, manifest_name(snapshot.version)]),
+            "what": "checksums, label set, campaigns and the cut of the votes",
+            "bytes": None,
+            "sha256": None,
+        }
+    ]
+
+
+def _shown(snapshot: Snapshot, table: tables.Table) -> dict[str, object]:
+    drawn = None
+    if table.chart:
+        drawn = {theme: reverse("chart", args=[snapshot.version, table.chart, theme]) for theme in charts.THEMES}
+        drawn["alt"] = f"Bar chart: {table.title}. The table beside it has the same numbers."
+    return {"title": table.title, "head": table.head, "rows": table.rows, "chart": drawn}
