@@ -1,0 +1,34 @@
+# make demo   the whole system on this machine, with a sample
+# make test   everything that is checked before a change is accepted
+
+PYTHON_ENV := .venv/bin/python
+COMPILE := uv pip compile --universal --python-version 3.12 --generate-hashes --no-annotate --no-header --quiet
+
+.PHONY: help demo test lint install browser lock
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+demo:
+	@.ci/venv local
+	@exec $(PYTHON_ENV) -m config.demo
+
+test: lint browser
+	$(PYTHON_ENV) -m pytest
+
+lint: install
+	$(PYTHON_ENV) -m ruff check .
+	$(PYTHON_ENV) -m ruff format --check .
+	$(PYTHON_ENV) -m mypy
+
+install:
+	@.ci/venv dev
+
+browser: install
+	@.ci/browser
+
+# make lock   writes requirements/*.txt anew from pyproject.toml; needs uv
+lock:
+	$(COMPILE) pyproject.toml --output-file requirements/runtime.txt
+	$(COMPILE) pyproject.toml --group local --output-file requirements/local.txt
+	$(COMPILE) pyproject.toml --group dev --output-file requirements/dev.txt
