@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from django.conf import settings
-from django.core.files.storage import default_storage
 from django.db import models
 from django.urls import reverse
 
@@ -64,7 +63,7 @@ class ImportRun(Job):
     votes_repeated = models.BigIntegerField(default=0, editable=False)
     votes_known = models.BigIntegerField(default=0, editable=False)
     votes_rejected = models.BigIntegerField(default=0, editable=False)
-    reasons = models.JSONField(default=dict, editable=False, help_text="Why rows or votes were not taken: reason -> count.")
+    reasons = models.JSONField(default=dict, editable=False, help_text="Why rows or votes were not taken.")
     first_offenders = models.JSONField(default=list, editable=False, help_text="The first lines that were not taken.")
 
     class Meta:
@@ -85,7 +84,7 @@ class ImportRun(Job):
     @property
     def file(self) -> Path:
         """The file on this machine that is imported."""
-        return Path(default_storage.path(self.upload.name)) if self.upload else Path(self.path)
+        return Path(self.upload.path) if self.upload else Path(self.path)
 
     @property
     def percent(self) -> int:
@@ -101,9 +100,7 @@ class InstructionQuerySet(models.QuerySet["Instruction"]):
 
     def of_publishable_sources(self) -> InstructionQuerySet:
         """Instructions that at least one source with a known licence gives."""
-        licensed = Provenance.objects.filter(instruction=models.OuterRef("pk")).exclude(
-            source__license=UNKNOWN_LICENSE
-        )
+        licensed = Provenance.objects.filter(instruction=models.OuterRef("pk")).exclude(source__license=UNKNOWN_LICENSE)
         return self.filter(models.Exists(licensed))
 
 
@@ -111,10 +108,10 @@ class Instruction(models.Model):
     """One text or dialogue. Its turns never change: other turns are another instruction."""
 
     digest = models.BinaryField(
-        max_length=16, unique=True, editable=False, help_text="BLAKE2b-128 of the normalised turns (sources.texts.digest)."
+        max_length=16, unique=True, editable=False, help_text="Of the normalised turns (sources.texts.digest)."
     )
     turns = models.JSONField(editable=False)
-    language = models.CharField(max_length=20, blank=True, help_text="BCP 47, for example en or pt-BR; empty if unknown.")
+    language = models.CharField(max_length=20, blank=True, help_text="BCP 47, such as en or pt-BR; empty if unknown.")
     parent = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.PROTECT, related_name="children", editable=False
     )

@@ -30,6 +30,8 @@ class InstructionRow:
     row: str  # where in the file: its line, or the identity the source gives it; the same in every import of the file
     turns: Sequence[Turn]
     language: str = ""
+    # Set where the source judges the same words in another conversation as another unit; it is part of the digest.
+    conversation: str = ""
     source_labels: Mapping[str, Any] = field(default_factory=dict)
     votes: Sequence[SourceVote] = ()
 
@@ -41,3 +43,15 @@ class RejectedRow:
     row: str
     reason: str
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class VoteCounts:
+    """What became of a batch's votes; ``known`` ones came with an earlier import of the same rows."""
+
+    added: int = 0
+    known: int = 0
+    repeated: int = 0  # by an annotator who had voted on the unit; the first vote counts
+    rejected: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict)  # why votes were rejected -> how many
+    offenders: Sequence[str] = ()  # one sentence for each vote that was repeated or rejected

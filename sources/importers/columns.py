@@ -1,0 +1,163 @@
+"""Named columns: what the formats without a layout of their own (JSON lines, CSV) are told about a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from sources.importers import records
+from sources.importers.importer import Option, Options, WrongOption
+from sources.rows import InstructionRow, RejectedRow, Turn
+from sources.texts import BOT, HUMAN
+
+# Spellings of a turn's fields and roles in public datasets. Other roles (system, tool) have no place in a dialogue of
+# two and are not guessed.
+ROLE_FIELDS = ("role", "from")
+TEXT_FIELDS = ("text", "content", "value")
+ROLES = {
+    "human": HUMAN,
+    "user": HUMAN,
+    "prompter": HUMAN,
+    "bot": BOT,
+    "assistant": BOT,
+    "gpt": BOT,
+    "model": BOT,
+}
+
+_KINDS = {
+    type(None): "null",
+    bool: "a truth value",
+    int: "a number",
+    float: "a number",
+    list: "a list",
+    dict: "an object",
+}
+
+OPTIONS = (
+    Option("text", "column with the whole text, one thing that a person says"),
+    Option("turns", 'column with a list of turns, {"role": "human" or "bot", "text": ...}'),
+    Option("prompt", "column with what the person says"),
+    Option("reply", "column with what the assistant answers; only with prompt"),
+    Option("language", "language of all rows, for example en or pt-BR"),
+    Option("language_column", "column with the language of each row"),
+    Option("id", "column with the identity of each row; without it, its line"),
+    Option("labels", "columns, separated by commas, that are kept as the source's own labels"),
+)
+
+
+class WrongValue(Exception):
+    """A column of one row holds what cannot be used: ``reason`` is the short code, the message the sentence."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which column holds what."""
+
+    text: str
+    turns: str
+    prompt: str
+    reply: str
+    language: str
+    language_column: str
+    id: str
+    labels: tuple[str, ...]
+
+    @classmethod
+    def of(cls, options: Options, format_name: str) -> Self:
+        """The columns that ``options`` name. Raises WrongOption unless one of text, turns and prompt is among them."""
+        given = {option.name: options.get(option.name, "") for option in OPTIONS}
+        labels = tuple(name.strip() for name in given.pop("labels").split(",") if name.strip())
+        chosen = [name for name in ("text", "turns", "prompt") if given[name]]
+        if len(chosen) != 1:
+            problem = "is needed, or one of turns and prompt" if not chosen else f"and {chosen[1]} exclude each other"
+            name, remedy = (chosen or ["text"])[0], "name one column that holds the text, as in text=prompt"
+            raise WrongOption(format=format_name, name=name, problem=problem, remedy=remedy)
+        if given["reply"] and not given["prompt"]:
+            raise WrongOption(format=format_name, name="reply", problem="needs prompt", remedy="add prompt=COLUMN")
+        if given["language"] and given["language_column"]:
+            problem, remedy = "and language_column exclude each other", "leave one out"
+            raise WrongOption(format=format_name, name="language", problem=problem, remedy=remedy)
+        return cls(**given, labels=labels)
+
+    @property
+    def names(self) -> list[str]:
+        """The columns that every row must have."""
+        single = [self.text, self.turns, self.prompt, self.reply, self.language_column, self.id]
+        return [name for name in [*single, *self.labels] if name]
+
+    def row(self, where: str, record: Mapping[str, Any]) -> InstructionRow | RejectedRow:
+        """What one record says, or why it cannot be used."""
+        try:
+            missing = [name for name in self.names if name not in record]
+            if missing:
+                raise WrongValue("missing column", f"has no column {missing[0]!r}: add it")
+            return InstructionRow(
+                row=self._identity(where, record),
+                turns=self._turns(record),
+                language=self.language or self._language(record),
+                source_labels={name: record[name] for name in self.labels},
+            )
+        except WrongValue as problem:
+            return RejectedRow(where, problem.reason, str(problem))
+
+    def _turns(self, record: Mapping[str, Any]) -> list[Turn]:
+        if self.turns:
+            return turns_of(record[self.turns], self.turns)
+        turns = [Turn(role=HUMAN, text=text_of(record, self.text or self.prompt))]
+        if self.reply and record[self.reply] is not None:
+            turns.append(Turn(role=BOT, text=text_of(record, self.reply)))
+        return turns
+
+    def _identity(self, where: str, record: Mapping[str, Any]) -> str:
+        if not self.id:
+            return where
+        identity = record[self.id]
+        if not isinstance(identity, str | int) or identity == "":
+            raise WrongValue("wrong type", f"column {self.id!r} is no identity: give a text or a number")
+        return str(identity)
+
+    def _language(self, record: Mapping[str, Any]) -> str:
+        if not self.language_column or record[self.language_column] is None:
+            return ""
+        return text_of(record, self.language_column).strip()
+
+
+def text_of(record: Mapping[str, Any], column: str) -> str:
+    """The text in ``column``. Raises WrongValue where it is not a text."""
+    text = record[column]
+    if not isinstance(text, str):
+        raise WrongValue("wrong type", f"column {column!r} is {_kind(text)}, not text: give a text")
+    return text
+
+
+def turns_of(value: Any, column: str) -> list[Turn]:
+    """The turns in a list, or in its JSON (as in CSV). Raises WrongValue."""
+    if isinstance(value, str):
+        try:
+            value = records.parse(value)
+        except records.BrokenJSON as error:
+            raise WrongValue("broken JSON", f"column {column!r} is not JSON ({error}): correct it") from None
+    if not isinstance(value, list):
+        raise WrongValue("wrong type", f"column {column!r} is {_kind(value)}, not a list of turns: give a list")
+    return [_turn(turn, f"column {column!r}, turn {number}") for number, turn in enumerate(value, start=1)]
+
+
+def _turn(turn: Any, place: str) -> Turn:
+    if not isinstance(turn, dict):
+        raise WrongValue("wrong type", f'{place} is {_kind(turn)}: write {{"role": ..., "text": ...}}')
+    role = next((turn[name] for name in ROLE_FIELDS if name in turn), None)
+    text = next((turn[name] for name in TEXT_FIELDS if name in turn), None)
+    if not isinstance(text, str):
+        raise WrongValue("wrong type", f"{place} has no text: give one of {', '.join(TEXT_FIELDS)}")
+    if not isinstance(role, str) or role not in ROLES:
+        raise WrongValue("unknown role", f"{place} has role {str(role)[:40]!r}: use one of {', '.join(ROLES)}")
+    return Turn(role=ROLES[role], text=text)
+
+
+def _kind(value: Any) -> str:
+    return _KINDS.get(type(value), "a text")

@@ -1,0 +1,96 @@
+"""ProsocialDialog, in the layouts it is published in.
+
+The hub has one row for each utterance with its reply, as JSON lines or as an object of columns. The direct download is
+a list of dialogues, each a list of utterances, with other names for the same two fields. All give the same
+instructions. ``dialogue_id`` starts again in every split, so a row is known by its place in the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sources.files import SourceFile
+from sources.importers.importer import Importer, Options, Rows, require
+from sources.importers.records import Record, json_records
+from sources.rows import InstructionRow, RejectedRow, SourceVote, Turn
+from sources.texts import BOT, HUMAN
+
+LABEL_SET = "prosocial-dialog"
+# The votes as the source spells them, and the codes of our label set.
+VOTES = {
+    "casual": "casual",
+    "needs caution": "needs-caution",
+    "needs intervention": "needs-intervention",
+}
+# The direct download's names for what the hub calls context and response.
+DOWNLOAD_NAMES: dict[str, str] = {"text": "context", "labels": "response"}
+KEPT = ("safety_label", "safety_annotations", "safety_annotation_reasons", "rots", "source", "etc")
+
+
+def read(file: SourceFile, options: Options) -> Rows:
+    """One row for each utterance: what the person says and the reply, with the three votes on the former."""
+    is_first = True
+    for where, record in json_records(file):
+        for place, utterance in [(where, record)] if isinstance(record, RejectedRow) else _utterances(where, record):
+            if isinstance(utterance, dict) and is_first:
+                require(["context", "safety_annotations"], utterance, file, place)
+                is_first = False
+            yield _row(place, utterance) if isinstance(utterance, dict) else utterance
+
+
+def _utterances(where: str, record: Any) -> Iterator[tuple[str, Record | RejectedRow]]:
+    """The utterances of a record: itself, those of a dialogue, or the rows of an object of columns."""
+    match record:
+        case list():
+            for number, part in enumerate(record, start=1):
+                yield from _utterances(f"{where}, utterance {number}", part)
+        case {"context": list()}:
+            yield from _rows_of_columns(where, record)
+        case dict():
+            yield where, {DOWNLOAD_NAMES.get(name, name): value for name, value in record.items()}
+        case _:
+            yield where, RejectedRow(where, "not an object", "is JSON but no utterance: write {column: value, ...}")
+
+
+def _rows_of_columns(where: str, columns: Record) -> Iterator[tuple[str, Record | RejectedRow]]:
+    length = len(columns["context"])
+    for name, values in columns.items():
+        if not isinstance(values, list) or len(values) != length:
+            detail = f"column {name!r} has not the {length} values that 'context' has: complete it"
+            yield where, RejectedRow(where, "wrong number of fields", detail)
+            return
+    for number in range(length):
+        yield f"{where}, row {number + 1}", {name: values[number] for name, values in columns.items()}
+
+
+def _row(where: str, record: Record) -> InstructionRow | RejectedRow:
+    said, reply, votes = record.get("context"), record.get("response"), record.get("safety_annotations")
+    if isinstance(reply, list):
+        reply = reply[0] if reply else None
+    if not isinstance(said, str):
+        return RejectedRow(where, "missing column", "has no text in column 'context': add it")
+    if not isinstance(reply, str | None):
+        return RejectedRow(where, "wrong type", "column 'response' is not text: give a text or null")
+    if not isinstance(votes, list) or not all(isinstance(vote, str) for vote in votes):
+        return RejectedRow(where, "wrong type", "column 'safety_annotations' is not a list of texts: give one")
+    return InstructionRow(
+        row=where,
+        turns=[Turn(role=HUMAN, text=said), *([Turn(role=BOT, text=reply)] if reply else [])],
+        language="en",
+        source_labels={name: record[name] for name in KEPT if record.get(name)},
+        votes=[
+            SourceVote(annotator=None, choice=VOTES.get(vote, vote), row=f"{where}, vote {number}")
+            for number, vote in enumerate(votes, start=1)
+        ],
+    )
+
+
+IMPORTER = Importer(
+    name="prosocial-dialog",
+    title="ProsocialDialog",
+    summary="Utterances with their replies and three votes each, of annotators the source does not name.",
+    label_set=LABEL_SET,
+    suffixes=(".jsonl", ".json", ".jsonl.gz", ".json.gz"),
+    read=read,
+)

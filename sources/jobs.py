@@ -1,0 +1,101 @@
+"""Jobs: work that survives the death of the worker that does it.
+
+A job is a row with a lease of its own. A worker *takes* the job, renews the lease with every committed batch, and
+*finishes* it. Every write of a batch happens in the transaction that renews the lease under the worker's own token, so
+a worker that lost its lease (it slept, it was cut off) cannot write any more: its renewal fails and its batch is
+rolled back. Beat dispatches jobs that wait or whose lease has lapsed (``sources.tasks.dispatch_jobs``): the broker's
+own redelivery would take up to an hour after a SIGKILL.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Self
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+
+class LostLease(Exception):
+    """Another worker has taken this job over; this worker stops without writing."""
+
+
+class JobState(models.TextChoices):
+    QUEUED = "queued"
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+
+
+class JobQuerySet(models.QuerySet[Any]):
+    def waiting(self, now: datetime) -> Self:
+        """Jobs that somebody should work on: queued, or running under a lapsed lease."""
+        lapsed = models.Q(state=JobState.RUNNING, lease_until__lt=now)
+        return self.filter(models.Q(state=JobState.QUEUED) | lapsed)
+
+
+class Job(models.Model):
+    """The columns and the life cycle that all jobs share."""
+
+    state = models.CharField(max_length=10, choices=JobState, default=JobState.QUEUED, editable=False)
+    lease_token = models.UUIDField(null=True, editable=False)
+    lease_until = models.DateTimeField(null=True, editable=False)
+    attempts = models.PositiveIntegerField(default=0, editable=False)
+    error = models.TextField(blank=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, editable=False)
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+    def take(self) -> bool:
+        """Try to become the one worker of this job; False if it is done or somebody else holds it."""
+        now, token = timezone.now(), uuid.uuid4()
+        taken = (
+            type(self)
+            .objects.waiting(now)
+            .filter(pk=self.pk)
+            .update(
+                state=JobState.RUNNING,
+                lease_token=token,
+                lease_until=now + settings.JOB_LEASE,
+                attempts=models.F("attempts") + 1,
+            )
+        )
+        self.refresh_from_db()
+        return taken == 1 and self.lease_token == token
+
+    def renew(self, **progress: Any) -> None:
+        """Keep the lease and store ``progress``. Raises LostLease, so that a transaction around it rolls back."""
+        held = type(self).objects.filter(pk=self.pk, state=JobState.RUNNING, lease_token=self.lease_token)
+        if not held.update(lease_until=timezone.now() + settings.JOB_LEASE, **progress):
+            raise LostLease(f"{self} was taken over by another worker")
+
+    def finish(self, **result: Any) -> None:
+        self.renew(state=JobState.FINISHED, finished_at=timezone.now(), error="", **result)
+        self.refresh_from_db()
+
+    def fail(self, error: str) -> None:
+        """End the job for a reason that trying again would not change."""
+        self.renew(state=JobState.FAILED, finished_at=timezone.now(), error=error)
+        self.refresh_from_db()
+
+
+_tasks: dict[type[Job], str] = {}
+
+
+def register(model: type[Job], task: str) -> None:
+    """Have beat dispatch jobs of ``model`` that wait, by sending the Celery task named ``task`` the job's id."""
+    _tasks[model] = task
+
+
+def waiting(now: datetime) -> Iterator[tuple[str, int]]:
+    """Task name and id of every job, of any registered model, that somebody should work on."""
+    for model, task in _tasks.items():
+        for pk in model.objects.waiting(now).values_list("pk", flat=True):
+            yield task, pk

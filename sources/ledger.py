@@ -1,0 +1,46 @@
+"""The ledger of licences: which public datasets there are, and under what terms."""
+
+from __future__ import annotations
+
+from django.core.exceptions import ValidationError
+
+from sources.errors import SourceError
+from sources.models import Source
+
+
+class SourceDiffers(SourceError):
+    """source {source}: its {field} is {there!r}, not {given!r}: leave that out, or change it in the admin first"""
+
+
+class LicenseMissing(SourceError):
+    """source {source} is new and has no licence: give its SPDX identifier, or unknown, and it will not be published"""
+
+
+class WrongSource(SourceError):
+    """source {source}: {field}: {problem}"""
+
+
+def entry(name: str, revision: str = "", **facts: str) -> Source:
+    """The source of that name and revision; if it is new, not saved yet, with ``facts`` (license, title, ...).
+
+    Raises SourceDiffers where a fact that is given and not empty is another than the ledger's.
+    """
+    given = {field: fact for field, fact in facts.items() if fact}
+    known = Source.objects.filter(name=name, revision=revision).first()
+    if known is None:
+        return _new(Source(name=name, revision=revision, **given), given)
+    for field, fact in given.items():
+        if (there := getattr(known, field)) != fact:
+            raise SourceDiffers(source=known, field=field, there=there, given=fact)
+    return known
+
+
+def _new(source: Source, given: dict[str, str]) -> Source:
+    if "license" not in given:
+        raise LicenseMissing(source=source)
+    try:
+        source.full_clean()
+    except ValidationError as error:
+        field, problems = next(iter(error.message_dict.items()))
+        raise WrongSource(source=repr(source.name), field=field, problem=problems[0]) from None
+    return source

@@ -1,0 +1,96 @@
+"""Texts of instructions: one shape, one digest, and what is refused (pure, no Django).
+
+Everything that a person could have written is taken as it is: markup, templates, bidirectional controls. Only what
+cannot be stored or shown, or nobody could read, is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from sources.rows import Turn
+
+HUMAN, BOT = "human", "bot"
+DIGEST_BYTES = 16
+
+# How OIG writes who speaks, at the start of a line. A text is read with one family of marks, never with both: inside a
+# text marked <human>: and <bot>: a line that begins with "User:" is what somebody said.
+ANGLE_MARKS = {"<human>": HUMAN, "<bot>": BOT}
+WORD_MARKS = {"User": HUMAN, "Assistant": BOT}
+_ANGLE = re.compile(r"^[ \t]*(<human>|<bot>)[ \t]*:", re.MULTILINE)
+_WORD = re.compile(r"^[ \t]*(User|Assistant)[ \t]*:", re.MULTILINE)
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_INVISIBLE = frozenset(("Cc", "Cf", "Zs", "Zl", "Zp"))
+
+
+def normalise(turns: Sequence[Turn]) -> list[Turn]:
+    """The turns as they are stored: line ends as ``\\n``, no white space around a text, no turn without a text."""
+    stripped = [(turn["role"], _lines(turn["text"]).strip()) for turn in turns]
+    return [Turn(role=role, text=text) for role, text in stripped if text]
+
+
+def digest(turns: Sequence[Turn], conversation: str = "") -> bytes:
+    """BLAKE2b-128 of roles and texts, in NFC and with every run of white space as one blank.
+
+    Texts that differ only in these have one digest. ``conversation`` tells equal words in two conversations apart.
+    """
+    said = [[turn["role"], " ".join(unicodedata.normalize("NFC", turn["text"]).split())] for turn in turns]
+    # JSON marks where a text ends, so no text can be written that reads as two turns.
+    content = json.dumps([said, conversation] if conversation else [said])
+    return hashlib.blake2b(content.encode("ascii"), digest_size=DIGEST_BYTES).digest()
+
+
+def oig_text(turns: Sequence[Turn]) -> str:
+    """The turns as OIG writes them: ``<human>: ...`` and ``<bot>: ...``, each from the start of a line."""
+    return "\n".join(f"<{turn['role']}>: {turn['text']}" for turn in turns)
+
+
+def parse_oig(text: str) -> list[Turn]:
+    """The turns of a text in OIG's form; one human turn where it has no marks.
+
+    What stands before the first mark (OIG puts background passages there) is a human turn of its own.
+    """
+    text = _lines(text)
+    marks, roles = list(_ANGLE.finditer(text)), ANGLE_MARKS
+    if not marks and _WORD.match(text.lstrip()):
+        marks, roles = list(_WORD.finditer(text)), WORD_MARKS
+    starts = [mark.start() for mark in marks] + [len(text)]
+    turns = [Turn(role=HUMAN, text=text[: starts[0]])]
+    for mark, end in zip(marks, starts[1:], strict=True):
+        turns.append(Turn(role=roles[mark[1]], text=text[mark.end() : end]))
+    return normalise(turns)
+
+
+def refusal(turns: Sequence[Turn], max_characters: int, max_turns: int) -> tuple[str, str] | None:
+    """Why the turns cannot be an instruction, as a short reason and a sentence with the remedy; None if they can."""
+    if len(turns) > max_turns:
+        return "too many turns", f"has {len(turns):,} turns, more than {max_turns:,}: split it or raise the limit"
+    length = sum(len(turn["text"]) for turn in turns)
+    if length > max_characters:
+        return "too long", f"has {length:,} characters, more than {max_characters:,}: shorten it or raise the limit"
+    for number, turn in enumerate(turns, start=1):
+        if problem := unstorable(turn["text"]):
+            return problem, f"turn {number} has a {problem}: remove it from the text"
+    if not any(_is_visible(turn["text"]) for turn in turns):
+        return "empty", "has no visible text: remove the row or name another column"
+    return None
+
+
+def unstorable(text: str) -> str | None:
+    """The name of a character that no database and no UTF-8 file can hold; None where there is none."""
+    if "\0" in text:
+        return "NUL character"
+    return "lone surrogate" if not text.isascii() and _SURROGATE.search(text) else None
+
+
+def _lines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def _is_visible(text: str) -> bool:
+    return any(unicodedata.category(character) not in _INVISIBLE for character in text)
