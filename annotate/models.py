@@ -38,7 +38,7 @@ class Annotator(AbstractUser):
 class CampaignQuerySet(models.QuerySet["Campaign"]):
     def open_to(self, annotator: Annotator) -> CampaignQuerySet:
         """Campaigns in which ``annotator`` may label now."""
-        if not annotator.is_active or annotator.kind != Annotator.Kind.HUMAN:
+        if not annotator.is_active:
             return self.none()
         return self.filter(state=Campaign.State.OPEN, kind=Campaign.Kind.VOLUNTEER)
 

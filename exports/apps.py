@@ -4,3 +4,9 @@ from django.apps import AppConfig
 class ExportsConfig(AppConfig):
     name = "exports"
     verbose_name = "Exports: votes become snapshots"
+
+    def ready(self) -> None:
+        from exports.models import Snapshot
+        from sources import jobs
+
+        jobs.register(Snapshot, "exports.tasks.publish_snapshot")

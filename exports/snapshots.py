@@ -19,7 +19,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from annotate import annotations
-from annotate.models import Annotation, Annotator, Campaign, Unit
+from annotate.models import Annotation, Annotator, Campaign, CampaignQuerySet, Unit
 from exports import card, records, writers
 from exports.errors import ExportError, NotReproducible, SnapshotRefused
 from exports.models import Snapshot
@@ -62,7 +62,7 @@ def prepare(version: str, campaigns: Sequence[Campaign] = (), *, started_by: Ann
     existing = Snapshot.objects.filter(version=version).first()
     if existing is not None:
         return _again(existing, campaigns)
-    chosen = list(campaigns) or list(_opened_campaigns())
+    chosen = list(campaigns or opened_campaigns())
     check_campaigns(chosen)
     with transaction.atomic():
         snapshot = Snapshot.objects.create(version=version, started_by=started_by)
@@ -84,7 +84,8 @@ def check_campaigns(campaigns: Sequence[Campaign]) -> None:
         raise SnapshotRefused(f"Nobody has voted in {listed} yet: there is nothing to publish")
 
 
-def _opened_campaigns() -> Any:
+def opened_campaigns() -> CampaignQuerySet:
+    """What is published where no campaign is named."""
     opened = (Campaign.State.OPEN, Campaign.State.CLOSED)
     return Campaign.objects.filter(kind=Campaign.Kind.VOLUNTEER, state__in=opened).select_related("label_set")
 
@@ -95,9 +96,14 @@ def _again(snapshot: Snapshot, campaigns: Sequence[Campaign]) -> Snapshot:
         raise SnapshotRefused(
             f"{snapshot} exists, made of {', '.join(sorted(before))}: choose another version for other campaigns"
         )
-    if snapshot.state == JobState.FAILED:
-        Snapshot.objects.filter(pk=snapshot.pk).update(state=JobState.QUEUED, error="", cut=None)
-        snapshot.refresh_from_db()
+    return retry(snapshot)
+
+
+def retry(snapshot: Snapshot) -> Snapshot:
+    """Queue a snapshot that failed once more, with the votes of now; any other is left as it is."""
+    failed = Snapshot.objects.filter(pk=snapshot.pk, state=JobState.FAILED)
+    failed.update(state=JobState.QUEUED, error="", cut=None)
+    snapshot.refresh_from_db()
     return snapshot
 
 

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest
+
+from annotate import campaigns, tasks
+from annotate.errors import AnnotateError
+from annotate.models import Annotation, Annotator, Assignment, Campaign, Unit
+
+
+class ReadOnly:
+    """For rows that only the verbs write."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Annotator)
+class AnnotatorAdmin(UserAdmin[Annotator]):
+    list_display = ("username", "kind", "is_active", "is_staff", "votes", "date_joined")
+    list_filter = ("kind", "is_active", "is_staff", "groups")
+    fieldsets = (*(UserAdmin.fieldsets or ()), ("Labelling", {"fields": ("kind",)}))
+    readonly_fields = ("kind",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Annotator]:
+        votes = Assignment.objects.submitted().filter(annotator=OuterRef("pk")).order_by().values("annotator")
+        counted = Subquery(votes.annotate(n=Count("pk")).values("n"))
+        return super().get_queryset(request).annotate(votes_counted=Coalesce(counted, 0))
+
+    @admin.display(ordering="votes_counted", description="Counted votes")
+    def votes(self, annotator: Annotator) -> int:
+        return annotator.votes_counted  # type: ignore[attr-defined, no-any-return]
+
+
+class CampaignForm(forms.ModelForm[Campaign]):
+    """What defines a campaign may change until it was opened: its units were made from it."""
+
+    FIXED = ("label_set", "target", "seed", "overlap")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk and self.instance.state != Campaign.State.DRAFT:
+            for name in self.FIXED:
+                if name in self.fields:
+                    self.fields[name].disabled = True
+                    self.fields[name].help_text = "Fixed since the campaign was opened."
+
+
+@admin.register(Campaign)
+class CampaignAdmin(admin.ModelAdmin[Campaign]):
+    form = CampaignForm
+    list_display = ("title", "slug", "kind", "state_in_words", "target", "label_set", "units", "progress")
+    list_filter = ("state", "kind", "target", "label_set")
+    search_fields = ("title", "slug", "description")
+    prepopulated_fields = {"slug": ("title",)}
+    filter_horizontal = ("sources",)
+    readonly_fields = ("kind", "state", "error", "created_at")
+    list_select_related = ("label_set",)
+    actions = ("open_campaigns", "close_campaigns")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Campaign]:
+        return Campaign.objects.with_progress()
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Campaign | None = None) -> dict[str, Any]:
+        return {} if obj else super().get_prepopulated_fields(request, obj)  # type: ignore[return-value]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Campaign | None = None) -> bool:
+        return obj is not None and obj.state == Campaign.State.DRAFT and super().has_delete_permission(request, obj)
+
+    @admin.display(ordering="state", description="State")
+    def state_in_words(self, campaign: Campaign) -> str:
+        label = campaign.get_state_display()
+        return f"{label} - {campaign.error}" if campaign.error else label
+
+    @admin.display(ordering="units_count", description="Units")
+    def units(self, campaign: Campaign) -> int:
+        return campaign.units_count  # type: ignore[attr-defined, no-any-return]
+
+    @admin.display(description="Slots taken")
+    def progress(self, campaign: Campaign) -> str:
+        wanted, given = campaign.wanted, campaign.given  # type: ignore[attr-defined]
+        return f"{given:,} of {wanted:,} ({given / wanted:.0%})" if wanted else "-"
+
+    @admin.action(description="Open (a worker places the instructions)", permissions=["change"])
+    def open_campaigns(self, request: HttpRequest, queryset: QuerySet[Campaign]) -> None:
+        for campaign in queryset:
+            try:
+                campaigns.request_opening(campaign)
+            except AnnotateError as error:
+                self.message_user(request, str(error), messages.ERROR)
+                continue
+            tasks.open_campaign.delay_on_commit(campaign.pk)
+            self.message_user(request, f"{campaign} is being opened; reload this page to see it", messages.SUCCESS)
+
+    @admin.action(description="Close (what people hold they may finish)", permissions=["change"])
+    def close_campaigns(self, request: HttpRequest, queryset: QuerySet[Campaign]) -> None:
+        for campaign in queryset.filter(kind=Campaign.Kind.VOLUNTEER):
+            campaigns.close(campaign)
+            self.message_user(request, f"{campaign} is closed", messages.SUCCESS)
+
+
+class LargeTableAdmin(ReadOnly, admin.ModelAdmin[Any]):
+    """Lists over millions of rows: no second count of the whole table, no page of everything."""
+
+    show_full_result_count = False
+    list_per_page = 50
+
+
+@admin.register(Unit)
+class UnitAdmin(LargeTableAdmin):
+    list_display = ("__str__", "text", "overlap", "taken")
+    list_filter = ("campaign",)
+    list_select_related = ("campaign", "instruction")
+    search_fields = ("instruction__turns__icontains",)
+
+    @admin.display(description="Instruction")
+    def text(self, unit: Unit) -> str:
+        return str(unit.instruction)
+
+
+@admin.register(Assignment)
+class AssignmentAdmin(LargeTableAdmin):
+    list_display = ("id", "unit", "annotator", "state", "reason", "claimed_at", "expires_at", "ended_at")
+    list_filter = ("state", "reason", "unit__campaign")
+    list_select_related = ("unit__campaign", "annotator")
+    search_fields = ("annotator__username",)
+
+
+@admin.register(Annotation)
+class AnnotationAdmin(LargeTableAdmin):
+    list_display = ("id", "unit", "annotator", "choice", "tags", "surplus", "created_at")
+    list_filter = ("surplus", "choice", "unit__campaign")
+    list_select_related = ("unit__campaign", "annotator", "choice")
+    search_fields = ("annotator__username",)

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from annotate import campaigns, simulation
+from annotate.models import Annotator, Campaign
+from exports import snapshots
+from exports.models import Snapshot
+from labels import loading
+from labels.models import LabelSet
+from sources import imports, ledger
+from sources.jobs import JobState
+from sources.models import Provenance, Source
+
+SAMPLE = Path("sources/sample/instructions.jsonl")
+OPTIONS = {"turns": "turns", "language_column": "language", "id": "id", "labels": "truth"}
+RELEASE = "0.1"
+
+
+class Command(BaseCommand):
+    help = "Load the project's sample: instructions, simulated votes, an open campaign, a release and two accounts."
+
+    def add_arguments(self, parser: Any) -> None:
+        parser.add_argument("--password", default="demo-labels", help="of both accounts (default: %(default)s)")
+
+    def handle(self, *, password: str, **_: Any) -> None:
+        loading.load_shipped()
+        source = self._import_sample()
+        campaign = self._open_campaign(source)
+        expected = Provenance.objects.filter(source=source).values_list("instruction", "source_labels")
+        votes = simulation.vote(campaign, {pk: labels["truth"] for pk, labels in expected})
+        if votes:
+            self.stderr.write(f"{votes:,} votes of {len(simulation.SKILLS)} simulated annotators, marked as simulated")
+        self._publish(campaign)
+        _account("volunteer", password)
+        _account("admin", password, is_staff=True, is_superuser=True)
+        self.stdout.write("The sample is loaded: accounts volunteer and admin, campaign sample, release 0.1")
+
+    def _import_sample(self) -> Source:
+        """The sample's source; imported once."""
+        facts = {
+            "title": "Sample of OIG Safety",
+            "license": "Apache-2.0",
+            "attribution": "Written for this project; its contributors.",
+        }
+        source = ledger.entry("oig-safety-sample", "1", **facts)
+        if source.pk is None or not source.runs.filter(state=JobState.FINISHED).exists():
+            run = imports.start(source, "jsonl", path=settings.BASE_DIR / SAMPLE, options=OPTIONS)
+            imports.work(run)
+            if run.state != JobState.FINISHED:
+                raise CommandError(f"{SAMPLE} was not imported: {run.error}")
+            self.stderr.write(f"{run.added:,} instructions of the sample")
+        return source
+
+    def _open_campaign(self, source: Source) -> Campaign:
+        defaults = {
+            "title": "Sample: how careful should an assistant be?",
+            "description": "Short texts and dialogues written for this project. A good place to try the keys.",
+            "label_set": LabelSet.objects.filter(name="oig-safety").first(),
+        }
+        campaign, created = Campaign.objects.get_or_create(slug="sample", defaults=defaults)
+        if created:
+            campaign.sources.add(source)
+        if campaign.state == Campaign.State.DRAFT:
+            campaigns.request_opening(campaign)
+        campaigns.open_requested(campaign.pk)
+        campaign.refresh_from_db()
+        return campaign
+
+    def _publish(self, campaign: Campaign) -> None:
+        if not Snapshot.objects.filter(version=RELEASE).exists():
+            snapshots.work(snapshots.prepare(RELEASE, [campaign]))
+
+
+def _account(username: str, password: str, **rights: bool) -> None:
+    """An account to sign in with; one that is there keeps what its owner made of it."""
+    if not Annotator.objects.filter(username=username).exists():
+        Annotator.objects.create_user(username, password=password, **rights)
