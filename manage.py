@@ -28,7 +28,8 @@ def main() -> None:
 
 
 def _needs_servers(arguments: list[str]) -> bool:
-    return bool(arguments) and not (WITHOUT_SERVERS | {"-h", "--help", "--version"}) & {arguments[0], *arguments[1:2]}
+    asks_for_help = bool({"-h", "--help"} & set(arguments))
+    return bool(arguments) and not asks_for_help and arguments[0] not in WITHOUT_SERVERS | {"--version"}
 
 
 if __name__ == "__main__":

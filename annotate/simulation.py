@@ -88,9 +88,9 @@ def _answer(
     names = [option.name for option in options]
     hit = skill * (0.5 + expected["clarity"] / 2)
     wanted = names.index(expected["base"])
-    weights = [hit if n == wanted else (1 - hit) / (1 + 2 * (abs(n - wanted) - 1)) for n in range(len(names))]
+    weights = [hit if n == wanted else (1 - hit) * 0.8 / 4 ** (abs(n - wanted) - 1) for n in range(len(names))]
     tags = {
-        tag.code: (tag.name in expected["tags"]) == (chance.random() < hit)
+        tag.code: (tag.name in expected["tags"]) == (chance.random() < 1 - (1 - hit) / 4)
         for tag in labels
         if tag.kind == Label.Kind.TAG and chance.random() < 0.85
     }
