@@ -20,7 +20,7 @@ class SourceVote:
 
     annotator: str | None
     choice: str  # code of an option of the importer's label set
-    row: str  # where in the file the vote stands; the same in every import of the file
+    row: str  # tells it from other votes of this annotator on the instruction; the same in every import
 
 
 @dataclass(frozen=True, slots=True)

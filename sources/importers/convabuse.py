@@ -14,8 +14,9 @@ from sources.texts import BOT, HUMAN
 
 LABEL_SET = "convabuse"
 TURNS = {"prev_agent": BOT, "prev_user": HUMAN, "agent": BOT, "user": HUMAN}
-# What stands where a conversation had not begun yet.
+# What stands before the utterance where the conversation begins with it. As the utterance itself it was judged.
 NOTHING_SAID = "_"
+JUDGED = "user"
 # The one-hot columns of the vote, and the codes of our label set.
 CHOICES = {
     "is_abuse.1": "not-abusive",
@@ -42,7 +43,11 @@ def _row(where: str, record: dict[str, str]) -> InstructionRow | RejectedRow:
     conversation = record["conv_id"].strip().removesuffix(".0")
     return InstructionRow(
         row=where,
-        turns=[Turn(role=role, text=record[name]) for name, role in TURNS.items() if record[name] != NOTHING_SAID],
+        turns=[
+            Turn(role=role, text=record[name])
+            for name, role in TURNS.items()
+            if name == JUDGED or record[name] != NOTHING_SAID
+        ],
         language="en",
         conversation=conversation,
         source_labels={"conv_id": conversation, "bot": record.get("bot", "")},

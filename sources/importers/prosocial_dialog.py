@@ -2,11 +2,12 @@
 
 The hub has one row for each utterance with its reply, as JSON lines or as an object of columns. The direct download is
 a list of dialogues, each a list of utterances, with other names for the same two fields. All give the same
-instructions. ``dialogue_id`` starts again in every split, so a row is known by its place in the file.
+instructions and votes. ``dialogue_id`` starts again in every split, so a row is known by its place in the file.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -48,9 +49,13 @@ def _utterances(where: str, record: Any) -> Iterator[tuple[str, Record | Rejecte
         case {"context": list()}:
             yield from _rows_of_columns(where, record)
         case dict():
-            yield where, {DOWNLOAD_NAMES.get(name, name): value for name, value in record.items()}
+            yield where, _hub_names(record)
         case _:
             yield where, RejectedRow(where, "not an object", "is JSON but no utterance: write {column: value, ...}")
+
+
+def _hub_names(record: Record) -> Record:
+    return {DOWNLOAD_NAMES.get(name, name): value for name, value in record.items()}
 
 
 def _rows_of_columns(where: str, columns: Record) -> Iterator[tuple[str, Record | RejectedRow]]:
@@ -79,11 +84,20 @@ def _row(where: str, record: Record) -> InstructionRow | RejectedRow:
         turns=[Turn(role=HUMAN, text=said), *([Turn(role=BOT, text=reply)] if reply else [])],
         language="en",
         source_labels={name: record[name] for name in KEPT if record.get(name)},
-        votes=[
-            SourceVote(annotator=None, choice=VOTES.get(vote, vote), row=f"{where}, vote {number}")
-            for number, vote in enumerate(votes, start=1)
-        ],
+        votes=_votes(votes, record.get("safety_annotation_reasons")),
     )
+
+
+def _votes(votes: list[str], reasons: Any) -> list[SourceVote]:
+    """The votes, each known by the words its annotator gave as reason: the same in every layout and split."""
+    given = reasons if isinstance(reasons, list) and len(reasons) == len(votes) else [""] * len(votes)
+    same = Counter[tuple[str, str]]()
+    found = []
+    for vote, reason in zip(votes, given, strict=True):
+        words = (vote, str(reason))
+        same[words] += 1
+        found.append(SourceVote(annotator=None, choice=VOTES.get(vote, vote), row=f"{words} {same[words]}"))
+    return found
 
 
 IMPORTER = Importer(
