@@ -19,7 +19,7 @@ class LabelInline(admin.StackedInline[Label, LabelSet]):
         return False
 
     @override
-    def has_change_permission(self, request: HttpRequest, obj: Label | None = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: LabelSet | None = None) -> bool:
         return False
 
 

@@ -179,5 +179,7 @@ def _check(spec: LabelSetSpec, counts: Sequence[int], tag_counts: TagCounts) -> 
     """A vector of the wrong set would give a plausible label: refuse it."""
     if len(counts) != len(spec.options) or min(counts) < 0:
         raise AggregationError(f"counts {list(counts)} do not fit {spec.name}; give {len(spec.options)} from 0.")
-    if tag_counts and len(tag_counts) != len(spec.tags):
-        raise AggregationError(f"{len(tag_counts)} tag counts do not fit {spec.name}; give {len(spec.tags)} pairs.")
+    if tag_counts and (len(tag_counts) != len(spec.tags) or min(map(min, tag_counts)) < 0):
+        raise AggregationError(
+            f"{len(tag_counts)} tag counts do not fit {spec.name}; give {len(spec.tags)} pairs from 0."
+        )

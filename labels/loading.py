@@ -11,10 +11,8 @@ from labels.errors import LabelsError
 from labels.models import Label, LabelSet
 from labels.taxonomy import LabelSetSpec
 
-SHIPPED = Path(__file__).parent / "label_sets"
 
-
-class FrozenLabelSet(LabelsError):  # noqa: N818 - it names the state that refuses
+class FrozenLabelSet(LabelsError):
     """A frozen label set was to be changed; the message tells the next revision to load it as."""
 
 
@@ -42,17 +40,12 @@ def load_files(paths: Iterable[Path]) -> list[tuple[LabelSet, bool]]:
 
 def load_shipped() -> list[tuple[LabelSet, bool]]:
     """Load every label set that the project ships, by file name; what ``load`` returns, for each."""
-    return load_files(shipped())
+    return load_files(taxonomy.shipped())
 
 
 def load_shipped_set(name: str) -> LabelSet:
     """Load the label set of that name that the project ships, and return it."""
-    return load(taxonomy.read(SHIPPED / f"{name}.toml"))[0]
-
-
-def shipped() -> list[Path]:
-    """The TOML files of the label sets that the project ships, by name."""
-    return sorted(SHIPPED.glob("*.toml"))
+    return load(taxonomy.read(taxonomy.SHIPPED / f"{name}.toml"))[0]
 
 
 def freeze(label_set: LabelSet) -> None:

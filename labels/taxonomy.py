@@ -18,6 +18,7 @@ from typing import Any
 
 from labels.errors import LabelsError
 
+SHIPPED = Path(__file__).parent / "label_sets"
 RULES = ("fresh-readers", "median")
 MAX_CODE, MAX_NAME, MAX_TITLE = 60, 60, 200
 OPTION_KEY, TAG_KEY = r"^[1-9]$", r"^[a-z]$"
@@ -103,6 +104,11 @@ def read(path: Path | str) -> LabelSetSpec:
     except tomllib.TOMLDecodeError as error:
         raise TaxonomyError(f"{path}: is not TOML: {error}; correct that line.") from error
     return _Reader(path, "").label_set(content)
+
+
+def shipped() -> list[Path]:
+    """The TOML files of the label sets that the project ships, by name."""
+    return sorted(SHIPPED.glob("*.toml"), key=lambda path: path.stem)
 
 
 def contrast(foreground: str, background: str) -> float:

@@ -116,4 +116,4 @@ def _check(pattern: tuple[int, ...], options: tuple[str, ...]) -> None:
 
 
 def _is_count(value: object) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and int(value) >= 0

@@ -6,7 +6,7 @@ from typing import Any, override
 
 from django.core.management.base import BaseCommand, CommandError
 
-from labels import loading
+from labels import loading, taxonomy
 from labels.errors import LabelsError
 from labels.models import Label
 
@@ -20,7 +20,7 @@ class Command(BaseCommand):
     @override
     def handle(self, *, paths: list[Path], **options: Any) -> None:
         try:
-            loaded = loading.load_files(paths or loading.shipped())
+            loaded = loading.load_files(paths or taxonomy.shipped())
         except LabelsError as error:
             raise CommandError(str(error)) from error
         for label_set, created in loaded:
