@@ -1,0 +1,95 @@
+"""Small worlds for tests: named people, a source, an open campaign."""
+
+from __future__ import annotations
+
+import uuid
+
+from annotate import annotations, assignments, campaigns
+from annotate.annotations import Answer, Outcome
+from annotate.models import Annotation, Annotator, Assignment, Campaign, Unit
+from labels import loading
+from sources import texts
+from sources.models import ImportRun, Instruction, Provenance, Source
+from sources.rows import Turn
+
+
+def source(name: str = "letters", license_: str = "CC-BY-4.0") -> Source:
+    return Source.objects.get_or_create(name=name, revision="1", defaults={"license": license_})[0]
+
+
+def instructions(origin: Source, dialogues: list[list[Turn]]) -> list[Instruction]:
+    run = ImportRun.objects.create(source=origin, format="jsonl", path="letters.jsonl", state="finished")
+    made = Instruction.objects.bulk_create(
+        Instruction(digest=texts.digest(turns), turns=turns, language="en") for turns in dialogues
+    )
+    Provenance.objects.bulk_create(
+        Provenance(instruction=instruction, source=origin, run=run, row=f"line {number}")
+        for number, instruction in enumerate(made, start=1)
+    )
+    return made
+
+
+def says(text: str) -> list[Turn]:
+    """A dialogue in which a person says one thing."""
+    return [{"role": "human", "text": text}]
+
+
+def campaign(units: int = 3, overlap: int = 3, slug: str = "kindness") -> Campaign:
+    """An open campaign over ``units`` instructions of its own."""
+    origin = source(f"{slug}-letters")
+    instructions(origin, [says(f"Letter {number} to {slug}") for number in range(units)])
+    return opened(origin, overlap=overlap, slug=slug)
+
+
+def opened(origin: Source, overlap: int = 3, slug: str = "kindness", **fields: object) -> Campaign:
+    made = Campaign.objects.create(
+        slug=slug, title=slug.title(), overlap=overlap, label_set=loading.load_shipped_set("oig-safety"), **fields
+    )
+    made.sources.add(origin)
+    campaigns.request_opening(made)
+    assert campaigns.open_requested(made.pk)
+    made.refresh_from_db()
+    return made
+
+
+def person(name: str, **fields: object) -> Annotator:
+    return Annotator.objects.create_user(name, password=f"password of {name}", **fields)
+
+
+def claimed(annotator: Annotator, where: Campaign) -> Assignment:
+    """The next assignment, which there must be."""
+    assignment = assignments.claim_next(annotator, where)
+    assert assignment is not None
+    return assignment
+
+
+def say(assignment: Assignment, choice: str = "casual", key: uuid.UUID | None = None, **tags: bool) -> Outcome:
+    return annotations.submit(assignment, Answer(choice, tags), key or uuid.uuid4())
+
+
+def vote(annotator: Annotator, where: Campaign, choice: str = "casual") -> Assignment:
+    assignment = claimed(annotator, where)
+    assert say(assignment, choice) == Outcome.SAVED
+    return assignment
+
+
+def problems(where: Campaign) -> list[str]:
+    """What is wrong with the campaign's slots; empty if every promise about them holds.
+
+    Counted afresh from the rows, without ``Unit.taken``, which is itself among the things that are checked.
+    """
+    found = []
+    for unit in Unit.objects.filter(campaign=where):
+        live = Assignment.objects.live().filter(unit=unit)
+        counted = Annotation.objects.counted().filter(unit=unit)
+        voters = [annotation.annotator_id for annotation in counted]
+        if len(set(voters)) != len(voters):
+            found.append(f"{unit}: somebody has two counted annotations")
+        if live.count() + len(voters) > unit.overlap:
+            found.append(f"{unit}: {live.count()} leases and {len(voters)} annotations for {unit.overlap} slots")
+        if unit.taken != live.count() + len(voters):
+            found.append(f"{unit}: says {unit.taken} slots are taken, but {live.count()} + {len(voters)} are")
+        submitted = set(Assignment.objects.submitted().filter(unit=unit).values_list("annotator_id", flat=True))
+        if submitted != set(voters):
+            found.append(f"{unit}: submitted assignments and counted annotations are of different people")
+    return found
