@@ -82,7 +82,7 @@ def web_processes(django_db_setup: None, tmp_path_factory: pytest.TempPathFactor
     environment = servers.environment()
     collect = [sys.executable, "manage.py", "collectstatic", "--noinput", "--clear"]
     subprocess.run(collect, cwd=ROOT, env=environment, check=True, capture_output=True)
-    running = Web(tmp_path_factory.mktemp("web"), environment, workers=3)
+    running = Web(tmp_path_factory.mktemp("web"), environment, processes=3)
     yield running
     running.stop()
 

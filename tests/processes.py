@@ -144,18 +144,25 @@ class Worker:
 class Web:
     """gunicorn with several web processes on a free port of the loopback interface."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], *, workers: int, threads: int = 4) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str], *, processes: int) -> None:
         # The listening socket is handed over, so that nobody can take the port in between.
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            serve = ["--bind", f"fd://{listener.fileno()}", "--workers", str(workers), "--threads", str(threads)]
+            serve = [
+                "--config",
+                "python:config.gunicorn",
+                "--bind",
+                f"fd://{listener.fileno()}",
+                "--access-logfile",
+                "-",
+            ]
             self._process = Process(
-                [sys.executable, "-m", "gunicorn", "config.wsgi", "--access-logfile", "-", *serve],
+                [sys.executable, "-m", "gunicorn", "--access-logfile", "-", *serve],
                 folder / "web.log",
-                environment,
+                {**environment, "OIG_WEB_PROCESSES": str(processes)},
                 pass_fds=(listener.fileno(),),
             )
-            wait_until(lambda: self._process.output.count("Booting worker") >= workers, self._process._last_words)
+            wait_until(lambda: self._process.output.count("Booting worker") >= processes, lambda: self.logs)
 
     @property
     def logs(self) -> str:
