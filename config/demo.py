@@ -164,7 +164,9 @@ def _start(children: list[Child], address: str) -> None:
 def _launch(child: Child, children: list[Child]) -> None:
     child.start()
     started = (each.process.pid for each in children if each.process)
-    _note_file().write_text(" ".join(map(str, started)))
+    draft = _groups_file().with_suffix(".new")
+    draft.write_text(" ".join(map(str, started)))
+    draft.replace(_groups_file())
 
 
 def _healthy(address: str) -> bool:
@@ -245,7 +247,7 @@ def _only_demo() -> Iterator[None]:
 @contextmanager
 def _children_lock() -> Iterator[int]:
     """A lock that every child inherits, once all children of a demo that was killed have ended."""
-    lock = os.open(_note_file(), os.O_RDWR | os.O_CREAT, 0o600)
+    lock = os.open(local.directory() / "demo.children", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         _end_leftovers(lock)
         yield lock
@@ -258,18 +260,19 @@ def _end_leftovers(lock: int) -> None:
         deadline = time.monotonic() + limit
         if _taken(lock):
             return
-        # While the lock is held the note is about living processes, not about numbers given to others since.
-        for group in _note_file().read_text().split():
+        # While the lock is held these are living processes, not numbers given to others since.
+        for group in _groups_file().read_text().split():
             with suppress(ProcessLookupError):
                 os.killpg(int(group), number)
         while not _taken(lock) and time.monotonic() < deadline:
             time.sleep(0.1)
     if not _taken(lock):
-        raise Failed(f"processes of an earlier demo do not end; {_note_file()} has their process groups")
+        raise Failed(f"processes of an earlier demo do not end; {_groups_file()} has their process groups")
 
 
-def _note_file() -> Path:
-    return local.directory() / "demo.children"
+def _groups_file() -> Path:
+    """Where the process groups of the children are noted: web, worker, beat."""
+    return local.directory() / "demo.groups"
 
 
 def _taken(lock: int) -> bool:

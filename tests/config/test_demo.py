@@ -1,6 +1,7 @@
 import os
 import re
 import signal
+import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from config import demo
 from tests.processes import Process, wait_until
 
 pytestmark = pytest.mark.slow
@@ -65,7 +67,7 @@ class Demo(Process):
 
     def group(self, place: int) -> int:
         """The process group of the child at this place: web, worker, beat."""
-        return int((self.home / "local" / "demo.children").read_text().split()[place])
+        return int((self.home / "local" / "demo.groups").read_text().split()[place])
 
     def interrupt(self) -> int:
         os.kill(self.pid, signal.SIGINT)
@@ -73,14 +75,16 @@ class Demo(Process):
 
 
 def test_it_starts_the_whole_system_and_ctrl_c_leaves_no_process(home: Path, environment: dict[str, str]) -> None:
-    demo = Demo(home, environment)
-    assert demo.get("/healthz") == 200
-    assert demo.get("/") == 200
-    wait_until(lambda: " ready." in demo.say("worker") and "beat: Starting" in demo.say("beat"), lambda: demo.output)
-    assert "volunteer" in demo.output
-    assert "admin" in demo.output
-    assert demo.interrupt() == 0
-    assert "Stopped. `make demo` goes on with the same data." in demo.output
+    running = Demo(home, environment)
+    assert running.get("/healthz") == 200
+    assert running.get("/") == 200
+    wait_until(
+        lambda: " ready." in running.say("worker") and "beat: Starting" in running.say("beat"), lambda: running.output
+    )
+    assert "volunteer" in running.output
+    assert "admin" in running.output
+    assert running.interrupt() == 0
+    assert "Stopped. `make demo` goes on with the same data." in running.output
     assert processes(home) == []
 
 
@@ -95,41 +99,50 @@ def test_it_goes_on_after_everything_was_killed(home: Path, environment: dict[st
 
 
 def test_it_restarts_a_child_that_dies_and_says_so(home: Path, environment: dict[str, str]) -> None:
-    demo = Demo(home, environment)
-    os.killpg(demo.group(0), signal.SIGKILL)
-    demo.wait_for("Starting it again.")
-    assert "The web process ended with -9. Its last words in" in demo.output
-    assert demo.get("/healthz") == 200
-    assert demo.interrupt() == 0
+    running = Demo(home, environment)
+    os.killpg(running.group(0), signal.SIGKILL)
+    running.wait_for("Starting it again.")
+    assert "The web process ended with -9. Its last words in" in running.output
+    assert running.get("/healthz") == 200
+    assert running.interrupt() == 0
 
 
 def test_it_gives_up_on_a_child_that_keeps_dying(home: Path, environment: dict[str, str]) -> None:
-    demo = Demo(home, environment)
+    running = Demo(home, environment)
     killed: set[int] = set()
-    while "It was started" not in demo.output:
+    while "It was started" not in running.output:
         # The demo notes a child's group before it looks at any child again.
-        wait_until(lambda: demo.group(2) not in killed or "It was started" in demo.output, lambda: demo.output)
+        wait_until(lambda: running.group(2) not in killed or "It was started" in running.output, lambda: running.output)
         with suppress(ProcessLookupError):
-            os.killpg(demo.group(2), signal.SIGKILL)
-        killed.add(demo.group(2))
-    assert demo.wait() == 1
-    assert "It was started 4 times." in demo.output
+            os.killpg(running.group(2), signal.SIGKILL)
+        killed.add(running.group(2))
+    assert running.wait() == 1
+    assert "It was started 4 times." in running.output
     assert len(killed) == 4
     assert processes(home) == []
 
 
 def test_its_children_end_when_it_is_killed(home: Path, environment: dict[str, str]) -> None:
-    demo = Demo(home, environment)
-    os.kill(demo.pid, signal.SIGKILL)
-    demo.wait()
+    running = Demo(home, environment)
+    os.kill(running.pid, signal.SIGKILL)
+    running.wait()
     wait_until(lambda: processes(home) == [], lambda: f"still running: {processes(home)}")
 
 
 def test_it_refuses_to_run_twice_in_one_folder(home: Path, environment: dict[str, str]) -> None:
-    demo = Demo(home, environment)
+    running = Demo(home, environment)
     second = Process([sys.executable, "-m", "config.demo"], home / "second.log", environment)
     assert second.wait() == 1
     message = f"The demo ended: a demo already runs in {home}/local: stop it, or set OIG_LOCAL_DIR to another folder\n"
     assert second.output == message
-    assert demo.get("/healthz") == 200
-    assert demo.interrupt() == 0
+    assert running.get("/healthz") == 200
+    assert running.interrupt() == 0
+
+
+def test_it_ends_what_a_killed_demo_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OIG_LOCAL_DIR", str(tmp_path))
+    with demo._children_lock() as lock:
+        left = subprocess.Popen(["sleep", "600"], start_new_session=True, pass_fds=(lock,))
+    (tmp_path / "demo.groups").write_text(str(left.pid))
+    with demo._children_lock():
+        assert left.wait(30) == -signal.SIGTERM
