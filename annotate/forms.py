@@ -16,7 +16,7 @@ YES, NO = "yes", "no"
 class AnswerForm(forms.Form):
     """One answer: a base vote, and yes, no or nothing for every tag of the label set."""
 
-    assignment = forms.ModelChoiceField(Assignment.objects.none(), widget=forms.HiddenInput)
+    assignment = forms.IntegerField(widget=forms.HiddenInput)
     key = forms.UUIDField(widget=forms.HiddenInput)
 
     def __init__(self, label_set: LabelSet, data: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
@@ -62,5 +62,5 @@ class AnswerForm(forms.Form):
 class SkipForm(forms.Form):
     """Giving an instruction back, with a reason that never counts against anyone."""
 
-    assignment = forms.ModelChoiceField(Assignment.objects.none(), widget=forms.HiddenInput)
+    assignment = forms.IntegerField(widget=forms.HiddenInput)
     reason = forms.ChoiceField(choices=[(reason.value, reason.label) for reason in Assignment.DECLINES])

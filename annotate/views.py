@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import cast
 
 from django.contrib import messages
@@ -9,7 +11,7 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET
 
 from annotate import annotations, assignments
 from annotate.annotations import Outcome
@@ -55,6 +57,16 @@ def guidelines(request: HttpRequest, slug: str) -> HttpResponse:
     )
 
 
+def _posted(view: Callable[[HttpRequest, str], HttpResponse]) -> Callable[[HttpRequest, str], HttpResponse]:
+    """A view for POST that sends a GET to the labelling page, as after signing in again where a form was sent."""
+
+    @wraps(view)
+    def posted(request: HttpRequest, slug: str) -> HttpResponse:
+        return view(request, slug) if request.method == "POST" else redirect("label", slug)
+
+    return posted
+
+
 @never_cache
 @require_GET
 def label(request: HttpRequest, slug: str) -> HttpResponse:
@@ -63,7 +75,7 @@ def label(request: HttpRequest, slug: str) -> HttpResponse:
     return _desk(request, campaign)
 
 
-@require_POST
+@_posted
 def submit(request: HttpRequest, slug: str) -> HttpResponse:
     annotator = _annotator(request)
     campaign = get_object_or_404(Campaign.objects.known_to(annotator), slug=slug)
@@ -76,7 +88,7 @@ def submit(request: HttpRequest, slug: str) -> HttpResponse:
     return _next(request, campaign)
 
 
-@require_POST
+@_posted
 def skip(request: HttpRequest, slug: str) -> HttpResponse:
     campaign = get_object_or_404(Campaign.objects.known_to(_annotator(request)), slug=slug)
     assignment = _posted_assignment(request, campaign)
@@ -89,7 +101,7 @@ def skip(request: HttpRequest, slug: str) -> HttpResponse:
     return _next(request, campaign)
 
 
-@require_POST
+@_posted
 def undo(request: HttpRequest, slug: str) -> HttpResponse:
     annotator = _annotator(request)
     campaign = get_object_or_404(Campaign.objects.known_to(annotator), slug=slug)
