@@ -36,8 +36,8 @@ class LabelSetAdmin(admin.ModelAdmin[LabelSet]):
             super()
             .get_queryset(request)
             .annotate(
-                n_options=Count("labels", filter=Q(labels__kind=Label.Kind.OPTION), distinct=True),
-                n_tags=Count("labels", filter=Q(labels__kind=Label.Kind.TAG), distinct=True),
+                n_options=Count("labels", filter=Q(labels__kind=Label.Kind.OPTION)),
+                n_tags=Count("labels", filter=Q(labels__kind=Label.Kind.TAG)),
             )
         )
 

@@ -62,6 +62,12 @@ def test_it_calls_for_intervention_from_a_fifth_of_the_votes() -> None:
         assert (severity(counts) == 4) == (counts[2] / sum(counts) >= 0.2)
 
 
+def test_it_tells_of_a_vote_below_the_cut_only_there() -> None:
+    reason = "a vote for 'needs intervention' stands below the cut"
+    for counts in patterns(3):
+        assert (reason in dispute_reasons(OIG_SAFETY, counts)) == (0 < counts[2] < sum(counts) / 5), counts
+
+
 def test_it_is_never_milder_for_a_more_severe_vote() -> None:
     for counts in patterns(3):
         for option in (0, 1):
@@ -85,7 +91,6 @@ def test_it_hears_a_vote_for_intervention_below_the_cut() -> None:
     assert below
     for counts in below:
         assert 1 <= severity(counts) <= 3
-        assert "a vote for 'needs intervention' stands below the cut" in dispute_reasons(OIG_SAFETY, counts)
         assert agreement_status(OIG_SAFETY, counts) == "disputed"
 
 

@@ -4,13 +4,14 @@ import threading
 from pathlib import Path
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
 
 from labels import loading
 from labels.loading import FrozenLabelSet
 from labels.models import Label, LabelSet
 from labels.taxonomy import SHIPPED as FOLDER
 from labels.taxonomy import TaxonomyError
+from tests.labels.locks import wait_until_blocked
 from tests.labels.specs import OIG_SAFETY, SHIPPED, small
 
 pytestmark = pytest.mark.django_db
@@ -117,3 +118,26 @@ def test_it_loads_a_set_once_when_several_start_at_the_same_time() -> None:
         thread.join()
     assert sorted(created) == [False, False, False, True]
     assert LabelSet.objects.get().spec == OIG_SAFETY
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_sees_a_freeze_that_is_committed_while_it_waits() -> None:
+    label_set, _ = loading.load(small())
+    raised: list[Exception] = []
+
+    def load() -> None:
+        try:
+            loading.load(small(title="Better"))
+        except Exception as error:  # noqa: BLE001 - which one it is is the subject
+            raised.append(error)
+        finally:
+            connections.close_all()
+
+    late = threading.Thread(target=load)
+    with transaction.atomic():
+        loading.freeze(label_set)
+        late.start()
+        wait_until_blocked()
+    late.join()
+    assert [type(error) for error in raised] == [FrozenLabelSet]
+    assert LabelSet.objects.get().spec == small()

@@ -1,7 +1,6 @@
 """The database refuses to change a frozen label set, whoever asks."""
 
 import threading
-import time
 
 import pytest
 from django.db import IntegrityError, connection, connections, transaction
@@ -11,6 +10,7 @@ from pytest_django import DjangoAssertNumQueries
 from labels import loading
 from labels.models import Label, LabelSet
 from labels.taxonomy import LabelSetSpec
+from tests.labels.locks import wait_until_blocked
 from tests.labels.specs import SHIPPED, small
 
 REMEDY = "label set small revision 1 is frozen: load it as the next revision"
@@ -152,20 +152,6 @@ def test_it_lets_no_label_slip_in_while_a_freeze_is_not_yet_committed() -> None:
     assert len(refused) == 1
     assert REMEDY in refused[0]
     assert label_set.labels.count() == 2
-
-
-def wait_until_blocked() -> None:
-    """Another connection waits for this one; asked of pg_locks, as pg_stat_activity is frozen within a transaction."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT 1 FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
-            )
-            if cursor.fetchone():
-                return
-        time.sleep(0.01)
-    pytest.fail("the label was inserted without waiting for the freeze")
 
 
 @pytest.mark.django_db
