@@ -1,10 +1,13 @@
 """The Celery application: `celery -A config worker`, `celery -A config beat`."""
 
 import os
+from contextlib import suppress
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, celeryd_init
+from celery.signals import beat_init, celeryd_init, import_modules
+
+from config import local
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -14,11 +17,15 @@ app.autodiscover_tasks()
 
 
 # Not at import: the web processes and every command import this module too.
+@import_modules.connect
+def make_local_folder(**_: Any) -> None:
+    """Beat keeps the times of its last dispatches there, and opens that file before it says that it begins."""
+    with suppress(OSError):
+        local.directory().mkdir(parents=True, exist_ok=True)
+
+
 @celeryd_init.connect
 @beat_init.connect
 def join_local_servers(**_: Any) -> None:
     """A worker or beat runs on the embedded servers where the environment names no others."""
-    from config import local
-
-    local.directory().mkdir(parents=True, exist_ok=True)
     local.join()
