@@ -53,7 +53,11 @@ def test_it_normalises_once_and_for_all(said: list[Turn]) -> None:
     assert texts.digest(once) == texts.digest(texts.normalise(once))
 
 
-@given(st.lists(st.tuples(st.sampled_from([texts.HUMAN, texts.BOT]), st.from_regex(r"[a-z][a-z \n]*[a-z]", fullmatch=True))))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([texts.HUMAN, texts.BOT]), st.from_regex(r"[a-z][a-z \n]*[a-z]", fullmatch=True))
+    )
+)
 def test_it_reads_back_what_it_writes(said: list[tuple[str, str]]) -> None:
     written = [Turn(role=role, text=text) for role, text in said]
     assert texts.parse_oig(texts.oig_text(written)) == written

@@ -16,7 +16,9 @@ from tests.sources.importers.readers import MAX_LINE_BYTES, outcomes, read
 
 def values(path: Path) -> list[tuple[str, Any]]:
     with SourceFile(path, MAX_LINE_BYTES) as file:
-        return [(where, value.reason if isinstance(value, RejectedRow) else value) for where, value in json_records(file)]
+        return [
+            (where, value.reason if isinstance(value, RejectedRow) else value) for where, value in json_records(file)
+        ]
 
 
 @pytest.mark.parametrize("text", ['{"a": NaN}', '{"a": 1', "[" * 100_000, '{"a": ' + "9" * 5000 + "}", "", "\x00"])
@@ -90,7 +92,10 @@ def test_it_refuses_a_header_that_names_a_column_twice(tmp_path: Path) -> None:
 
 SEEDS = {
     "oig": ('{"text": "<human>: a\\n<bot>: b", "metadata": {"s": 1}}\n{"text": "c"}\n', {}),
-    "jsonl": ('{"p": "a", "r": "b", "i": 1}\n{"p": "c", "r": null, "i": 2}\n', {"prompt": "p", "reply": "r", "id": "i"}),
+    "jsonl": (
+        '{"p": "a", "r": "b", "i": 1}\n{"p": "c", "r": null, "i": 2}\n',
+        {"prompt": "p", "reply": "r", "id": "i"},
+    ),
     "csv": ('p,r\na,"b\n""c"""\nd,e\n', {"prompt": "p", "reply": "r"}),
     "prosocial-dialog": ('[[{"text": "a", "labels": ["b"], "safety_annotations": ["casual"]}]]', {}),
     "convabuse": (
@@ -112,7 +117,9 @@ def test_it_never_falls_over_whatever_is_written_into_a_file(
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(content)))
         end = data.draw(st.integers(at, min(len(content), at + 10)))
-        content[at:end] = data.draw(st.one_of(st.binary(max_size=6), st.sampled_from([b'"', b"\\ud800", b"[", b"null"])))
+        content[at:end] = data.draw(
+            st.one_of(st.binary(max_size=6), st.sampled_from([b'"', b"\\ud800", b"[", b"null"]))
+        )
     path = tmp_path_factory.mktemp("mutated") / "file"
     path.write_bytes(content)
     try:

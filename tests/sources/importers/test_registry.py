@@ -24,7 +24,11 @@ def test_it_lists_the_known_formats_and_the_closest_for_a_wrong_name() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("jsonl", {"txt": "a"}, r"option 'txt' of format jsonl: is not known: did you mean text\? Known are text, turns"),
+        (
+            "jsonl",
+            {"txt": "a"},
+            r"option 'txt' of format jsonl: is not known: did you mean text\? Known are text, turns",
+        ),
         ("convabuse", {"text": "a"}, "option 'text' of format convabuse: is not known: leave it out, there are none"),
         ("jsonl", {"text": " "}, "option 'text' of format jsonl: has no value: write text=VALUE"),
         ("jsonl", {"text": 7}, "option 'text' of format jsonl: has no value"),
