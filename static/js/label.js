@@ -4,7 +4,7 @@
 const byId = (id) => document.getElementById(id);
 
 const KEYS = {
-  Enter: () => byId("answer")?.requestSubmit(byId("submit")),
+  Enter: () => byId("answer")?.requestSubmit(byId("send")),
   Escape: () => byId("skip")?.showPopover(),
   u: () => byId("undo")?.requestSubmit(),
   "?": () => byId("keys").togglePopover(),
@@ -67,7 +67,7 @@ document.addEventListener("htmx:afterSwap", () => {
   byId("trouble").hidden = true;
   byId("status").textContent = [byId("messages"), byId("tally"), document.querySelector(".judged .words")]
     .filter((element) => element)
-    .map((element) => element.textContent.trim().slice(0, 300))
+    .map((element) => element.textContent.trim().replace(/\.$/, "").slice(0, 300))
     .join(". ");
 });
 
@@ -89,6 +89,6 @@ for (const [name, words] of Object.entries(TROUBLE)) {
     trouble.textContent = words(event);
     trouble.hidden = false;
     // The button that was pressed lost the focus while it was disabled.
-    byId("submit")?.focus();
+    byId("send")?.focus();
   });
 }

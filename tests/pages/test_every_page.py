@@ -1,0 +1,129 @@
+"""What holds on every page: accessible in both themes, no sideways scrolling, light, and nothing from elsewhere."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.template.loader import render_to_string
+from playwright.sync_api import Page, expect
+
+from annotate.models import Annotator, Campaign
+from exports import snapshots
+from exports.models import Snapshot
+from tests.annotate import worlds
+from tests.pages.conftest import SignIn
+from tests.pages.desk import Desk
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PUBLIC = ["/", "/sign-in/", "/releases/", "/releases/0.3/", "/nothing-here/"]
+SIGNED_IN = [
+    "/",
+    "/campaigns/",
+    "/campaigns/kindness/guidelines/",
+    "/campaigns/kindness/label/",
+    "/campaigns/dialogues/label/",
+    "/campaigns/finished/label/",
+]
+WIDTHS = [390, 768, 1280, 1600]
+
+
+@pytest.fixture
+def release(kindness: Campaign) -> Snapshot:
+    """Release 0.3, of two people's votes on the campaign."""
+    for name, choice in (("grace", "casual"), ("linus", "needs-caution")):
+        worlds.vote(worlds.person(name), kindness, choice)
+    snapshot = snapshots.prepare("0.3", [kindness])
+    snapshots.work(snapshot)
+    snapshot.refresh_from_db()
+    assert snapshot.is_published, snapshot.error
+    return snapshot
+
+
+@pytest.fixture
+def campaigns(kindness: Campaign, ada: Annotator) -> None:
+    """Campaigns of which one has dialogues and one nothing left for Ada."""
+    origin = worlds.source("dialogues")
+    turns = [("human", "شكرا جزيلا"), ("bot", "You are welcome."), ("human", "And you?"), ("bot", "Fine.")]
+    worlds.instructions(origin, [[{"role": role, "text": text} for role, text in turns]])
+    worlds.opened(origin, slug="dialogues")
+    worlds.vote(ada, worlds.campaign(units=1, slug="finished"))
+
+
+def check(page: Page, address: str) -> None:
+    """Fail for a violation that axe finds, in either theme, and for sideways scrolling at any width."""
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        found = Axe().run(page)
+        assert found.violations_count == 0, f"{address}, {scheme}: {found.generate_report()}"
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 800})
+        scroll = page.evaluate("document.documentElement.scrollWidth")
+        assert scroll <= width, f"{address} is {scroll} px wide at {width}"
+
+
+def test_it_serves_strangers(page: Page, release: Snapshot, faults: list[str]) -> None:
+    for address in PUBLIC:
+        page.goto(address)
+        check(page, address)
+    assert [fault for fault in faults if "nothing-here" not in fault] == []
+    faults.clear()
+
+
+def test_it_serves_annotators(ada_page: Page, campaigns: None, release: Snapshot) -> None:
+    for address in SIGNED_IN:
+        ada_page.goto(address)
+        check(ada_page, address)
+
+
+def test_it_serves_the_parts_of_the_desk_that_open(desk: Desk) -> None:
+    page = desk.page
+    for selector in ("#skip", "#keys", "#guide-needs-caution", "#guide-hate"):
+        page.locator(selector).evaluate("part => part.showPopover()")
+        expect(page.locator(selector)).to_be_visible()
+        check(page, selector)
+        page.locator(selector).evaluate("part => part.hidePopover()")
+    desk.press("2", "h", "a", "a")
+    check(page, "answered")
+    page.locator("[name=choice]").evaluate_all("all => all.forEach(one => { one.required = one.checked = false })")
+    desk.press_and_wait("Enter")
+    check(page, "refused")
+
+
+@pytest.mark.parametrize("name", ["400", "403", "403_csrf", "404", "500"])
+def test_it_explains_errors_without_a_request_to_go_by(page: Page, name: str) -> None:
+    # As Django renders 400 and 500: without request, user and context processors.
+    page.route(
+        "**/broken", lambda route: route.fulfill(body=render_to_string(f"{name}.html"), content_type="text/html")
+    )
+    page.goto("/broken")
+    expect(page.get_by_role("link", name="To the front page")).to_be_visible()
+    check(page, name)
+
+
+def test_it_answers_a_form_from_before_signing_in_elsewhere(desk: Desk, sign_in: SignIn, faults: list[str]) -> None:
+    desk.page.locator("[name=csrfmiddlewaretoken]").evaluate_all("all => all.forEach(one => { one.value = 'x' })")
+    desk.page.evaluate("document.querySelector('#answer').submit()")
+    expect(desk.page.get_by_role("heading")).to_have_text("That page was out of date")
+    assert desk.said() == []
+    faults.clear()
+
+
+def test_it_shows_a_release_as_numbers_charts_tables_and_files(page: Page, release: Snapshot) -> None:
+    page.goto(release.get_absolute_url())
+    alpha = page.locator(".numbers div").filter(has_text="Krippendorff's alpha, ordinal")
+    expect(alpha).to_be_visible()
+    for chart in page.locator("picture img").all():
+        chart.scroll_into_view_if_needed()
+        assert chart.evaluate("image => image.decode().then(() => image.naturalWidth > 0)")
+    with page.expect_download() as downloading:
+        page.get_by_role("link", name="OIG_safety_v0.3.jsonl").click()
+    assert downloading.value.path().read_bytes() == (release.path / "OIG_safety_v0.3.jsonl").read_bytes()
+
+
+def test_it_is_light(ada_page: Page, kindness: Campaign) -> None:
+    ada_page.goto(kindness.get_absolute_url(), wait_until="networkidle")
+    entries = "performance.getEntries().filter(entry => 'transferSize' in entry).map(entry => entry.transferSize)"
+    sizes = ada_page.evaluate(entries)
+    assert len(sizes) < 8  # and the icon, which a headless browser does not fetch
+    assert sum(sizes) < 100_000
