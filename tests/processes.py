@@ -144,13 +144,15 @@ class Worker:
 class Web:
     """gunicorn with several web processes on a free port of the loopback interface."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], *, processes: int) -> None:
+    def __init__(
+        self, folder: Path, environment: Mapping[str, str], *, processes: int, config: str = "config.gunicorn"
+    ) -> None:
         # The listening socket is handed over, so that nobody can take the port in between.
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             serve = [
                 "--config",
-                "python:config.gunicorn",
+                f"python:{config}",
                 "--bind",
                 f"fd://{listener.fileno()}",
                 "--access-logfile",
