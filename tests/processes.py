@@ -121,6 +121,11 @@ class Worker:
         self._beat.wait_for("beat: Starting")
 
     @property
+    def group(self) -> int:
+        """The number of their process group."""
+        return self._worker.pid
+
+    @property
     def logs(self) -> str:
         """What the worker and beat have written, over all their lives."""
         return f"{self._worker.output}\n--- beat ---\n{self._beat.output}"

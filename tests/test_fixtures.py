@@ -1,0 +1,65 @@
+"""The fixtures notice what they promise to notice."""
+
+import os
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from tests import servers
+from tests.processes import Web, Worker, wait_until
+
+
+def test_a_page_reports_scripts_that_fail_and_what_its_policy_blocks(page: Page, web: Web, faults: list[str]) -> None:
+    page.goto("/")
+    assert faults == []
+    page.evaluate("console.error('said by a script')")
+    page.evaluate("document.body.setAttribute('style', 'color: red')")
+    page.evaluate("setTimeout(() => { throw new Error('thrown by a script') })")
+    page.evaluate("fetch('http://127.0.0.2:9/').catch(() => null)")
+    wanted = ("said by a script", "style-src", "thrown by a script", "connect-src")
+
+    def all_noticed() -> bool:
+        # Asking the page for anything lets Playwright deliver its events.
+        page.evaluate("1")
+        return all(any(words in fault for fault in faults) for words in wanted)
+
+    wait_until(all_noticed, lambda: str(faults))
+    faults.clear()
+
+
+def test_a_page_reports_requests_to_other_hosts(page: Page, web: Web, faults: list[str]) -> None:
+    other = web.url.replace("127.0.0.1", "localhost")
+    page.goto(other + "/healthz")
+    assert f"request to another host: {other}/healthz" in faults
+    faults.clear()
+
+
+@pytest.mark.slow
+def test_a_killed_worker_is_gone_with_all_its_processes_and_can_be_restarted(worker: Worker) -> None:
+    group = worker.group
+    assert len(members(group)) >= 4  # the worker, its two children, beat
+    worker.kill_group()
+    wait_until(lambda: members(group) == [], lambda: f"still running: {members(group)}")
+    worker.restart()
+    assert worker.logs.count(" ready.") == 2
+
+
+def test_processes_are_pointed_to_the_test_database(db: None) -> None:
+    environment = servers.environment()
+    assert "/test_oig" in environment["DATABASE_URL"]
+    assert environment["DJANGO_SETTINGS_MODULE"] == "config.settings"
+
+
+def members(group: int) -> list[int]:
+    """The living processes of a process group."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            pid = int(entry.name)
+            state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+            if os.getpgid(pid) == group and state != "Z":
+                found.append(pid)
+        except (ValueError, FileNotFoundError, ProcessLookupError):
+            continue
+    return found
