@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any, cast, override
 
 from django import forms
@@ -211,7 +212,7 @@ class ImportRunAdmin(admin.ModelAdmin[ImportRun]):
             run = imports.start(
                 asked["source"],
                 asked["format"],
-                path=asked.get("path") or None,
+                path=Path(asked["path"]) if asked.get("path") else None,
                 upload=asked["upload"],
                 options=asked["options"],
                 started_by=request.user,
@@ -264,7 +265,7 @@ class ImportRunAdmin(admin.ModelAdmin[ImportRun]):
 class ProvenanceInline(ReadOnly, admin.TabularInline[Provenance, Instruction]):
     model = Provenance
     extra = 0
-    fields = ("source", "run", "row", "source_labels", "created_at")
+    fields = readonly_fields = ("source", "run", "row", "source_labels", "created_at")
 
     @override
     def get_queryset(self, request: HttpRequest) -> QuerySet[Provenance]:

@@ -1,6 +1,6 @@
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -320,7 +320,7 @@ def together(*work: Callable[[], None]) -> None:
 
 
 @pytest.fixture
-def dialogues(tmp_path: Path) -> Iterator[list[Path]]:
+def dialogues(tmp_path: Path) -> list[Path]:
     """Two files that overlap, in opposite order, with votes."""
     paths = []
     for name, order in (("a", range(600)), ("b", range(899, 299, -1))):
@@ -328,7 +328,7 @@ def dialogues(tmp_path: Path) -> Iterator[list[Path]]:
         rows = [{"context": f"said {n}", "response": "yes", "safety_annotations": ["casual"]} for n in order]
         path.write_text("\n".join(json.dumps(row) for row in rows))
         paths.append(path)
-    yield paths
+    return paths
 
 
 @pytest.mark.django_db(transaction=True)
@@ -342,7 +342,7 @@ def test_it_imports_overlapping_files_at_once(
         imports.start(ledger_entries[name], "prosocial-dialog", path=path)
         for name, path in zip(sources, dialogues, strict=True)
     ]
-    together(*[lambda run=run: imports.work(run) for run in runs])  # type: ignore[misc]
+    together(*[lambda run=run: imports.work(run) for run in runs])
     for run in runs:
         run.refresh_from_db()
         assert (run.state, run.read, run.error) == (JobState.FINISHED, 600, "")

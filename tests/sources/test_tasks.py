@@ -1,0 +1,99 @@
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sources import imports
+from sources.jobs import JobState
+from sources.models import ImportRun, Instruction, Provenance, Source
+from tests import ROOT, servers
+from tests.processes import Worker
+
+ROWS = 100_000
+# A lease of 60 s must lapse, and beat look for it every 10 s, under the shipped settings.
+LIMIT = 150.0
+
+
+def generated(path: Path) -> Path:
+    """Rows of which every tenth repeats another and every hundredth is refused."""
+    with path.open("w") as file:
+        for n in range(ROWS):
+            text = "" if n % 100 == 0 else f"<human>: question {n // 10 if n % 10 == 0 else n}\n<bot>: answer"
+            file.write(json.dumps({"text": text, "metadata": {"n": n}}) + "\n")
+    return path
+
+
+def state_of(run: ImportRun) -> ImportRun:
+    run.refresh_from_db()
+    return run
+
+
+def wait_for(condition: Callable[[], bool], worker: Worker) -> None:
+    deadline = time.monotonic() + LIMIT
+    while not condition():
+        assert time.monotonic() < deadline, worker.logs[-6000:]
+        time.sleep(0.02)
+
+
+def rows() -> list[tuple[Any, ...]]:
+    found = Provenance.objects.order_by("instruction__digest")
+    return [
+        (bytes(digest), *rest)
+        for digest, *rest in found.values_list("instruction__digest", "instruction__turns", "row", "source_labels")
+    ]
+
+
+def counts(run: ImportRun) -> tuple[Any, ...]:
+    return run.read, run.added, run.known, run.rejected, run.reasons, run.first_offenders
+
+
+@pytest.mark.slow
+def test_it_finishes_an_import_whose_whole_worker_was_killed_without_anyone_asking(
+    worker: Worker, tmp_path: Path
+) -> None:
+    path = generated(tmp_path / "big.jsonl")
+    run = imports.start(Source.objects.create(name="invented", license="MIT"), "oig", path=path)
+    wait_for(lambda: state_of(run).read > 0, worker)
+    worker.kill_group()
+    read = state_of(run).read
+    assert (run.state, 0 < read < ROWS) == (JobState.RUNNING, True)
+    assert run.added + run.known + run.rejected == read
+    worker.restart()
+    wait_for(lambda: state_of(run).state != JobState.RUNNING, worker)
+    assert (run.state, run.error, run.read) == (JobState.FINISHED, "", ROWS)
+    disturbed, found = rows(), counts(run)
+
+    for table in (Provenance, ImportRun, Instruction):
+        table.objects.all().delete()
+    calm = imports.start(run.source, "oig", path=path)
+    imports.work(calm)
+    assert counts(state_of(calm)) == found
+    assert rows() == disturbed
+
+
+@pytest.mark.slow
+def test_it_lets_the_workers_finish_what_a_killed_command_began(worker: Worker, tmp_path: Path) -> None:
+    path = generated(tmp_path / "big.jsonl")
+    command = ["manage.py", "import_source", "oig", str(path), "--name", "invented", "--license", "MIT"]
+    with subprocess.Popen([sys.executable, *command], cwd=ROOT, env=servers.environment()) as running:
+        wait_for(lambda: ImportRun.objects.filter(read__gt=0).exists(), worker)
+        running.send_signal(signal.SIGKILL)
+    run = ImportRun.objects.get()
+    assert 0 < run.read < ROWS
+    wait_for(lambda: state_of(run).state != JobState.RUNNING, worker)
+    assert (run.state, run.read, run.added) == (JobState.FINISHED, ROWS, Instruction.objects.count())
+
+
+@pytest.mark.slow
+def test_it_takes_up_an_import_that_nobody_sent_to_the_workers(worker: Worker, tmp_path: Path) -> None:
+    path = tmp_path / "small.jsonl"
+    path.write_text('{"text": "a"}\n')
+    run = imports.start(Source.objects.create(name="invented", license="MIT"), "oig", path=path)
+    wait_for(lambda: state_of(run).state == JobState.FINISHED, worker)
+    assert run.added == 1
