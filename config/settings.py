@@ -136,7 +136,9 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 # Where published snapshots live, and where they are offered for download from.
-SNAPSHOT_ROOT = Path(env.text("OIG_SNAPSHOT_ROOT", default=str(BASE_DIR / "snapshots")))
+SNAPSHOT_ROOT = env.path("OIG_SNAPSHOT_ROOT", default=BASE_DIR / "snapshots")
+# Named in manifests; where it is not set, git is asked.
+CODE_REVISION = env.text("OIG_REVISION", default="")
 
 # --- Work in the background -----------------------------------------------------------------------------------------
 

@@ -42,7 +42,7 @@ class SnapshotAdmin(admin.ModelAdmin[Snapshot]):
     search_fields = ("version",)
     filter_horizontal = ("campaigns",)
     list_select_related = ("started_by",)
-    readonly_fields = ("state", "progress", "error", "cut", "directory", "page")
+    readonly_fields = ("state", "progress", "error", "cut", "page")
     actions = ("publish_again",)
 
     def has_change_permission(self, request: HttpRequest, obj: Snapshot | None = None) -> bool:

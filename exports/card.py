@@ -1,31 +1,43 @@
-"""The dataset card: a README.md whose YAML head the Hugging Face hub reads."""
+"""The dataset card: a README.md whose YAML head the Hugging Face hub reads.
+
+Names, revisions and attributions come from whoever imported a source: none of them may add a line, a link or markup.
+"""
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 from typing import Any
+from urllib.parse import quote
 
 from django.template.loader import render_to_string
 
 from exports import tables
-from exports.models import Snapshot
+from exports.records import UNDETERMINED
 from labels.taxonomy import LabelSetSpec
-from sources.models import Source
 
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
+# What Markdown or HTML would read as more than a character.
+MARKS = re.compile(r"([\\`*_{}\[\]<>|#~$&])")
+LANGUAGE = re.compile(r"([a-z]{2,3})(-.*)?")
+SPDX = re.compile(r"[a-z0-9.+-]+")
 
-def render(snapshot: Snapshot, manifest: dict[str, Any], statistics: dict[str, Any], spec: LabelSetSpec) -> str:
-    """The text of the card; the same for the same statistics."""
+
+def render(name: str, manifest: dict[str, Any], statistics: dict[str, Any], spec: LabelSetSpec) -> str:
+    """The text of the card of the snapshot ``name``; the same for the same statistics."""
     context = {
-        "head": _head(snapshot, statistics),
-        "snapshot": snapshot,
-        "manifest": manifest,
-        "statistics": statistics,
+        "name": name,
+        "head": _head(name, statistics),
+        "facts": [_cells(row) for row in _facts(manifest, statistics)],
         "headline": tables.headline(statistics),
-        "tables": [table for table in tables.tables(statistics) if table.rows],
+        "tables": [
+            {"title": table.title, "head": table.head, "rows": [_cells(row) for row in table.rows]}
+            for table in tables.tables(statistics)
+        ],
         "spec": spec,
-        "sources": Source.objects.filter(name__in=statistics["by_source"]).order_by("name", "revision"),
+        "sources": [_source(found) for _, found in sorted(statistics["by_source"].items())],
         "warnings": warnings(statistics),
     }
     return render_to_string("exports/card.md", context)
@@ -44,19 +56,52 @@ def warnings(statistics: dict[str, Any]) -> list[str]:
     return found
 
 
-def _head(snapshot: Snapshot, statistics: dict[str, Any]) -> str:
+def _head(name: str, statistics: dict[str, Any]) -> str:
     """YAML as one JSON value a line, which every YAML reader takes and no name can break out of."""
-    languages = sorted({name.split("-")[0] for name in statistics["languages"]} - {"unknown"})
-    licences = sorted({found["license"] for found in statistics["by_source"].values()})
+    languages = {found[1] for tag in statistics["languages"] if (found := LANGUAGE.fullmatch(tag.lower()))}
     head = {
-        "pretty_name": str(snapshot),
-        "language": languages,
-        "license": licences[0].lower() if len(licences) == 1 else "other",
+        "pretty_name": name,
+        "language": sorted(languages - {UNDETERMINED}),
+        "license": _licence({found["license"].lower() for found in statistics["by_source"].values()}),
         "task_categories": ["text-classification"],
         "tags": ["safety", "moderation", "content-moderation", "human-annotation", "not-for-all-audiences"],
         "size_categories": [next((name for limit, name in SIZES if statistics["instructions"] < limit), "n>1M")],
-        "configs": [
-            {"config_name": "default", "data_files": [{"split": "train", "path": f"{snapshot}.jsonl"}]},
-        ],
+        "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": f"{name}.jsonl"}]}],
     }
-    return "\n".join(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in head.items())
+    return "\n".join(f"{key}: {json.dumps(value)}" for key, value in head.items())
+
+
+def _licence(found: set[str]) -> str | list[str]:
+    """SPDX identifiers as the hub writes them; "other" where one is something else."""
+    if not all(SPDX.fullmatch(licence) for licence in found):
+        return "other"
+    return sorted(found) if len(found) > 1 else min(found)
+
+
+def _facts(manifest: dict[str, Any], statistics: dict[str, Any]) -> list[tuple[str, str]]:
+    people, label_set = statistics["annotators"], manifest["label_set"]
+    numbers = {
+        "instructions": statistics["instructions"],
+        "votes": statistics["votes"],
+        "annotators (people who volunteered here)": people["human"],
+        "annotators of public datasets, with an id": people["external"],
+        "simulated annotators": people["simulated"],
+        **{f"votes left out: {reason}": n for reason, n in manifest["left_out"]["votes"].items()},
+        **{f"instructions left out: {reason}": n for reason, n in manifest["left_out"]["instructions"].items()},
+    }
+    return [
+        *((what, f"{n:,}") for what, n in numbers.items()),
+        ("label set", f"{label_set['name']}, revision {label_set['revision']} (rule: {label_set['rule']})"),
+        ("judged", manifest["target"]),
+    ]
+
+
+def _source(found: dict[str, str]) -> str:
+    address = quote(found["address"], safe="/:?#@!$&'()*+,;=%~-._")
+    facts = _cells(found[name] for name in ("name", "revision", "license", "attribution"))
+    return f"{facts} | {f'<{address}>' if address else ''}"
+
+
+def _cells(texts: Iterable[str]) -> str:
+    """A row of a Markdown table, each text on one line and as nothing but text."""
+    return " | ".join(MARKS.sub(r"\\\1", " ".join(text.split())) for text in texts)

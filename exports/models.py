@@ -15,7 +15,9 @@ from sources.jobs import Job, JobQuerySet, JobState
 
 class SnapshotQuerySet(JobQuerySet):
     def published(self) -> SnapshotQuerySet:
-        return self.filter(state=JobState.FINISHED)
+        """The highest version first: 0.10 before 0.9."""
+        numbers = models.Func(models.F("version"), template="string_to_array(%(expressions)s, '.')::int[]")
+        return self.filter(state=JobState.FINISHED).order_by(numbers.desc())
 
 
 class Snapshot(Job):
@@ -32,13 +34,12 @@ class Snapshot(Job):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, editable=False
     )
     cut = models.BigIntegerField(null=True, editable=False, help_text="The last annotation that it contains.")
-    directory = models.CharField(max_length=1000, blank=True, editable=False)
     lines_total = models.BigIntegerField(default=0, editable=False)
     lines_done = models.BigIntegerField(default=0, editable=False)
     manifest = models.JSONField(default=dict, editable=False)
     statistics = models.JSONField(default=dict, editable=False)
 
-    objects = SnapshotQuerySet.as_manager()
+    objects = SnapshotQuerySet.as_manager()  # type: ignore[misc]
 
     class Meta:
         ordering = ["-id"]
@@ -66,4 +67,5 @@ class Snapshot(Job):
 
     @property
     def path(self) -> Path:
-        return Path(self.directory)
+        """The folder of its files, once it is published."""
+        return Path(settings.SNAPSHOT_ROOT) / self.version

@@ -1,21 +1,24 @@
 """The published line: one object per instruction, in a stable order, from the votes up to a cut.
 
-The shape of a record is described field by field in docs/record.md; every key is always there.
+The shape of a record is described field by field in docs/record.md. Every key is always there and always of one type,
+with an empty text where there is nothing to say: loaders that infer the type of a column from the first megabytes
+(the Hugging Face ``datasets`` library does) fail on a field that is null for ten thousand lines and then a text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import orjson
+import psycopg
 from django.db import connection
-from psycopg import IsolationLevel, sql
+from psycopg import sql
 
 from annotate.models import Annotator
-from labels.aggregation import Aggregate, aggregate
+from labels.aggregation import Aggregate, aggregate, tag_outcome
 from labels.models import LabelSet
 from labels.taxonomy import LabelSetSpec
 from sources.models import UNKNOWN_LICENSE
@@ -24,10 +27,13 @@ from sources.texts import oig_text
 # Rows fetched at a time from the server-side cursor.
 FETCH = 2_000
 
+# BCP 47 for "undetermined".
+UNDETERMINED = "und"
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which votes a snapshot is made of. All campaigns use revisions of one label set and judge the same target."""
+    """Which votes a snapshot is made of. All campaigns use one label set and judge the same target."""
 
     campaigns: tuple[int, ...]
     label_set: LabelSet
@@ -45,80 +51,156 @@ class Line(NamedTuple):
     record: dict[str, Any]
 
 
-# The counted annotations at the cut. Where one person voted on one instruction in two of the campaigns, the later vote
-# is the one that counts: the same person twice is not two readers.
-COUNTED = """
-    SELECT DISTINCT ON (unit.instruction_id, coalesce(vote.annotator_id, -vote.id))
-           unit.instruction_id, vote.annotator_id, option.code AS choice, vote.tags
-    FROM annotate_annotation vote
-    JOIN annotate_unit unit ON unit.id = vote.unit_id
-    JOIN labels_label option ON option.id = vote.choice_id
-    WHERE unit.campaign_id = ANY(%(campaigns)s) AND vote.id <= %(cut)s AND NOT vote.surplus
-      AND NOT EXISTS (SELECT 1 FROM annotate_annotation later
-                      WHERE later.supersedes_id = vote.id AND later.id <= %(cut)s)
-    ORDER BY unit.instruction_id, coalesce(vote.annotator_id, -vote.id), vote.id DESC
+# Every answer up to the cut, with what became of it: "surplus", "replaced" (by a later answer of its author, or
+# withdrawn), "repeated" (the same person answered later on the same instruction in another of the campaigns: they are
+# one reader, and the later answer counts) or "counted". Votes without an annotator are each a reader of their own.
+ANSWERS = """
+    SELECT answer.*, CASE
+        WHEN fate <> 'counted' THEN fate
+        WHEN row_number() OVER (PARTITION BY instruction_id, voter, fate ORDER BY id DESC) > 1 THEN 'repeated'
+        ELSE 'counted' END AS outcome
+    FROM (
+        SELECT vote.id, unit.instruction_id, vote.annotator_id, vote.choice_id, vote.tags,
+               coalesce(vote.annotator_id, -vote.id) AS voter,
+               CASE WHEN vote.surplus THEN 'surplus'
+                    WHEN later.id IS NOT NULL THEN 'replaced' ELSE 'counted' END AS fate
+        FROM annotate_annotation vote
+        JOIN annotate_unit unit ON unit.id = vote.unit_id
+        LEFT JOIN annotate_annotation later ON later.supersedes_id = vote.id AND later.id <= %(cut)s
+        WHERE unit.campaign_id = ANY(%(campaigns)s) AND vote.id <= %(cut)s AND vote.choice_id IS NOT NULL
+    ) answer
 """
 
-LINES = """
-    WITH counted AS ({counted}),
-    tallied AS (
-        SELECT counted.instruction_id, count(*) FILTER (WHERE voter.kind = 'simulated') AS simulated, {tallies}
-        FROM counted LEFT JOIN annotate_annotator voter ON voter.id = counted.annotator_id
-        GROUP BY counted.instruction_id
+# The first source with a known licence that gave an instruction; an instruction without one is not published.
+ORIGIN = """
+    SELECT given.source_id, given.row FROM sources_provenance given
+    JOIN sources_source licensed ON licensed.id = given.source_id AND licensed.license <> %(unknown)s
+    WHERE given.instruction_id = answer.instruction_id ORDER BY given.id LIMIT 1
+"""
+
+LINES = f"""
+    WITH answer AS (
+        SELECT answer.instruction_id, count(*) FILTER (WHERE voter.kind = 'simulated') AS simulated, {{tallies}}
+        FROM ({ANSWERS}) answer
+        JOIN labels_label option ON option.id = answer.choice_id
+        LEFT JOIN annotate_annotator voter ON voter.id = answer.annotator_id
+        WHERE answer.outcome = 'counted'
+        GROUP BY answer.instruction_id
     )
     SELECT instruction.digest, instruction.turns, instruction.language, parent.digest,
-           source.name, source.revision, source.license, origin.row, {names}, tallied.simulated
-    FROM tallied
-    JOIN sources_instruction instruction ON instruction.id = tallied.instruction_id
+           source.name, source.revision, source.license, origin.row, {{names}}, answer.simulated
+    FROM answer
+    JOIN sources_instruction instruction ON instruction.id = answer.instruction_id
     LEFT JOIN sources_instruction parent ON parent.id = instruction.parent_id
-    JOIN LATERAL (
-        SELECT given.source_id, given.row FROM sources_provenance given
-        JOIN sources_source licensed ON licensed.id = given.source_id AND licensed.license <> %(unknown)s
-        WHERE given.instruction_id = instruction.id ORDER BY given.id LIMIT 1
-    ) origin ON true
+    JOIN LATERAL ({ORIGIN}) origin ON true
     JOIN sources_source source ON source.id = origin.source_id
     ORDER BY instruction.digest
-"""
+"""  # noqa: S608 - made of constants
+
+VOTERS = f"""
+    SELECT voter.kind, count(DISTINCT answer.annotator_id), count(*)
+    FROM ({ANSWERS}) answer LEFT JOIN annotate_annotator voter ON voter.id = answer.annotator_id
+    WHERE answer.outcome = 'counted' AND EXISTS ({ORIGIN})
+    GROUP BY voter.kind
+"""  # noqa: S608 - made of constants
+
+FATES = f"""
+    SELECT CASE WHEN outcome <> 'counted' OR EXISTS ({ORIGIN}) THEN outcome ELSE 'unlicensed' END AS why,
+           count(*), count(DISTINCT instruction_id)
+    FROM ({ANSWERS}) answer GROUP BY why
+"""  # noqa: S608 - made of constants
+
+SOURCES = "SELECT name, revision, license, address, attribution FROM sources_source WHERE license <> %(unknown)s"
 
 
-def lines(selection: Selection) -> Iterator[Line]:
-    """Yield a line per instruction that has a counted vote and a source with a known licence, in order of ``id``.
+@contextmanager
+def reading(selection: Selection) -> Iterator[Reader]:
+    """A reader of what ``selection`` holds, all of one moment: one REPEATABLE READ transaction.
 
-    Constant memory: a server-side cursor, on a connection of its own so that the caller's progress can be committed
-    while it is open. One REPEATABLE READ transaction: every line is of the same moment.
+    On a connection of its own, so that the caller's progress can be committed while lines are read.
     """
-    spec = selection.label_set.spec
-    query, arguments = _query(spec, selection)
-    with closing(connection.copy()) as reader:
-        reader.ensure_connection()
-        raw = reader.connection
-        raw.set_autocommit(False)
-        raw.set_isolation_level(IsolationLevel.REPEATABLE_READ)
-        with raw.cursor(name="snapshot_lines") as cursor:
+    with closing(connection.copy()) as own:
+        own.ensure_connection()
+        with own.connection.transaction():
+            own.connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            # Every line is fetched: a plan that gives the first ones soon is the wrong one.
+            own.connection.execute("SET LOCAL cursor_tuple_fraction = 1")
+            yield Reader(selection, own.connection)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads one selection; see ``reading``."""
+
+    selection: Selection
+    connection: psycopg.Connection[Any]
+
+    def lines(self) -> Generator[Line]:
+        """Yield a line per instruction that has a counted vote and a source with a known licence, in order of ``id``.
+
+        Constant memory: a server-side cursor.
+        """
+        spec = self.selection.label_set.spec
+        with self.connection.cursor(name="snapshot_lines") as cursor:
             cursor.itersize = FETCH
-            cursor.execute(query, arguments)
+            cursor.execute(_query(spec), self._arguments)
             for row in cursor:
-                yield _line(spec, selection.target, row)
+                yield _line(spec, self.selection.target, row)
+
+    def annotators(self) -> dict[str, int]:
+        """How many annotators of each kind gave the published votes; ``unidentified_votes`` came without one."""
+        found = {kind: (people, votes) for kind, people, votes in self._rows(VOTERS)}
+        kinds = {kind.value: found.get(kind.value, (0, 0))[0] for kind in Annotator.Kind}
+        return {**kinds, "unidentified_votes": found.get(None, (0, 0))[1]}
+
+    def left_out(self) -> dict[str, dict[str, int]]:
+        """How many answers up to the cut are not published, and how many instructions, by reason."""
+        found = {why: (votes, instructions) for why, votes, instructions in self._rows(FATES)}
+        unlicensed_votes, unlicensed_instructions = found.get("unlicensed", (0, 0))
+        return {
+            "votes": {
+                "withdrawn or replaced by their author": found.get("replaced", (0, 0))[0],
+                "surplus (the places had been filled)": found.get("surplus", (0, 0))[0],
+                "the same person again, in another campaign": found.get("repeated", (0, 0))[0],
+                "no source with a known licence": unlicensed_votes,
+            },
+            "instructions": {"no source with a known licence": unlicensed_instructions},
+        }
+
+    def sources(self) -> dict[str, dict[str, str]]:
+        """``name``, ``revision``, ``license``, ``address`` and ``attribution`` of every publishable source, by key."""
+        names = ("name", "revision", "license", "address", "attribution")
+        return {source_key(row[0], row[1]): dict(zip(names, row, strict=True)) for row in self._rows(SOURCES)}
+
+    @property
+    def _arguments(self) -> dict[str, Any]:
+        chosen = self.selection
+        return {"campaigns": list(chosen.campaigns), "cut": chosen.cut, "unknown": UNKNOWN_LICENSE}
+
+    def _rows(self, query: str) -> list[tuple[Any, ...]]:
+        return self.connection.execute(query, self._arguments).fetchall()
 
 
-def _query(spec: LabelSetSpec, selection: Selection) -> tuple[sql.Composed, dict[str, Any]]:
-    """The statement with one column of counts per option and two (yes, no) per tag, and its arguments."""
+def source_key(name: str, revision: str) -> str:
+    """A source as ``name@revision``: two revisions of one dataset may differ in licence."""
+    return f"{name}@{revision}" if revision else name
+
+
+def _query(spec: LabelSetSpec) -> sql.Composed:
+    """The statement of the lines, with one column of counts per option and two (yes, no) per tag."""
     tallies: list[sql.Composable] = []
     names: list[sql.Composable] = []
     for number, option in enumerate(spec.options):
-        names.append(sql.Identifier("tallied", f"o{number}"))
-        tally = sql.SQL("count(*) FILTER (WHERE choice = {}) AS {}")
+        names.append(sql.Identifier("answer", f"o{number}"))
+        tally = sql.SQL("count(*) FILTER (WHERE option.code = {}) AS {}")
         tallies.append(tally.format(sql.Literal(option.code), sql.Identifier(f"o{number}")))
     for number, tag in enumerate(spec.tags):
         for said in ("true", "false"):
             column = f"t{number}_{said}"
-            names.append(sql.Identifier("tallied", column))
-            tally = sql.SQL("count(*) FILTER (WHERE tags -> {} = {}::jsonb) AS {}")
+            names.append(sql.Identifier("answer", column))
+            tally = sql.SQL("count(*) FILTER (WHERE answer.tags -> {} = {}::jsonb) AS {}")
             tallies.append(tally.format(sql.Literal(tag.code), sql.Literal(said), sql.Identifier(column)))
-    query = sql.SQL(LINES).format(
-        counted=sql.SQL(COUNTED), tallies=sql.SQL(", ").join(tallies), names=sql.SQL(", ").join(names)
-    )
-    return query, {"campaigns": list(selection.campaigns), "cut": selection.cut, "unknown": UNKNOWN_LICENSE}
+    return sql.SQL(LINES).format(tallies=sql.SQL(", ").join(tallies), names=sql.SQL(", ").join(names))
 
 
 def _line(spec: LabelSetSpec, target: str, row: Sequence[Any]) -> Line:
@@ -126,71 +208,38 @@ def _line(spec: LabelSetSpec, target: str, row: Sequence[Any]) -> Line:
     options = len(spec.options)
     counts = tuple(tallies[:options])
     tag_counts = tuple(zip(tallies[options::2], tallies[options + 1 :: 2], strict=True))
-    result = aggregate(spec, counts, tag_counts)
+    found = aggregate(spec, counts, tag_counts)
     record = {
         "text": oig_text(orjson.loads(turns)),
         "metadata": {
             "id": bytes(digest).hex(),
-            "labels": [*([result.label] if result.label else []), *result.tags],
+            "labels": [*([found.label] if found.label else []), *found.tags],
             "source": source,
             "license": license_,
-            "language": language or None,
+            "language": language or UNDETERMINED,
             "target": target,
-            "n_votes": result.n_votes,
+            "n_votes": found.n_votes,
             "n_simulated_votes": simulated,
-            "votes": dict(zip((option.name for option in spec.options), counts, strict=True)),
+            "votes": dict(zip(spec.option_names, counts, strict=True)),
             "tag_votes": {
-                tag.name: {"yes": yes, "no": no} for tag, (yes, no) in zip(spec.tags, tag_counts, strict=True)
+                name: {"yes": yes, "no": no, "outcome": tag_outcome(yes, no) or "not answered"}
+                for name, (yes, no) in zip(spec.tag_names, tag_counts, strict=True)
             },
-            "distribution": _named(spec, result.distribution),
-            "distribution_smoothed": _named(spec, result.distribution_smoothed),
-            "agreement": result.status,
-            "no_label_because": result.reason,
-            "disputed_because": list(result.dispute_reasons),
-            "tied_tags": list(result.tied_tags),
+            "distribution": _named(spec, found.distribution),
+            "distribution_smoothed": _named(spec, found.distribution_smoothed),
+            "agreement": found.status,
+            "no_label_because": found.reason or "",
+            "disputed_because": "; ".join(found.dispute_reasons),
             "lineage": {
-                "source": source,
-                "revision": revision or None,
+                "source": source_key(source, revision),
                 "row": source_row,
-                "parent": bytes(parent).hex() if parent else None,
+                "parent": bytes(parent).hex() if parent else "",
             },
         },
     }
-    return Line(counts, tag_counts, simulated, result, record)
+    return Line(counts, tag_counts, simulated, found, record)
 
 
 def _named(spec: LabelSetSpec, shares: Sequence[float]) -> dict[str, float]:
     """Shares by option name, to six decimals: enough for any use, and the same text on every machine."""
-    return {option.name: round(share, 6) for option, share in zip(spec.options, shares, strict=True)}
-
-
-VOTERS = f"""
-    SELECT voter.kind, count(DISTINCT counted.annotator_id), count(*)
-    FROM ({COUNTED}) counted LEFT JOIN annotate_annotator voter ON voter.id = counted.annotator_id
-    GROUP BY voter.kind
-"""  # noqa: S608 - made of constants
-
-
-def annotators(selection: Selection) -> dict[str, int]:
-    """How many annotators of each kind gave the counted votes; ``unidentified_votes`` came without one."""
-    with connection.cursor() as cursor:
-        cursor.execute(VOTERS, {"campaigns": list(selection.campaigns), "cut": selection.cut})
-        found = {kind: (people, votes) for kind, people, votes in cursor.fetchall()}
-    kinds = {kind.value: found.get(kind.value, (0, 0))[0] for kind in Annotator.Kind}
-    return {**kinds, "unidentified_votes": found.get(None, (0, 0))[1]}
-
-
-UNLICENSED = f"""
-    SELECT count(DISTINCT counted.instruction_id) FROM ({COUNTED}) counted
-    WHERE NOT EXISTS (
-        SELECT 1 FROM sources_provenance given JOIN sources_source source ON source.id = given.source_id
-        WHERE given.instruction_id = counted.instruction_id AND source.license <> %(unknown)s)
-"""  # noqa: S608 - made of constants
-
-
-def left_out_for_licence(selection: Selection) -> int:
-    """How many instructions with votes are not published because none of their sources has a known licence."""
-    with connection.cursor() as cursor:
-        arguments = {"campaigns": list(selection.campaigns), "cut": selection.cut, "unknown": UNKNOWN_LICENSE}
-        cursor.execute(UNLICENSED, arguments)
-        return int(cursor.fetchone()[0])
+    return {name: round(share, 6) for name, share in zip(spec.option_names, shares, strict=True)}

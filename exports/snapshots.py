@@ -10,15 +10,14 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from annotate import annotations
+from annotate.annotations import take_cut
 from annotate.models import Annotation, Annotator, Campaign, CampaignQuerySet, Unit
 from exports import card, records, writers
 from exports.errors import ExportError, NotReproducible, SnapshotRefused
@@ -26,10 +25,14 @@ from exports.models import Snapshot
 from exports.records import Line, Selection
 from exports.statistics import Tally
 from exports.versions import code_revision, validate_version
+from labels.errors import LabelsError
 from sources.jobs import JobState, LostLease
 
 # Lines between two renewals of the job's lease.
 BATCH = 5_000
+
+# A worker that is lost this often is killed by what it does (it takes all memory, say).
+FRUITLESS_ATTEMPTS = 5
 
 MANIFEST_FORMAT = 1
 
@@ -65,9 +68,10 @@ def prepare(version: str, campaigns: Sequence[Campaign] = (), *, started_by: Ann
     chosen = list(campaigns or opened_campaigns())
     check_campaigns(chosen)
     with transaction.atomic():
-        snapshot = Snapshot.objects.create(version=version, started_by=started_by)
-        snapshot.campaigns.set(chosen)
-    return snapshot
+        snapshot, created = Snapshot.objects.get_or_create(version=version, defaults={"started_by": started_by})
+        if created:
+            snapshot.campaigns.set(chosen)
+    return snapshot if created else _again(snapshot, campaigns)
 
 
 def check_campaigns(campaigns: Sequence[Campaign]) -> None:
@@ -91,35 +95,41 @@ def opened_campaigns() -> CampaignQuerySet:
 
 
 def _again(snapshot: Snapshot, campaigns: Sequence[Campaign]) -> Snapshot:
-    before = set(snapshot.campaigns.values_list("slug", flat=True))
-    if campaigns and {campaign.slug for campaign in campaigns} != before:
-        raise SnapshotRefused(
-            f"{snapshot} exists, made of {', '.join(sorted(before))}: choose another version for other campaigns"
-        )
-    return retry(snapshot)
-
-
-def retry(snapshot: Snapshot) -> Snapshot:
-    """Queue a snapshot that failed once more, with the votes of now; any other is left as it is."""
-    failed = Snapshot.objects.filter(pk=snapshot.pk, state=JobState.FAILED)
-    failed.update(state=JobState.QUEUED, error="", cut=None)
-    snapshot.refresh_from_db()
+    """A snapshot of before: published, being published, or failed, which may be tried with other campaigns."""
+    before = list(snapshot.campaigns.select_related("label_set"))
+    if snapshot.state == JobState.FAILED:
+        chosen = list(campaigns or before)
+        check_campaigns(chosen)
+        snapshot.campaigns.set(chosen)
+        retry(snapshot)
+    elif campaigns and set(campaigns) != set(before):
+        listed = ", ".join(campaign.slug for campaign in before)
+        raise SnapshotRefused(f"{snapshot} exists, made of {listed}: choose another version for other campaigns")
     return snapshot
+
+
+def retry(snapshot: Snapshot) -> bool:
+    """Queue a snapshot that failed once more, with the votes of now; False, and nothing changed, if it had not."""
+    failed = Snapshot.objects.filter(pk=snapshot.pk, state=JobState.FAILED)
+    queued = failed.update(state=JobState.QUEUED, error="", cut=None, attempts=0, lines_done=0)
+    snapshot.refresh_from_db()
+    return bool(queued)
 
 
 def work(snapshot: Snapshot, on_progress: Progress = _silent) -> None:
     """Publish a prepared snapshot; afterwards its ``state`` and ``error`` tell what became of it.
 
-    Returns quietly where another worker has it or took it over.
+    Returns quietly where another worker has it or took it over. An outage of the database propagates.
     """
     if not snapshot.take():
         return
-    try:
-        _publish(snapshot, on_progress)
-    except LostLease:
-        return
-    except (ExportError, OSError) as error:
-        snapshot.fail(str(error))
+    with suppress(LostLease):
+        try:
+            _publish(snapshot, on_progress)
+        except (ExportError, LabelsError) as error:
+            snapshot.fail(str(error))
+        except OSError as error:
+            snapshot.fail(f"{error.filename or snapshot.path}: {error.strerror}; make it writable, then publish again")
 
 
 def _publish(snapshot: Snapshot, on_progress: Progress) -> None:
@@ -127,31 +137,39 @@ def _publish(snapshot: Snapshot, on_progress: Progress) -> None:
         snapshot.renew(lines_done=lines_done)
         on_progress(lines_done)
 
+    if snapshot.attempts > FRUITLESS_ATTEMPTS:
+        raise SnapshotRefused(f"The worker was lost {snapshot.attempts - 1} times: see its log, then publish again")
     campaigns = list(snapshot.campaigns.select_related("label_set"))
     check_campaigns(campaigns)
     if snapshot.cut is None:
-        snapshot.cut = annotations.take_cut()
+        snapshot.cut = take_cut()
         units = Unit.objects.filter(campaign__in=campaigns)
         snapshot.renew(cut=snapshot.cut, lines_total=units.values("instruction").distinct().count())
-    target = Path(settings.SNAPSHOT_ROOT) / snapshot.version
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with _workshop(target.parent) as folder:
-        manifest, statistics = _write(snapshot, selection(snapshot), folder, renew)
-        writers.write_json(folder / manifest_name(snapshot.version), manifest)
+    target, manifest_file = snapshot.path, manifest_name(snapshot.version)
+    with _workshop(snapshot) as folder:
+        manifest, statistics = _write(snapshot, folder, renew)
+        writers.write_json(folder / manifest_file, manifest)
         writers.sync_directory(folder)
         # The row and the folder become final together: the rename comes last, inside the transaction that renews the
         # lease, so neither a lost lease nor a failed rename leaves one without the other.
         with transaction.atomic():
             lines = manifest["instructions"]
-            snapshot.finish(directory=str(target), manifest=manifest, statistics=statistics, lines_done=lines)
-            _move(folder, target, manifest_name(snapshot.version))
+            snapshot.finish(manifest=manifest, statistics=statistics, lines_done=lines, lines_total=lines)
+            _move(folder, target, manifest_file)
     writers.sync_directory(target.parent)
 
 
 @contextmanager
-def _workshop(parent: Path) -> Iterator[Path]:
-    """A temporary folder on the file system of the final one; gone at the end unless it was renamed."""
-    folder = Path(tempfile.mkdtemp(prefix=".partial-", dir=parent))
+def _workshop(snapshot: Snapshot) -> Iterator[Path]:
+    """A temporary folder on the file system of the final one; gone at the end unless it was renamed.
+
+    Whoever calls this holds the snapshot's lease: what an earlier worker left when it was killed is swept away.
+    """
+    parent, prefix = snapshot.path.parent, f".partial-{snapshot.version}-"
+    parent.mkdir(parents=True, exist_ok=True)
+    for left in parent.glob(f"{prefix}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     try:
         yield folder
     finally:
@@ -180,23 +198,24 @@ def selection(snapshot: Snapshot) -> Selection:
     )
 
 
-def _write(
-    snapshot: Snapshot, chosen: Selection, folder: Path, on_progress: Progress
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def _write(snapshot: Snapshot, folder: Path, on_progress: Progress) -> tuple[dict[str, Any], dict[str, Any]]:
     """Write the three data files; return the manifest and the statistics."""
-    names = file_names(snapshot.version)
-    tally = Tally(chosen.label_set.spec)
-    progress = _counting(records.lines(chosen), tally, on_progress)
-    writers.write_lines(folder / names["records"], (line.record for line in progress))
-    if not tally.instructions:
-        raise SnapshotRefused(
-            "No instruction with votes has a source with a known licence: set it in admin, then publish"
-        )
-    statistics = {"version": snapshot.version, **tally.summary(records.annotators(chosen))}
+    names, chosen = file_names(snapshot.version), selection(snapshot)
+    spec = chosen.label_set.spec
+    tally = Tally(spec)
+    with records.reading(chosen) as reader, closing(reader.lines()) as lines:
+        counted = _counting(lines, tally, on_progress)
+        writers.write_lines(folder / names["records"], (line.record for line in counted))
+        if not tally.instructions:
+            raise SnapshotRefused(
+                "No instruction with votes has a source with a known licence: set it in admin, then publish again"
+            )
+        summary = tally.summary(reader.annotators(), reader.sources())
+        left_out = reader.left_out()
+    statistics = {"version": snapshot.version, **summary}
     writers.write_json(folder / names["statistics"], statistics)
-    left_out = {"source without a known licence": records.left_out_for_licence(chosen)}
     manifest = _manifest(snapshot, chosen, statistics, left_out)
-    writers.write_text(folder / names["card"], card.render(snapshot, manifest, statistics, chosen.label_set.spec))
+    writers.write_text(folder / names["card"], card.render(str(snapshot), manifest, statistics, spec))
     manifest["files"] = {name: writers.fingerprint(folder / name) for name in names.values()}
     return manifest, statistics
 
@@ -210,7 +229,7 @@ def _counting(lines: Iterator[Line], tally: Tally, on_progress: Progress) -> Ite
 
 
 def _manifest(
-    snapshot: Snapshot, chosen: Selection, statistics: dict[str, Any], left_out: dict[str, int]
+    snapshot: Snapshot, chosen: Selection, statistics: dict[str, Any], left_out: dict[str, dict[str, int]]
 ) -> dict[str, Any]:
     spec = chosen.label_set.spec
     return {
@@ -218,7 +237,8 @@ def _manifest(
         "version": snapshot.version,
         "code_revision": code_revision(),
         "label_set": {"name": spec.name, "revision": spec.revision, "digest": spec.digest, "rule": spec.rule},
-        "campaigns": sorted(snapshot.campaigns.values_list("slug", flat=True)),
+        # The seed decided the order in which a campaign was served; nothing in publishing is left to chance.
+        "campaigns": list(snapshot.campaigns.order_by("slug").values("slug", "kind", "overlap", "seed")),
         "target": chosen.target,
         "cut": chosen.cut,
         "instructions": statistics["instructions"],
@@ -231,27 +251,39 @@ def _manifest(
 
 def rederive(snapshot: Snapshot) -> None:
     """Derive a published snapshot again; raise NotReproducible, naming what differs, unless every byte is the same."""
-    with _workshop(Path(settings.SNAPSHOT_ROOT)) as folder:
-        found, _ = _write(snapshot, selection(snapshot), folder, _silent)
-    differing = [name for name, print_ in snapshot.manifest["files"].items() if found["files"].get(name) != print_]
+    with tempfile.TemporaryDirectory(prefix="oig-safety-") as folder:
+        found, _ = _write(snapshot, Path(folder), _silent)
+    differing = [name for name, published in snapshot.manifest["files"].items() if found["files"][name] != published]
     if differing:
         raise NotReproducible(
-            f"{snapshot} is published, and {', '.join(differing)} would not be the same now "
+            f"{snapshot} is published, and {', '.join(sorted(differing))} would not be the same now "
             f"(published by code {snapshot.manifest['code_revision']}, this is {code_revision()}): "
-            f"it stays as it is in {snapshot.directory}; choose a new version"
+            f"it stays as it is in {snapshot.path}; choose a new version"
         )
 
 
 def deliver(snapshot: Snapshot, folder: Path) -> list[Path]:
-    """Copy the files of a published snapshot into ``folder``, never over a file with other content."""
+    """Copy the files of a published snapshot into ``folder``, all or none, never over a file with other content."""
+    names = [*file_names(snapshot.version).values(), manifest_name(snapshot.version)]
+    _check_published(snapshot)
+    for name in names:
+        if (folder / name).exists() and writers.fingerprint(folder / name) != writers.fingerprint(snapshot.path / name):
+            raise SnapshotRefused(
+                f"{folder / name}: exists with other content; choose another --output or move it away"
+            )
     folder.mkdir(parents=True, exist_ok=True)
-    expected = snapshot.manifest["files"]
-    for name in (*expected, manifest_name(snapshot.version)):
-        original, copy = snapshot.path / name, folder / name
-        if name in expected and (not original.exists() or writers.fingerprint(original) != expected[name]):
-            raise NotReproducible(f"{original}: not the file that was published; restore it from a backup")
-        if not copy.exists():
-            writers.copy(original, copy)
-        elif writers.fingerprint(copy) != writers.fingerprint(original):
-            raise SnapshotRefused(f"{copy}: exists with other content; choose another --output or move it away")
-    return [folder / name for name in (*expected, manifest_name(snapshot.version))]
+    for name in names:
+        if not (folder / name).exists():
+            writers.copy(snapshot.path / name, folder / name)
+    return [folder / name for name in names]
+
+
+def _check_published(snapshot: Snapshot) -> None:
+    """Raise NotReproducible unless the files are those that were published."""
+    manifest = snapshot.path / manifest_name(snapshot.version)
+    intact = {snapshot.path / name: print_ for name, print_ in snapshot.manifest["files"].items()}
+    wrong = [file for file, print_ in intact.items() if not file.is_file() or writers.fingerprint(file) != print_]
+    if not manifest.is_file() or not writers.holds_json(manifest, snapshot.manifest):
+        wrong.append(manifest)
+    if wrong:
+        raise NotReproducible(f"{min(wrong)}: not the file that was published; restore it from a backup")

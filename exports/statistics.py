@@ -6,11 +6,14 @@ Only count patterns are kept (labels.votes): a few dozen rows for any number of 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from exports.records import Line
 from labels import agreement
+from labels.aggregation import Status
+from labels.agreement import Coefficient
 from labels.taxonomy import LabelSetSpec
 from labels.votes import PatternTable
 
@@ -23,96 +26,111 @@ class Tally:
 
     spec: LabelSetSpec
     base: Patterns = field(default_factory=Counter)
-    tags: list[Patterns] = field(default_factory=list)
+    tags: list[Patterns] = field(init=False)
     by_source: dict[str, Patterns] = field(default_factory=dict)
     labels: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
     dispute_reasons: Counter[str] = field(default_factory=Counter)
-    licenses: dict[str, str] = field(default_factory=dict)
     languages: Counter[str] = field(default_factory=Counter)
-    characters: int = 0
     simulated: int = 0
+
+    def __post_init__(self) -> None:
+        self.tags = [Counter() for _ in self.spec.tags]
 
     def add(self, line: Line) -> None:
         metadata = line.record["metadata"]
         self.base[line.counts] += 1
-        self.by_source.setdefault(metadata["source"], Counter())[line.counts] += 1
-        self.tags = self.tags or [Counter() for _ in self.spec.tags]
+        self.by_source.setdefault(metadata["lineage"]["source"], Counter())[line.counts] += 1
         for patterns, pair in zip(self.tags, line.tag_counts, strict=True):
             patterns[pair] += 1
         self.labels.update(metadata["labels"])
         self.statuses[metadata["agreement"]] += 1
-        self.dispute_reasons.update(metadata["disputed_because"])
-        self.licenses[metadata["source"]] = metadata["license"]
-        self.languages[metadata["language"] or "unknown"] += 1
-        self.characters += len(line.record["text"])
+        self.dispute_reasons.update(line.aggregate.dispute_reasons)
+        self.languages[metadata["language"]] += 1
         self.simulated += line.simulated
 
     @property
     def instructions(self) -> int:
         return self.base.total()
 
-    def summary(self, annotators: dict[str, int]) -> dict[str, Any]:
-        """The published statistics, ready for JSON; undefined values are null with a reason."""
-        table = self._table(self.base)
+    def summary(self, annotators: Mapping[str, int], sources: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+        """The published statistics, ready for JSON; undefined values are null with a reason.
+
+        ``sources`` has the facts of each source of a line by its key, ``name@revision``.
+        """
+        spec, table = self.spec, self._table(self.base)
         return {
+            "label_set": {
+                "name": spec.name,
+                "revision": spec.revision,
+                "options": list(spec.option_names),
+                "published": list(spec.published),
+                "tags": list(spec.tag_names),
+            },
             "instructions": self.instructions,
             "votes": table.n_votes,
             "simulated_votes": self.simulated,
-            "annotators": annotators,
-            "votes_per_instruction": self._votes_per_instruction(),
-            "labels": {label: self.labels[label] for label in (*self.spec.published, *_names(self.spec.tags))},
-            "without_base_label": self.instructions - sum(self.labels[label] for label in self.spec.published),
-            "agreement_status": {s: self.statuses[s] for s in ("unanimous", "majority", "disputed", "too few votes")},
+            "annotators": dict(annotators),
+            "votes_per_instruction": _votes_per_instruction(table),
+            "labels": {label: self.labels[label] for label in (*spec.published, *spec.tag_names)},
+            "without_base_label": self.instructions - sum(self.labels[label] for label in spec.published),
+            "agreement_status": {status: self.statuses[status] for status in get_args(Status)},
             "disputed_because": _sorted(self.dispute_reasons),
-            "base": [coefficient.as_dict() for coefficient in agreement.measure(table, self.spec.ordinal)],
-            "tags": {
-                tag.name: self._tag(patterns)
-                for tag, patterns in zip(self.spec.tags, self.tags or [Counter()] * len(self.spec.tags), strict=True)
-            },
-            "by_source": {source: self._source(source) for source in sorted(self.by_source)},
+            "base": _by_name(agreement.measure(table, spec.ordinal)),
+            "tags": {name: _tag(patterns) for name, patterns in zip(spec.tag_names, self.tags, strict=True)},
+            "by_source": {key: {**sources[key], **self._source(key)} for key in sorted(self.by_source)},
             "languages": _sorted(self.languages),
-            "patterns": self._patterns(),
+            "patterns": _patterns(table),
         }
 
     def _table(self, patterns: Patterns) -> PatternTable:
-        return PatternTable.from_counts(_names(self.spec.options), patterns.keys(), patterns.values())
+        return PatternTable.from_counts(self.spec.option_names, patterns.keys(), patterns.values())
 
-    def _votes_per_instruction(self) -> dict[str, int]:
-        histogram: Counter[int] = Counter()
-        for pattern, multiplicity in self.base.items():
-            histogram[sum(pattern)] += multiplicity
-        return {str(votes): histogram[votes] for votes in sorted(histogram)}
-
-    def _tag(self, patterns: Patterns) -> dict[str, Any]:
-        """Prevalence and agreement together: on rare tags alpha falls to 0 while AC1 stays near 1."""
-        table = PatternTable.from_counts(("yes", "no"), patterns.keys(), patterns.values())
-        yes = sum(pattern[0] * multiplicity for pattern, multiplicity in patterns.items())
-        measured = (agreement.percent_agreement, agreement.krippendorff_alpha, agreement.gwet_ac1)
+    def _source(self, key: str) -> dict[str, Any]:
+        table = self._table(self.by_source[key])
         return {
-            "answers": table.n_votes,
-            "prevalence": yes / table.n_votes if table.n_votes else None,
-            "prevalence_reason": None if table.n_votes else "nobody answered this tag",
-            "coefficients": [measure(table).as_dict() for measure in measured],
-        }
-
-    def _source(self, source: str) -> dict[str, Any]:
-        table = self._table(self.by_source[source])
-        return {
-            "license": self.licenses[source],
-            "instructions": self.by_source[source].total(),
+            "instructions": table.n_units,
             "votes": table.n_votes,
-            "base": [coefficient.as_dict() for coefficient in agreement.measure(table, self.spec.ordinal)],
+            "base": _by_name(agreement.measure(table, self.spec.ordinal)),
         }
 
-    def _patterns(self) -> dict[str, Any]:
-        """The pattern table itself: every coefficient above can be recomputed from it."""
-        rows = [{"counts": list(counts), "instructions": self.base[counts]} for counts in sorted(self.base)]
-        return {"options": list(_names(self.spec.options)), "rows": rows}
+
+def _tag(patterns: Patterns) -> dict[str, Any]:
+    """Prevalence and agreement together: on rare tags alpha falls to 0 while AC1 stays near 1."""
+    table = PatternTable.from_counts(("yes", "no"), patterns.keys(), patterns.values())
+    yes = int(table.multiplicity @ table.counts[:, 0])
+    measured = (agreement.percent_agreement, agreement.krippendorff_alpha, agreement.gwet_ac1)
+    return {
+        "answers": table.n_votes,
+        "prevalence": {
+            "value": yes / table.n_votes if table.n_votes else None,
+            "reason": None if table.n_votes else "nobody answered this tag",
+        },
+        **_by_name(measure(table) for measure in measured),
+    }
 
 
-def _names(labels: tuple[Any, ...]) -> tuple[str, ...]:
-    return tuple(label.name for label in labels)
+def _votes_per_instruction(table: PatternTable) -> dict[str, int]:
+    histogram: Counter[int] = Counter()
+    for votes, multiplicity in zip(table.per_unit.tolist(), table.multiplicity.tolist(), strict=True):
+        histogram[votes] += multiplicity
+    return {str(votes): histogram[votes] for votes in sorted(histogram)}
+
+
+def _patterns(table: PatternTable) -> list[dict[str, Any]]:
+    """The pattern table itself: every coefficient of the base vote can be recomputed from it."""
+    rows = zip(table.counts.tolist(), table.multiplicity.tolist(), strict=True)
+    return [{"votes": counts, "instructions": multiplicity} for counts, multiplicity in rows]
+
+
+def _by_name(coefficients: Iterable[Coefficient]) -> dict[str, Any]:
+    rows = [coefficient.as_dict() for coefficient in coefficients]
+    return {row.pop("name"): {**row, "value": _rounded(row["value"])} for row in rows}
+
+
+def _rounded(value: float | None) -> float | None:
+    """Ten decimals: the order in which a machine adds shows only behind them."""
+    return None if value is None else round(value, 10)
 
 
 def _sorted(counter: Counter[str]) -> dict[str, int]:

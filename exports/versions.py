@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from functools import cache
@@ -22,10 +21,14 @@ def validate_version(version: str) -> None:
 @cache
 def code_revision() -> str:
     """The revision of the code that runs: OIG_REVISION where an image sets it, else git's, else "unknown"."""
-    named = os.environ.get("OIG_REVISION", "")
-    if named:
-        return named
-    described = subprocess.run(
-        ["git", "rev-parse", "--short=12", "HEAD"], cwd=settings.BASE_DIR, capture_output=True, text=True, check=False
-    )
-    return described.stdout.strip() or "unknown"
+    return settings.CODE_REVISION or _git_revision() or "unknown"
+
+
+def _git_revision() -> str:
+    """Twelve digits of the commit, with ``-dirty`` where files differ from it; empty where git cannot say."""
+    command = ["git", "describe", "--always", "--abbrev=12", "--dirty", "--exclude=*"]
+    try:
+        described = subprocess.run(command, cwd=settings.BASE_DIR, capture_output=True, text=True, check=False)
+    except OSError:
+        return ""  # an image without git
+    return described.stdout.strip()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any, Final
+
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
@@ -18,7 +20,10 @@ WHAT = {
     "records": "one instruction a line, with labels, votes and lineage",
     "statistics": "agreement and counts",
     "card": "dataset card",
+    "manifest": "checksums, label set, campaigns and the cut of the votes",
 }
+# The manifest cannot hold its own checksum.
+UNKNOWN: Final = {"bytes": None, "sha256": None}
 
 
 @login_not_required
@@ -51,7 +56,7 @@ def release(request: HttpRequest, version: str) -> HttpResponse:
         "manifest": snapshot.manifest,
         "files": _files(snapshot),
         "headline": tables.headline(snapshot.statistics),
-        "tables": [_shown(snapshot, table) for table in tables.tables(snapshot.statistics) if table.rows],
+        "tables": [_shown(snapshot, table) for table in tables.tables(snapshot.statistics)],
         "warnings": card.warnings(snapshot.statistics),
     }
     return render(request, "exports/release.html", context)
@@ -73,38 +78,27 @@ def download(request: HttpRequest, version: str, name: str) -> FileResponse:
 
 @login_not_required
 @require_GET
-@cache_control(public=True, max_age=31_536_000, immutable=True)
+@cache_control(public=True, max_age=86_400)
 def chart(request: HttpRequest, version: str, chart: str, theme: str) -> HttpResponse:
-    """A chart of a published snapshot, as SVG; it can be kept for ever, for the snapshot never changes."""
+    """A chart of a published snapshot, as SVG; kept for a day: the numbers never change, the drawing may."""
     snapshot = get_object_or_404(Snapshot.objects.published(), version=version)
-    drawn = next((table for table in tables.tables(snapshot.statistics) if table.chart == chart and table.rows), None)
+    drawn = next((table for table in tables.tables(snapshot.statistics) if table.chart == chart), None)
     if drawn is None or theme not in charts.THEMES:
         raise Http404("no such chart")
-    return HttpResponse(charts.svg(drawn, theme), content_type="image/svg+xml")
+    return HttpResponse(charts.svg(drawn.bars, theme), content_type="image/svg+xml")
 
 
-def _files(snapshot: Snapshot) -> list[dict[str, object]]:
-    what = {name: WHAT[kind] for kind, name in file_names(snapshot.version).items()}
+def _files(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """The files in reading order: ``name``, ``url``, ``what``, and ``bytes`` and ``sha256``, None of the manifest."""
+    version, known = snapshot.version, snapshot.manifest["files"]
+    named = [(name, WHAT[kind]) for kind, name in file_names(version).items()]
     return [
-        {
-            "name": name,
-            "url": reverse("download", args=[snapshot.version, name]),
-            "what": what.get(name, ""),
-            **found,
-        }
-        for name, found in snapshot.manifest["files"].items()
-    ] + [
-        {
-            "name": manifest_name(snapshot.version),
-            "url": reverse("download", args=[snapshot.version, manifest_name(snapshot.version)]),
-            "what": "checksums, label set, campaigns and the cut of the votes",
-            "bytes": None,
-            "sha256": None,
-        }
+        {"name": name, "url": reverse("download", args=[version, name]), "what": what, **known.get(name, UNKNOWN)}
+        for name, what in [*named, (manifest_name(version), WHAT["manifest"])]
     ]
 
 
-def _shown(snapshot: Snapshot, table: tables.Table) -> dict[str, object]:
+def _shown(snapshot: Snapshot, table: tables.Table) -> dict[str, Any]:
     drawn = None
     if table.chart:
         drawn = {theme: reverse("chart", args=[snapshot.version, table.chart, theme]) for theme in charts.THEMES}

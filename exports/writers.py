@@ -12,6 +12,8 @@ from typing import Any, BinaryIO
 
 import orjson
 
+from exports.errors import SnapshotRefused
+
 # An object per line, keys in the order of the record, UTF-8, no spaces: one way to write a value.
 LINE = orjson.OPT_APPEND_NEWLINE
 PAGE = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
@@ -36,6 +38,14 @@ def write_json(path: Path, content: Any) -> None:
         file.write(orjson.dumps(content, option=PAGE))
 
 
+def holds_json(path: Path, content: Any) -> bool:
+    """Whether the file is what ``write_json`` would write, but for the order of keys."""
+    try:
+        return bool(orjson.loads(path.read_bytes()) == content)
+    except orjson.JSONDecodeError:
+        return False
+
+
 def write_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:
     with complete_file(path) as file:
         for record in records:
@@ -45,6 +55,15 @@ def write_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:
 def write_text(path: Path, text: str) -> None:
     with complete_file(path) as file:
         file.write(text.encode())
+
+
+def check_folder(folder: Path) -> None:
+    """Raise SnapshotRefused if files cannot be written into ``folder``, which need not exist; create nothing."""
+    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise SnapshotRefused(f"{existing}: is not a folder; choose another place")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise SnapshotRefused(f"{existing}: cannot be written to; choose another place or change its permissions")
 
 
 def copy(source: Path, target: Path) -> None:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from annotate.models import Campaign
-from exports import snapshots
+from exports import snapshots, writers
 from exports.errors import ExportError
 from exports.models import Snapshot
 
@@ -34,6 +34,8 @@ class Command(BaseCommand):
 
     def handle(self, *, version: str, campaign: list[str], output: Path | None, **_: Any) -> None:
         try:
+            if output:
+                writers.check_folder(output)
             snapshot = snapshots.prepare(version, _campaigns(campaign))
             if snapshot.is_published:
                 snapshots.rederive(snapshot)
@@ -41,24 +43,33 @@ class Command(BaseCommand):
             else:
                 self._publish(snapshot)
             files = snapshots.deliver(snapshot, output or snapshot.path)
-        except (ExportError, OSError) as error:
+        except ExportError as error:
             raise CommandError(str(error)) from None
+        except OSError as error:
+            raise CommandError(f"{error.filename}: {error.strerror}; choose another place or make room") from None
         for file in files:
             self.stdout.write(str(file))
-        self.stdout.write(
-            f"{snapshot}: {snapshot.manifest['instructions']:,} instructions, {snapshot.manifest['votes']:,} votes"
-            + (f" ({snapshot.manifest['simulated_votes']:,} simulated)" if snapshot.manifest["simulated_votes"] else "")
-        )
+        self.stdout.write(_closing_sentence(snapshot))
 
     def _publish(self, snapshot: Snapshot) -> None:
         console = Console(stderr=True)
         with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
             bar = progress.add_task(f"publishing {snapshot}", total=None)
             snapshots.work(snapshot, lambda lines: progress.update(bar, total=snapshot.lines_total, completed=lines))
+        snapshot.refresh_from_db()
         if snapshot.error:
             raise CommandError(snapshot.error)
         if not snapshot.is_published:
-            raise CommandError(f"A worker is publishing {snapshot} right now; look at it in admin")
+            until = f"{snapshot.lease_until:%H:%M:%S} UTC" if snapshot.lease_until else "its lease lapses"
+            raise CommandError(
+                f"{snapshot} is being published by another process; if that was killed, try again after {until}"
+            )
+
+
+def _closing_sentence(snapshot: Snapshot) -> str:
+    manifest = snapshot.manifest
+    simulated = f" ({manifest['simulated_votes']:,} simulated)" if manifest["simulated_votes"] else ""
+    return f"{snapshot}: {manifest['instructions']:,} instructions, {manifest['votes']:,} votes{simulated}"
 
 
 def _campaigns(slugs: list[str]) -> list[Campaign]:

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from annotate import campaigns, simulation
 from annotate.models import Annotator, Campaign
 from exports import snapshots
-from exports.models import Snapshot
+from exports.errors import ExportError
 from labels import loading
 from labels.models import LabelSet
 from sources import imports, ledger
@@ -37,7 +37,7 @@ class Command(BaseCommand):
             self.stderr.write(f"{votes:,} votes of {len(simulation.SKILLS)} simulated annotators, marked as simulated")
         self._publish(campaign)
         _account("volunteer", password)
-        _account("admin", password, is_staff=True, is_superuser=True)
+        _account("admin", password, is_admin=True)
         self.stdout.write("The sample is loaded: accounts volunteer and admin, campaign sample, release 0.1")
 
     def _import_sample(self) -> Source:
@@ -48,7 +48,7 @@ class Command(BaseCommand):
             "attribution": "Written for this project; its contributors.",
         }
         source = ledger.entry("oig-safety-sample", "1", **facts)
-        if source.pk is None or not source.runs.filter(state=JobState.FINISHED).exists():
+        if not source.pk or not source.runs.filter(state=JobState.FINISHED).exists():
             run = imports.start(source, "jsonl", path=settings.BASE_DIR / SAMPLE, options=OPTIONS)
             imports.work(run)
             if run.state != JobState.FINISHED:
@@ -72,11 +72,18 @@ class Command(BaseCommand):
         return campaign
 
     def _publish(self, campaign: Campaign) -> None:
-        if not Snapshot.objects.filter(version=RELEASE).exists():
-            snapshots.work(snapshots.prepare(RELEASE, [campaign]))
+        """The first release; one that was interrupted is completed."""
+        try:
+            snapshot = snapshots.prepare(RELEASE, [campaign])
+        except ExportError as error:
+            raise CommandError(str(error)) from None
+        snapshots.work(snapshot)
+        if snapshot.error:
+            raise CommandError(f"Release {RELEASE} was not published: {snapshot.error}")
 
 
-def _account(username: str, password: str, **rights: bool) -> None:
+def _account(username: str, password: str, *, is_admin: bool = False) -> None:
     """An account to sign in with; one that is there keeps what its owner made of it."""
     if not Annotator.objects.filter(username=username).exists():
-        Annotator.objects.create_user(username, password=password, **rights)
+        create = Annotator.objects.create_superuser if is_admin else Annotator.objects.create_user
+        create(username, password=password)
