@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from django.template.loader import render_to_string
 from playwright.sync_api import Page, expect
 
@@ -25,6 +27,7 @@ SIGNED_IN = [
     "/campaigns/dialogues/label/",
     "/campaigns/finished/label/",
 ]
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 WIDTHS = [390, 768, 1280, 1600]
 
 
@@ -52,8 +55,8 @@ def campaigns(kindness: Campaign, ada: Annotator) -> None:
 
 def check(page: Page, address: str) -> None:
     """Fail for a violation that axe finds, in either theme, and for sideways scrolling at any width."""
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
         found = Axe().run(page)
         assert found.violations_count == 0, f"{address}, {scheme}: {found.generate_report()}"
     for width in WIDTHS:
@@ -125,5 +128,5 @@ def test_it_is_light(ada_page: Page, kindness: Campaign) -> None:
     ada_page.goto(kindness.get_absolute_url(), wait_until="networkidle")
     entries = "performance.getEntries().filter(entry => 'transferSize' in entry).map(entry => entry.transferSize)"
     sizes = ada_page.evaluate(entries)
-    assert len(sizes) < 8  # and the icon, which a headless browser does not fetch
+    assert len(sizes) < 8  # and the icon, which is not listed there
     assert sum(sizes) < 100_000

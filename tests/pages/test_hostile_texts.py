@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Dialog, Page, expect
 
 from annotate.models import Annotator, Campaign
 from tests.annotate import worlds
@@ -34,7 +34,12 @@ def test_it_shows_the_text_and_nothing_else(ada_page: Page, ada: Annotator, kind
     origin = worlds.source("hostile")
     worlds.instructions(origin, [worlds.says(TEXTS[kind])])
     dialogs: list[str] = []
-    ada_page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+
+    def note(dialog: Dialog) -> None:
+        dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    ada_page.on("dialog", note)
     ada_page.set_viewport_size({"width": width, "height": 800})
     desk = Desk(ada_page, ada, worlds.opened(origin, slug="hostile")).open()
 
