@@ -12,19 +12,7 @@ from django.http import HttpRequest
 from annotate import campaigns, tasks
 from annotate.errors import AnnotateError
 from annotate.models import Annotation, Annotator, Assignment, Campaign, Unit
-
-
-class ReadOnly:
-    """For rows that only the verbs write."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+from sources.admin import BoundedPaginator, ReadOnly
 
 
 @admin.register(Annotator)
@@ -74,7 +62,7 @@ class CampaignAdmin(admin.ModelAdmin[Campaign]):
         return Campaign.objects.with_progress()
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Campaign | None = None) -> dict[str, Any]:
-        return {} if obj else super().get_prepopulated_fields(request, obj)  # type: ignore[return-value]
+        return {} if obj else super().get_prepopulated_fields(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Campaign | None = None) -> bool:
         return obj is not None and obj.state == Campaign.State.DRAFT and super().has_delete_permission(request, obj)
@@ -101,7 +89,7 @@ class CampaignAdmin(admin.ModelAdmin[Campaign]):
             except AnnotateError as error:
                 self.message_user(request, str(error), messages.ERROR)
                 continue
-            tasks.open_campaign.delay_on_commit(campaign.pk)
+            tasks.open_campaign.delay_on_commit(campaign.pk)  # type: ignore[attr-defined]
             self.message_user(request, f"{campaign} is being opened; reload this page to see it", messages.SUCCESS)
 
     @admin.action(description="Close (what people hold they may finish)", permissions=["change"])
@@ -112,8 +100,9 @@ class CampaignAdmin(admin.ModelAdmin[Campaign]):
 
 
 class LargeTableAdmin(ReadOnly, admin.ModelAdmin[Any]):
-    """Lists over millions of rows: no second count of the whole table, no page of everything."""
+    """Lists over millions of rows that only the verbs write."""
 
+    paginator = BoundedPaginator
     show_full_result_count = False
     list_per_page = 50
 

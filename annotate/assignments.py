@@ -93,7 +93,7 @@ def _pick(annotator: Annotator, campaign: Campaign, after: int) -> tuple[int, in
     first_look = f"{PICK} {LOCK} OF unit SKIP LOCKED" if LOCK else PICK
     second_look = f"{PICK} {LOCK} OF unit" if LOCK else PICK
     with connection.cursor() as cursor:
-        picked = cursor.execute(first_look, arguments).fetchone()
+        picked: tuple[int, int] | None = cursor.execute(first_look, arguments).fetchone()
         arguments["after"] = START
         while picked is None:
             if cursor.execute(PICK, arguments).fetchone() is None:
@@ -104,16 +104,21 @@ def _pick(annotator: Annotator, campaign: Campaign, after: int) -> tuple[int, in
 
 @transaction.atomic
 def release(assignment: Assignment, reason: Assignment.Reason) -> bool:
-    """Give a live lease back; False if it had ended already. Declined units are not served to this person again."""
-    declined = reason in Assignment.DECLINES
-    state = Assignment.State.DECLINED if declined else Assignment.State.RETURNED
+    """Give a lease back; False if it had ended already. Declined units are not served to this person again.
+
+    Declining holds even where the lease had expired in the meantime: nobody gets a text again that they sent away.
+    """
     lock(assignment.annotator)
-    released = (
-        Assignment.objects.live().filter(pk=assignment.pk).update(state=state, reason=reason, ended_at=timezone.now())
-    )
-    if released and not declined:
-        _serve_again_from(assignment)
-    return bool(released)
+    mine = Assignment.objects.filter(unit=assignment.unit_id, annotator=assignment.annotator_id)
+    now = timezone.now()
+    if reason in Assignment.DECLINES:
+        given_back = mine.filter(state__in=[Assignment.State.LIVE, Assignment.State.RETURNED])
+        return bool(given_back.update(state=Assignment.State.DECLINED, reason=reason, ended_at=now))
+    live = mine.live().filter(pk=assignment.pk)
+    if not live.update(state=Assignment.State.RETURNED, reason=reason, ended_at=now):
+        return False
+    _serve_again_from(assignment)
+    return True
 
 
 def _serve_again_from(assignment: Assignment) -> None:

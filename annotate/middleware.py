@@ -13,10 +13,10 @@ class SignInRequiredMiddleware(LoginRequiredMiddleware):
     Where only a part of a page was asked for, the whole page goes to the sign-in page, not the part.
     """
 
-    def handle_no_permission(
+    def handle_no_permission(  # type: ignore[override]
         self, request: HttpRequest, view_func: Callable[..., HttpResponseBase]
     ) -> HttpResponseBase:
         response = super().handle_no_permission(request, view_func)
-        if request.htmx:
+        if getattr(request, "htmx", False):
             return HttpResponseClientRedirect(response["Location"])
         return response

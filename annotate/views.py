@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import wraps
 from typing import cast
@@ -8,7 +6,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LogoutView
 from django.db import connection
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
@@ -36,7 +34,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 class SignOut(LogoutView):
     """Sign out, giving back what the person holds, so that nobody waits for it."""
 
-    def post(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+    def post(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
         if request.user.is_authenticated:
             assignments.release_all(request.user, Assignment.Reason.SIGNED_OUT)
         return super().post(request, *args, **kwargs)
@@ -131,7 +129,7 @@ def _tell(request: HttpRequest, outcome: Outcome) -> None:
 
 def _next(request: HttpRequest, campaign: Campaign) -> HttpResponse:
     """What follows an action: the next instruction at once, or, without JavaScript, a redirect to it."""
-    if request.htmx:
+    if getattr(request, "htmx", False):
         return _desk(request, campaign)
     return redirect("label", campaign.slug)
 
@@ -144,7 +142,7 @@ def _desk(
     assignment = assignment or assignments.claim_next(annotator, campaign)
     if assignment is not None and form is None:
         form = AnswerForm.for_assignment(campaign.label_set, assignment)
-    template = "annotate/label.html#desk" if request.htmx else "annotate/label.html"
+    template = "annotate/label.html#desk" if getattr(request, "htmx", False) else "annotate/label.html"
     context = {
         "campaign": campaign,
         "assignment": assignment,

@@ -25,6 +25,8 @@ def choose() -> None:
         os.environ["OIG_LOCAL_DIR"] = str(_free_folder())
     for name in ("media", "snapshots", "static"):
         os.environ[f"OIG_{name.removesuffix('s').upper()}_ROOT"] = str(local.directory() / name)
+    # WhiteNoise warns where there is no such folder, and warnings are errors.
+    (local.directory() / "static").mkdir(parents=True, exist_ok=True)
 
 
 def _free_folder() -> Path:

@@ -64,6 +64,15 @@ def test_it_does_not_serve_a_declined_unit_to_the_same_person_again() -> None:
     assert worlds.problems(kindness) == []
 
 
+def test_declining_holds_although_the_lease_had_expired() -> None:
+    kindness, ada = worlds.campaign(units=1), worlds.person("ada")
+    held = worlds.claimed(ada, kindness)
+    assignments.release_expired(timezone.now() + LATER)
+    assert assignments.release(held, Assignment.Reason.DISTRESSING)
+    assert assignments.claim_next(ada, kindness) is None
+    assert worlds.problems(kindness) == []
+
+
 def test_it_serves_a_returned_unit_to_the_same_person_next() -> None:
     kindness, ada = worlds.campaign(units=3), worlds.person("ada")
     worlds.vote(ada, kindness)

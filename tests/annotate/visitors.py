@@ -6,7 +6,7 @@ import http.client
 import random
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
 
@@ -91,7 +91,7 @@ def label_until_nothing_is_left(tab: Tab, chance: random.Random) -> None:
             page, kept = tab.submit(kept, choice), {}
 
 
-def together(jobs: list[Callable[[], None]]) -> list[BaseException]:
+def together(jobs: Sequence[Callable[[], None]]) -> list[BaseException]:
     """Run all jobs at once, each in a thread; return what they raised."""
     raised: list[BaseException] = []
 

@@ -1,7 +1,5 @@
 """Small worlds for tests: named people, a source, an open campaign."""
 
-from __future__ import annotations
-
 import uuid
 
 from annotate import annotations, assignments, campaigns
@@ -52,8 +50,11 @@ def opened(origin: Source, overlap: int = 3, slug: str = "kindness", **fields: o
     return made
 
 
-def person(name: str, **fields: object) -> Annotator:
-    return Annotator.objects.create_user(name, password=f"password of {name}", **fields)
+def person(name: str, *, is_active: bool = True, is_staff: bool = False) -> Annotator:
+    """Somebody with an account; staff may do everything in admin."""
+    return Annotator.objects.create_user(
+        name, password=f"password of {name}", is_active=is_active, is_staff=is_staff, is_superuser=is_staff
+    )
 
 
 def claimed(annotator: Annotator, where: Campaign) -> Assignment:
@@ -63,8 +64,10 @@ def claimed(annotator: Annotator, where: Campaign) -> Assignment:
     return assignment
 
 
-def say(assignment: Assignment, choice: str = "casual", key: uuid.UUID | None = None, **tags: bool) -> Outcome:
-    return annotations.submit(assignment, Answer(choice, tags), key or uuid.uuid4())
+def say(
+    assignment: Assignment, choice: str = "casual", tags: dict[str, bool] | None = None, key: uuid.UUID | None = None
+) -> Outcome:
+    return annotations.submit(assignment, Answer(choice, tags or {}), key or uuid.uuid4())
 
 
 def vote(annotator: Annotator, where: Campaign, choice: str = "casual") -> Assignment:

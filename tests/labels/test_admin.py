@@ -1,10 +1,8 @@
 """The admin shows label sets and lets nobody edit them."""
 
 import re
-from pathlib import Path
 
 import pytest
-from django.conf import settings
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -17,12 +15,6 @@ from tests.labels.specs import small
 LIST = "admin:labels_labelset_changelist"
 CHANGE = "admin:labels_labelset_change"
 DELETE = "admin:labels_labelset_delete"
-
-
-@pytest.fixture(autouse=True)
-def static_root() -> None:
-    """WhiteNoise warns where nothing was ever collected, as in a fresh clone, and warnings are errors."""
-    Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
 
 
 def queries(client: Client) -> int:

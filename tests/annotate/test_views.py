@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import re
+import uuid
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from annotate import campaigns
+from annotate.models import Annotation, Annotator, Assignment, Campaign
+from tests.annotate import worlds
+
+pytestmark = pytest.mark.django_db
+
+HIDDEN = re.compile(r'name="(assignment|key)" value="([^"]+)"')
+PART = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def kindness() -> Campaign:
+    return worlds.campaign(units=3)
+
+
+@pytest.fixture
+def ada(client: Client) -> Annotator:
+    signed_in = worlds.person("ada")
+    client.force_login(signed_in)
+    return signed_in
+
+
+def form_on(page: str) -> dict[str, str]:
+    return dict(HIDDEN.findall(page))
+
+
+def test_a_stranger_is_sent_to_sign_in_and_back(client: Client, kindness: Campaign) -> None:
+    answer = client.get(kindness.get_absolute_url())
+    assert answer.status_code == 302
+    assert answer["Location"] == f"/sign-in/?next={kindness.get_absolute_url()}"
+    signed_in = client.post(answer["Location"], {"username": "ada", "password": "wrong"})
+    assert signed_in.status_code == 200
+    worlds.person("ada")
+    signed_in = client.post(answer["Location"], {"username": "ada", "password": "password of ada"})
+    assert signed_in["Location"] == kindness.get_absolute_url()
+
+
+def test_a_part_of_a_page_after_the_session_ended_sends_the_whole_page_to_sign_in(
+    client: Client, kindness: Campaign
+) -> None:
+    answer = client.post(reverse("submit", args=[kindness.slug]), headers=PART)
+    assert answer["HX-Redirect"].startswith("/sign-in/")
+    assert not answer.content
+
+
+def test_submit_saves_and_serves_the_next_without_a_page_load(
+    client: Client, ada: Annotator, kindness: Campaign
+) -> None:
+    page = client.get(kindness.get_absolute_url()).content.decode()
+    form = form_on(page) | {"choice": "needs-caution", "tag-hate": "no", "tag-sexual-content": ""}
+    answer = client.post(reverse("submit", args=[kindness.slug]), form, headers=PART)
+    part = answer.content.decode()
+    assert "<html" not in part
+    assert "Saved." in part
+    assert form_on(part)["assignment"] != form["assignment"]
+    assert Annotation.objects.get().tags == {"hate": False}
+
+
+def test_submit_without_javascript_redirects_to_the_next(client: Client, ada: Annotator, kindness: Campaign) -> None:
+    form = form_on(client.get(kindness.get_absolute_url()).content.decode()) | {"choice": "casual"}
+    answer = client.post(reverse("submit", args=[kindness.slug]), form, follow=True)
+    assert answer.redirect_chain == [(kindness.get_absolute_url(), 302)]
+    assert "Saved." in answer.content.decode()
+
+
+def test_an_answer_without_a_base_vote_comes_back_with_what_was_said(
+    client: Client, ada: Annotator, kindness: Campaign
+) -> None:
+    form = form_on(client.get(kindness.get_absolute_url()).content.decode()) | {"tag-hate": "yes"}
+    page = client.post(reverse("submit", args=[kindness.slug]), form, headers=PART).content.decode()
+    assert "Choose one of the answers before you submit." in page
+    assert re.search(r'id="yes-hate" value="yes" checked', page)
+    assert form_on(page) == {name: form[name] for name in ("assignment", "key")}
+    assert not Annotation.objects.exists()
+
+
+def test_the_assignment_of_somebody_else_is_not_found(client: Client, ada: Annotator, kindness: Campaign) -> None:
+    theirs = worlds.claimed(worlds.person("bob"), kindness)
+    form = {"assignment": theirs.pk, "key": str(uuid.uuid4()), "choice": "casual", "reason": "unsure"}
+    for name in ("submit", "skip"):
+        assert client.post(reverse(name, args=[kindness.slug]), form).status_code == 404
+    theirs.refresh_from_db()
+    assert theirs.state == Assignment.State.LIVE
+
+
+@pytest.mark.parametrize("number", ["", "x", "-1", "1e3", "9" * 40, "\u0661"])
+def test_an_odd_assignment_is_not_found(client: Client, ada: Annotator, kindness: Campaign, number: str) -> None:
+    form = {"assignment": number, "key": str(uuid.uuid4()), "choice": "casual"}
+    assert client.post(reverse("submit", args=[kindness.slug]), form).status_code == 404
+
+
+def test_skip_asks_for_a_reason_and_declines(client: Client, ada: Annotator, kindness: Campaign) -> None:
+    form = form_on(client.get(kindness.get_absolute_url()).content.decode())
+    url = reverse("skip", args=[kindness.slug])
+    assert "choose a reason" in client.post(url, form | {"reason": "expired"}, headers=PART).content.decode()
+    assert Assignment.objects.get().state == Assignment.State.LIVE
+    assert "Skipped." in client.post(url, form | {"reason": "language"}, headers=PART).content.decode()
+    assert Assignment.objects.order_by("pk")[0].reason == "language"
+
+
+def test_undo_brings_the_answer_back_into_the_form(client: Client, ada: Annotator, kindness: Campaign) -> None:
+    form = form_on(client.get(kindness.get_absolute_url()).content.decode())
+    answer = form | {"choice": "needs-caution", "tag-hate": "yes"}
+    client.post(reverse("submit", args=[kindness.slug]), answer)
+    page = client.post(reverse("undo", args=[kindness.slug]), headers=PART).content.decode()
+    assert form_on(page)["assignment"] == form["assignment"]
+    assert form_on(page)["key"] != form["key"]
+    assert re.search(r'id="choice-needs-caution"[^>]* checked', page)
+    assert re.search(r'id="yes-hate" value="yes" checked', page)
+
+
+def test_undo_with_nothing_to_undo_says_so(client: Client, ada: Annotator, kindness: Campaign) -> None:
+    page = client.post(reverse("undo", args=[kindness.slug]), headers=PART).content.decode()
+    assert "nothing to undo" in page
+
+
+def test_signing_out_gives_the_held_instruction_back(client: Client, ada: Annotator, kindness: Campaign) -> None:
+    client.get(kindness.get_absolute_url())
+    assert client.post(reverse("sign-out"))["Location"] == "/"
+    assert Assignment.objects.get().reason == "signed out"
+
+
+def test_a_draft_or_a_campaign_never_joined_is_not_found(client: Client, ada: Annotator, kindness: Campaign) -> None:
+    campaigns.close(kindness)
+    for name in ("label", "guidelines"):
+        assert client.get(reverse(name, args=[kindness.slug])).status_code == 404
+
+
+def test_every_text_is_escaped(client: Client, ada: Annotator) -> None:
+    origin = worlds.source()
+    hostile = "</div><script>alert(1)</script>{{ 7|add:7 }}{% load x %}'\"><img src=x onerror=alert(2)>"
+    worlds.instructions(origin, [worlds.says(hostile)])
+    page = client.get(worlds.opened(origin).get_absolute_url()).content.decode()
+    assert "<script>alert(1)" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;{{ 7|add:7 }}{% load x %}" in page
+    assert "<img src=x" not in page
+
+
+def test_pages_carry_a_strict_policy(client: Client, ada: Annotator, kindness: Campaign) -> None:
+    policy = client.get(kindness.get_absolute_url())["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert re.search(r"script-src 'self' 'nonce-[\w+/=-]{20,}'", policy)
+
+
+def test_healthz_answers_everybody(client: Client) -> None:
+    assert client.get("/healthz").content == b"ok"
