@@ -23,7 +23,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from sources import importers, imports, tasks
 from sources.errors import SourceError
-from sources.jobs import JobState
+from sources.jobs import Job, JobState
 from sources.models import ImportRun, Instruction, Provenance, Source
 
 FOLDED_FROM = 2_000
@@ -158,24 +158,57 @@ def _line_options(written: str) -> dict[str, str]:
     return found
 
 
-@admin.register(ImportRun)
-class ImportRunAdmin(admin.ModelAdmin[ImportRun]):
-    """Adding one starts it; afterwards its page shows the progress."""
+class JobAdmin(admin.ModelAdmin[Any]):
+    """Adding a job starts it; afterwards its page shows the progress while a worker is at it, and what came of it."""
 
+    change_form_template = "admin/job.html"
+    details_template: str
+
+    @override
+    def has_change_permission(self, request: HttpRequest, obj: Job | None = None) -> bool:
+        return False
+
+    @override
+    def has_delete_permission(self, request: HttpRequest, obj: Job | None = None) -> bool:
+        return False
+
+    @override
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        job = self.get_object(request, object_id)
+        if job is None or not self.has_view_permission(request, job):
+            return super().change_view(request, object_id, form_url, extra_context)
+        progress = {
+            "job": job,
+            "is_live": job.state in {JobState.QUEUED, JobState.RUNNING},
+            "details": self.details_template,
+            "title": str(job),
+        }
+        if getattr(request, "htmx", False):
+            return render(request, "admin/job.html#progress", progress)
+        return super().change_view(request, object_id, form_url, progress)
+
+    @admin.display(description="Done, %")
+    def percent(self, job: Any) -> int:
+        return int(job.percent)
+
+
+@admin.register(ImportRun)
+class ImportRunAdmin(JobAdmin):
+    """What starts an import, and the imports there were."""
+
+    details_template = "admin/sources/importrun/details.html"
     list_display = ("id", "source", "format", "state", "percent", "read", "added", "known", "rejected", "created_at")
     list_filter = ("state", "format", "source")
     search_fields = ("source__name", "path", "upload")
     list_select_related = ("source",)
     fields = ("source", "format", "upload", "path", "options", "started_by", "created_at", "finished_at", "attempts")
     actions = ("import_again",)
-
-    @override
-    def has_change_permission(self, request: HttpRequest, obj: ImportRun | None = None) -> bool:
-        return False
-
-    @override
-    def has_delete_permission(self, request: HttpRequest, obj: ImportRun | None = None) -> bool:
-        return False
 
     @override
     def add_view(
@@ -227,31 +260,6 @@ class ImportRunAdmin(admin.ModelAdmin[ImportRun]):
         tasks.import_run.delay_on_commit(run.pk)  # type: ignore[attr-defined]
         self.log_addition(request, run, "Started.")
         self.message_user(request, f"A worker is taking {run}", messages.INFO)
-
-    @override
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        run = self.get_object(request, object_id)
-        if run is None or not self.has_view_permission(request, run):
-            return super().change_view(request, object_id, form_url, extra_context)
-        progress = {
-            "run": run,
-            "is_live": run.state in {JobState.QUEUED, JobState.RUNNING},
-            "has_votes": bool(run.votes_added or run.votes_known or run.votes_repeated or run.votes_rejected),
-            "title": str(run),
-        }
-        if getattr(request, "htmx", False):
-            return render(request, "admin/sources/importrun/change_form.html#progress", progress)
-        return super().change_view(request, object_id, form_url, progress)
-
-    @admin.display(description="Done, %")
-    def percent(self, run: ImportRun) -> int:
-        return run.percent
 
     @admin.action(description="Import again (known rows are only counted)", permissions=["add"])
     def import_again(self, request: HttpRequest, queryset: QuerySet[ImportRun]) -> None:
