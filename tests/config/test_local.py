@@ -264,11 +264,11 @@ def test_it_refuses_a_folder_it_cannot_make(folder: Path, monkeypatch: pytest.Mo
 
 
 def test_it_says_what_to_do_where_the_wheels_are_missing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "find_spec", lambda _: None)
     message = "^Set DATABASE_URL, or install the embedded servers of requirements/local.txt$"
-    with pytest.raises(ImproperlyConfigured, match=message):
-        local.running().__enter__()
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(local, "find_spec", lambda _: None)
+        with pytest.raises(ImproperlyConfigured, match=message):
+            local.running().__enter__()
 
 
 def test_it_shows_why_a_server_did_not_start(folder: Path) -> None:
