@@ -100,6 +100,25 @@ def test_it_saves_once_however_often_enter_is_pressed(desk: Desk) -> None:
     assert len(desk.said()) == 1
 
 
+def test_it_starts_nothing_else_while_a_submit_is_on_its_way(desk: Desk) -> None:
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    sent: list[str] = []
+    desk.page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    desk.page.route("**/submit/", hold)
+    with desk.page.expect_request("**/submit/"):
+        desk.press("1", "Enter")
+    expect(desk.page.locator("#send")).to_be_disabled()
+    desk.press("u", "Enter")
+    desk.wait_for_next(held[0].continue_)
+    desk.page.wait_for_load_state("networkidle")
+    assert len(sent) == 1
+    assert len(desk.said()) == 1
+
+
 def test_it_goes_on_when_the_same_form_was_sent_from_two_tabs(desk: Desk) -> None:
     other = Desk(desk.page.context.new_page(), desk.annotator, desk.campaign).open()
     assert other.text == desk.text
