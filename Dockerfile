@@ -9,7 +9,6 @@ FROM python:3.12.12-slim-bookworm
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    MPLCONFIGDIR=/tmp/matplotlib \
     DJANGO_SETTINGS_MODULE=config.settings \
     OIG_STATIC_ROOT=/srv/static \
     OIG_MEDIA_ROOT=/srv/media \
@@ -21,6 +20,9 @@ WORKDIR /app
 COPY . .
 # The key signs nothing here: a running container refuses to start without one of its own.
 RUN OIG_SECRET_KEY=only-to-collect-files python manage.py collectstatic --noinput
+# Named in the manifest of every snapshot: docker compose build --build-arg OIG_REVISION=$(git rev-parse --short=12 HEAD)
+ARG OIG_REVISION=""
+ENV OIG_REVISION=$OIG_REVISION
 USER oig
 EXPOSE 8000
 CMD ["gunicorn", "--config", "python:config.gunicorn", "--bind", "0.0.0.0:8000"]

@@ -16,7 +16,8 @@ THEMES: Final = {
 
 # In units of the drawing, which the page scales as one. A letter of 15 units is on average below 8 wide.
 ROW, BAR, FONT, LETTER, GAP = 32, 20, 15, 8, 10
-LONGEST_BAR, VALUE_WIDTH = 320, 90
+# All drawings are as wide, so that words have one size where several stand on a page.
+WIDTH, VALUE_WIDTH, SHORTEST = 640, 80, 160
 SANS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif"
 
 
@@ -24,8 +25,9 @@ def svg(bars: Sequence[tuple[str, int]], theme: str) -> bytes:
     """A horizontal bar with name and number for each of ``bars``, on a transparent ground."""
     colours = THEMES[theme]
     left = GAP + LETTER * max(len(name) for name, _ in bars)
-    width, height = left + LONGEST_BAR + VALUE_WIDTH, ROW * len(bars) + GAP
-    scale = LONGEST_BAR / max(1, *(count for _, count in bars))
+    longest = max(SHORTEST, WIDTH - VALUE_WIDTH - left)
+    width, height = left + longest + VALUE_WIDTH, ROW * len(bars) + GAP
+    scale = longest / max(1, *(count for _, count in bars))
     size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
     font = f'font-family="{SANS}" font-size="{FONT}" fill="{colours["ink"]}"'
     drawn = [f'<svg xmlns="http://www.w3.org/2000/svg" {size} {font}>']

@@ -251,7 +251,9 @@ def _manifest(
 
 def rederive(snapshot: Snapshot) -> None:
     """Derive a published snapshot again; raise NotReproducible, naming what differs, unless every byte is the same."""
-    with tempfile.TemporaryDirectory(prefix="oig-safety-") as folder:
+    parent = snapshot.path.parent
+    parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".again-", dir=parent) as folder:
         found, _ = _write(snapshot, Path(folder), _silent)
     differing = [name for name, published in snapshot.manifest["files"].items() if found["files"][name] != published]
     if differing:
