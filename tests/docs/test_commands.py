@@ -6,6 +6,7 @@ from django.core.management import get_commands, load_command_class
 from django.core.management.base import BaseCommand
 
 from sources import importers
+from sources.importers.importer import Importer
 from tests import ROOT
 
 OWN_APPS = ("annotate", "exports", "labels", "sources")
@@ -52,7 +53,7 @@ def test_it_describes_no_command_that_is_not_there() -> None:
 
 
 @pytest.mark.parametrize("importer", importers.known(), ids=lambda importer: importer.name)
-def test_it_describes_every_option_of_a_format(importer: importers.Importer) -> None:
+def test_it_describes_every_option_of_a_format(importer: Importer) -> None:
     assert described(section(f"### {importer.name}")) == {option.name for option in importer.options}
 
 
