@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.urls import reverse
 
 from annotate import campaigns, simulation
 from annotate.models import Annotator, Campaign
@@ -38,7 +39,8 @@ class Command(BaseCommand):
         self._publish(campaign)
         _account("volunteer", password)
         _account("admin", password, is_admin=True)
-        self.stdout.write("The sample is loaded: accounts volunteer and admin, campaign sample, release 0.1")
+        self.stdout.write(f"Sign in as  volunteer  or as  admin  with the password  {password}")
+        self.stdout.write(f"Label: {campaign.get_absolute_url()}   Admin: {reverse('admin:index')}")
 
     def _import_sample(self) -> Source:
         """The sample's source; imported once."""
