@@ -48,8 +48,8 @@ def warnings(statistics: dict[str, Any]) -> list[str]:
     found = []
     if simulated := statistics["simulated_votes"]:
         found.append(
-            f"{simulated:,} of the {statistics['votes']:,} votes are simulated, to show the system at work: "
-            "do not use these labels or this agreement as if people had given them."
+            f"Simulated: {simulated:,} of the {statistics['votes']:,} votes, to show the system at work. "
+            "Do not use these labels or this agreement as if people had given them."
         )
     if statistics["annotators"]["unidentified_votes"]:
         found.append("Some votes came without annotator ids: the same person may have voted more than once.")

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection
+
+from annotate.annotations import take_cut
+from annotate.models import Annotation, Campaign
+from exports import records
+from exports.records import Line, Selection
+from sources.models import Source
+from tests.exports import worlds
+
+GOLDEN = Path(__file__).parent / "golden"
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def selection(*campaigns: Campaign, cut: int | None = None) -> Selection:
+    chosen = tuple(campaign.pk for campaign in campaigns)
+    return Selection(chosen, campaigns[0].label_set, campaigns[0].target, take_cut() if cut is None else cut)
+
+
+def published(chosen: Selection) -> list[dict[str, Any]]:
+    with records.reading(chosen) as reader:
+        return [line.record for line in reader.lines()]
+
+
+def types(value: object) -> object:
+    """The shape of a value: what a loader that infers types would say of it."""
+    if isinstance(value, dict):
+        return {key: types(inner) for key, inner in value.items()}
+    return type(value).__name__
+
+
+def connections() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+        return int(cursor.fetchone()[0])
+
+
+def test_it_publishes_what_was_checked_by_eye() -> None:
+    worlds.published("0.3", *worlds.everything())
+    folder = worlds.published("0.3").path
+    for golden in sorted(GOLDEN.iterdir()):
+        assert (folder / golden.name).read_text() == golden.read_text(), f"{golden.name} is no longer as checked"
+
+
+def test_it_gives_every_line_every_key_always_of_one_type() -> None:
+    lines = published(selection(*worlds.everything()))
+    shapes = {json.dumps(types(line)) for line in lines}
+    assert len(shapes) == 1
+    assert "NoneType" not in shapes.pop()
+
+
+def test_it_accounts_for_every_answer() -> None:
+    chosen = selection(*worlds.everything())
+    with records.reading(chosen) as reader:
+        votes = sum(line.record["metadata"]["n_votes"] for line in reader.lines())
+        left_out = reader.left_out()
+        annotators = reader.annotators()
+    assert votes + sum(left_out["votes"].values()) == Annotation.objects.filter(choice__isnull=False).count()
+    # The reader of the unlicensed text and of nothing else would not be counted; Cleo read others too.
+    assert annotators == {"human": 6, "external": 1, "simulated": 1, "unidentified_votes": 3}
+
+
+def test_it_does_not_count_readers_of_texts_that_are_left_out(kindness: Campaign) -> None:
+    unlicensed = worlds.unit(kindness, worlds.instruction("unlicensed", worlds.source("secrets", "unknown")))
+    worlds.votes(unlicensed, worlds.people("gil hal"), worlds.CASUAL, worlds.CASUAL)
+    with records.reading(selection(kindness)) as reader:
+        assert reader.annotators()["human"] == 2
+        assert reader.left_out()["instructions"] == {"no source with a known licence": 1}
+
+
+def test_it_publishes_a_median_that_ties_without_a_label_and_says_why(letters: Source) -> None:
+    direct = worlds.campaign("direct", label_set="oig-safety-direct")
+    worlds.votes(worlds.unit(direct, worlds.instruction("tied", letters)), worlds.people("ada ben"), *_extremes(direct))
+    (line,) = published(selection(direct))
+    metadata = line["metadata"]
+    assert (metadata["labels"], metadata["agreement"]) == ([], "disputed")
+    assert metadata["no_label_because"] == "the median ties between 'casual' and 'needs intervention'"
+    assert metadata["no_label_because"] in metadata["disputed_because"]
+    assert list(metadata["votes"]) == list(direct.label_set.spec.option_names)
+
+
+def _extremes(campaign: Campaign) -> tuple[str, str]:
+    options = campaign.label_set.spec.options
+    return options[0].code, options[-1].code
+
+
+def test_it_sees_the_votes_up_to_the_cut_as_they_stood_then(kindness: Campaign) -> None:
+    unit = kindness.units.get()
+    cleo = worlds.person("cleo")
+    first = worlds.vote(unit, cleo, worlds.INTERVENTION)
+    worlds.vote(unit, cleo, None, supersedes=first)
+    (then,), (now,) = published(selection(kindness, cut=first.pk)), published(selection(kindness))
+    assert then["metadata"]["votes"] == {"casual": 2, "needs caution": 0, "needs intervention": 1}
+    assert now["metadata"]["votes"] == {"casual": 2, "needs caution": 0, "needs intervention": 0}
+
+
+def test_it_tells_two_revisions_of_a_source_apart(kindness: Campaign) -> None:
+    newer = worlds.source("letters", "MIT", revision="2")
+    worlds.agreeing(kindness, newer, "from the second revision")
+    snapshot = worlds.published("0.3", kindness)
+    found = snapshot.statistics["by_source"]
+    assert {key: (facts["license"], facts["instructions"]) for key, facts in found.items()} == {
+        "letters@1": ("CC-BY-4.0", 1),
+        "letters@2": ("MIT", 1),
+    }
+    assert 'license: ["cc-by-4.0", "mit"]' in (snapshot.path / "README.md").read_text()
+
+
+def test_it_reads_one_moment_while_others_write(kindness: Campaign, letters: Source) -> None:
+    chosen = selection(kindness)
+    with records.reading(chosen) as reader:
+        assert len(list(reader.lines())) == 1
+        Source.objects.update(license="unknown")
+        assert len(list(reader.lines())) == 1
+        assert list(reader.sources()) == ["letters@1"]
+    assert published(chosen) == []
+
+
+def test_it_lets_nobody_write_through_its_connection(kindness: Campaign) -> None:
+    with records.reading(selection(kindness)) as reader, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        reader.connection.execute("DELETE FROM sources_source")
+
+
+def test_it_closes_its_connection_also_when_nobody_reads_to_the_end(kindness: Campaign, letters: Source) -> None:
+    for number in range(3):
+        worlds.agreeing(kindness, letters, f"text {number}")
+    before = connections()
+    with records.reading(selection(kindness)) as reader:
+        lines = reader.lines()
+        next(lines)
+        assert connections() == before + 1
+        lines.close()
+    assert connections() == before
+    with pytest.raises(LookupError), records.reading(selection(kindness)) as reader:
+        _fail_at(reader.lines())
+    assert connections() == before
+
+
+def _fail_at(lines: Iterator[Line]) -> None:
+    raise LookupError(next(lines).record["text"])
