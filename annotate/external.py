@@ -6,6 +6,7 @@ as the rows they came with.
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections import Counter
 from collections.abc import Sequence
@@ -21,6 +22,8 @@ from sources.rows import SourceVote, VoteCounts
 
 # Namespace of the keys of external votes: the same row of the same source always has the same key.
 EXTERNAL_VOTE = uuid.UUID("5a2f0f52-6f0e-4a53-9f0c-2f1f5f1f6c11")
+
+LONGEST_USERNAME = 150
 
 type Said = tuple[int, SourceVote]  # instruction id and a vote on it
 
@@ -39,7 +42,7 @@ def write_votes(run: ImportRun, label_set: str, rows: Sequence[tuple[int, Sequen
 
 
 def _campaign(source: Source, label_set: str) -> Campaign:
-    slug = f"{source.name}-{source.revision}-votes" if source.revision else f"{source.name}-votes"
+    slug = f"{source.name[:60]}-votes-{source.pk}"
     existing = Campaign.objects.filter(slug=slug).select_related("label_set").first()
     if existing is not None:
         return existing
@@ -74,7 +77,7 @@ def _units(campaign: Campaign, said: Sequence[Said]) -> dict[int, int]:
 def _annotators(source: Source, said: Sequence[Said]) -> dict[str, int]:
     """Annotator ids by the names that the source gives them. They can never sign in."""
     usernames = {
-        name: f"{source}:{name}"[:150] for name in sorted({vote.annotator for _, vote in said if vote.annotator})
+        name: _username(source, name) for name in sorted({vote.annotator for _, vote in said if vote.annotator})
     }
     Annotator.objects.bulk_create(
         [
@@ -87,6 +90,16 @@ def _annotators(source: Source, said: Sequence[Said]) -> dict[str, int]:
     )
     ids = dict(Annotator.objects.filter(username__in=usernames.values()).values_list("username", "pk"))
     return {name: ids[username] for name, username in usernames.items()}
+
+
+def _username(source: Source, name: str) -> str:
+    """One that names both, or, where that would be too long, their digest: two people never share one."""
+    username = f"{source}:{name}"
+    return (
+        username
+        if len(username) <= LONGEST_USERNAME
+        else hashlib.blake2b(username.encode(), digest_size=32).hexdigest()
+    )
 
 
 def _append(

@@ -49,6 +49,15 @@ def test_external_annotators_can_never_sign_in(run: ImportRun, letters: list[Ins
     assert not mary.has_usable_password()
 
 
+def test_long_names_do_not_make_one_person_of_two(letters: list[Instruction]) -> None:
+    source = worlds.source("s" * 80)
+    source.revision = "r" * 80
+    source.save()
+    run = ImportRun.objects.create(source=source, format="convabuse", path="a.csv")
+    counts = write(run, (letters[0], [vote("mary", 2), vote("john", 3)]))
+    assert (counts.added, counts.repeated) == (2, 0)
+
+
 def test_the_first_vote_of_a_person_counts_and_the_others_are_named(run: ImportRun, letters: list[Instruction]) -> None:
     counts = write(run, (letters[0], [vote("mary", 2), vote("mary", 3, "ambiguous")]))
     assert (counts.added, counts.repeated) == (1, 1)
