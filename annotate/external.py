@@ -42,24 +42,28 @@ def write_votes(run: ImportRun, label_set: str, rows: Sequence[tuple[int, Sequen
 
 
 def _campaign(source: Source, label_set: str) -> Campaign:
-    slug = f"{source.name[:60]}-votes-{source.pk}"
-    existing = Campaign.objects.filter(slug=slug).select_related("label_set").first()
-    if existing is not None:
-        return existing
+    of_source = Campaign.objects.filter(kind=Campaign.Kind.EXTERNAL, sources=source, label_set__name=label_set)
+    campaign = of_source.first()
+    if campaign is None:
+        # Two imports of one source take turns here, and make one campaign.
+        Source.objects.select_for_update(no_key=True).get(pk=source.pk)
+        campaign = of_source.first() or _new_campaign(source, label_set)
+    return campaign
+
+
+def _new_campaign(source: Source, label_set: str) -> Campaign:
     chosen = LabelSet.objects.filter(name=label_set).first() or loading.load_shipped_set(label_set)
     loading.freeze(chosen)
-    campaign, created = Campaign.objects.get_or_create(
-        slug=slug,
-        defaults={
-            "title": f"Votes of {source}",
-            "description": f"What the annotators of {source} said; nobody labels here.",
-            "kind": Campaign.Kind.EXTERNAL,
-            "state": Campaign.State.CLOSED,
-            "label_set": chosen,
-        },
+    slug = f"{source.name[:60]}-votes"
+    campaign = Campaign.objects.create(
+        slug=f"{slug}-{source.pk}" if Campaign.objects.filter(slug=slug).exists() else slug,
+        title=f"Votes of {source}",
+        description=f"What the annotators of {source} said; nobody labels here.",
+        kind=Campaign.Kind.EXTERNAL,
+        state=Campaign.State.CLOSED,
+        label_set=chosen,
     )
-    if created:
-        campaign.sources.add(source)
+    campaign.sources.add(source)
     return campaign
 
 

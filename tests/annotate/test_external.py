@@ -6,7 +6,7 @@ import pytest
 
 from annotate import external
 from annotate.models import Annotation, Annotator, Campaign, Unit
-from sources.models import ImportRun, Instruction
+from sources.models import ImportRun, Instruction, Source
 from sources.rows import SourceVote, VoteCounts
 from tests.annotate import worlds
 
@@ -82,3 +82,15 @@ def test_a_vote_without_a_mapping_is_counted_not_guessed(run: ImportRun, letters
     assert (counts.added, counts.rejected) == (0, 1)
     assert counts.reasons == {"no mapping for the vote 'grumpy'": 1}
     assert not Annotation.objects.exists()
+
+
+def test_two_revisions_of_a_source_have_two_campaigns(letters: list[Instruction]) -> None:
+    for revision in ("1", "2"):
+        source, _ = Source.objects.get_or_create(name="convabuse", revision=revision)
+        run = ImportRun.objects.create(source=source, format="convabuse", path="a.csv")
+        write(run, (letters[0], [vote("mary", 2)]))
+    assert sorted(Campaign.objects.values_list("slug", flat=True)) == [
+        "convabuse-votes",
+        f"convabuse-votes-{source.pk}",
+    ]
+    assert Annotation.objects.counted().count() == 2
