@@ -97,7 +97,7 @@ def _facts(manifest: dict[str, Any], statistics: dict[str, Any]) -> list[tuple[s
 
 
 def _source(found: dict[str, str]) -> str:
-    address = quote(found["address"], safe="/:?#@!$&'()*+,;=%~-._")
+    address = quote(found["address"], safe="/:?#@!&'()*+,;=%~-._")
     facts = _cells(found[name] for name in ("name", "revision", "license", "attribution"))
     return f"{facts} | {f'<{address}>' if address else ''}"
 

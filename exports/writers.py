@@ -62,7 +62,7 @@ def check_folder(folder: Path) -> None:
     existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if not existing.is_dir():
         raise SnapshotRefused(f"{existing}: is not a folder; choose another place")
-    if not os.access(existing, os.W_OK | os.X_OK):
+    if not os.access(existing, os.W_OK | os.X_OK, effective_ids=True):
         raise SnapshotRefused(f"{existing}: cannot be written to; choose another place or change its permissions")
 
 

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from exports import card
+from labels import taxonomy
+
+SPEC = taxonomy.read(taxonomy.SHIPPED / "oig-safety.toml")
+GOLDEN = Path(__file__).parent / "golden"
+HOSTILE = "</table>\n\n---\n# Injected | <img src=x onerror=alert(1)> [click](javascript:alert(1)) `$x$` ${{y}}"
+CELL_END, MARKUP = re.compile(r"(?<!\\)\|"), re.compile(r"(?<!\\)[<\[`$]")
+LINK = re.compile(r"<[^<>\s|]+>(?= \|$)")
+MANIFEST: dict[str, Any] = {
+    "label_set": {"name": "oig-safety", "revision": 1, "rule": "fresh-readers"},
+    "target": "prompt",
+    "left_out": {"votes": {}, "instructions": {}},
+}
+
+
+def statistics() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((GOLDEN / "OIG_safety_v0.3.stats.json").read_text())
+    return found
+
+
+def head(text: str) -> dict[str, Any]:
+    """The YAML between the first two lines of dashes, as the hub reads it."""
+    _, written, _ = text.split("---\n", 2)
+    found: dict[str, Any] = yaml.safe_load(written)
+    return found
+
+
+def rendered(found: dict[str, Any]) -> str:
+    return card.render("OIG_safety_v0.3", MANIFEST, found, SPEC)
+
+
+def with_source(found: dict[str, Any], **facts: str) -> dict[str, Any]:
+    (source,) = found["by_source"].values()
+    return {**found, "by_source": {"letters@1": {**source, **facts}}}
+
+
+def test_it_has_a_head_that_the_hub_reads() -> None:
+    assert head(rendered(statistics())) == {
+        "pretty_name": "OIG_safety_v0.3",
+        "language": ["ar", "en"],
+        "license": "cc-by-4.0",
+        "task_categories": ["text-classification"],
+        "tags": ["safety", "moderation", "content-moderation", "human-annotation", "not-for-all-audiences"],
+        "size_categories": ["n<1K"],
+        "configs": [
+            {"config_name": "default", "data_files": [{"split": "train", "path": "OIG_safety_v0.3.jsonl"}]},
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("instructions", "category"),
+    [(999, "n<1K"), (1_000, "1K<n<10K"), (66_200, "10K<n<100K"), (999_999, "100K<n<1M"), (1_000_000, "n>1M")],
+)
+def test_it_names_the_size(instructions: int, category: str) -> None:
+    assert head(rendered({**statistics(), "instructions": instructions}))["size_categories"] == [category]
+
+
+def test_it_names_languages_by_their_codes_alone() -> None:
+    languages = {"pt-BR": 1, "pt": 2, "und": 3, "gsw": 1, "english": 1, "x": 1, "\x7f": 1, "": 1}
+    assert head(rendered({**statistics(), "languages": languages}))["language"] == ["gsw", "pt"]
+
+
+def test_it_says_other_of_a_licence_without_an_identifier() -> None:
+    assert head(rendered(with_source(statistics(), license="ask the author\n# x")))["license"] == "other"
+
+
+@pytest.mark.parametrize("field", ["name", "revision", "license", "attribution", "address"])
+def test_it_takes_no_markup_from_the_facts_of_a_source(field: str) -> None:
+    plain, text = rendered(statistics()), rendered(with_source(statistics(), **{field: HOSTILE}))
+    assert set(head(text)) == set(head(plain))
+    changed = [pair for pair in zip(plain.splitlines(), text.splitlines(), strict=True) if "Injected" in pair[1]]
+    assert changed
+    for before, after in changed:
+        assert len(CELL_END.findall(after)) == len(CELL_END.findall(before))
+        assert not MARKUP.search(LINK.sub("", after))
+
+
+def test_it_takes_no_markup_from_languages() -> None:
+    text = rendered({**statistics(), "languages": {"<b>|x": 16}})
+    assert r"| \<b\>\|x | 16 | 100.0% |" in text
+
+
+def test_it_links_the_address_of_a_source() -> None:
+    assert "| <https://example.org/a_b?c=%20d> |" in rendered(
+        with_source(statistics(), address="https://example.org/a_b?c=%20d")
+    )
+
+
+def test_it_warns_of_simulated_and_of_anonymous_votes() -> None:
+    plain = statistics() | {"simulated_votes": 0}
+    plain["annotators"] = {**plain["annotators"], "unidentified_votes": 0}
+    assert card.warnings(plain) == []
+    assert "**Warning.**" not in rendered(plain)
+    assert [warning[:16] for warning in card.warnings(statistics())] == ["Simulated: 1 of ", "Some votes came "]
+
+
+def test_it_says_undefined_with_the_reason() -> None:
+    found = statistics()
+    found["base"]["gwet_ac1"] |= {"value": None, "reason": "no unit has two votes"}
+    assert "| Gwet's AC1 | undefined: no unit has two votes |" in rendered(found)

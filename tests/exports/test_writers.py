@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from exports import writers
+from exports.errors import SnapshotRefused
+
+NOBODY = 65534
+
+
+def _fail() -> None:
+    raise RuntimeError("the power went")
+
+
+def test_it_shows_a_file_under_its_name_only_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with writers.complete_file(path) as file:
+        file.write(b"whole")
+        assert not path.exists()
+    assert path.read_bytes() == b"whole"
+
+
+def test_it_keeps_the_file_of_before_when_writing_fails(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"before")
+    with pytest.raises(RuntimeError), writers.complete_file(path):
+        _fail()
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("a", b"before")]
+
+
+def test_it_writes_an_object_a_line_that_no_text_can_break(tmp_path: Path) -> None:
+    texts = ["a\nb\r\nc", "\u2028\u2029\u0085\v\f", "\x00\x7f", "\U0001f600 \u202eabc", '"\\']
+    writers.write_lines(tmp_path / "a", ({"text": text} for text in texts))
+    lines = (tmp_path / "a").read_bytes().split(b"\n")
+    assert [json.loads(line)["text"] for line in lines[:-1]] == texts
+    assert lines[-1] == b""
+
+
+def test_it_refuses_half_a_character_and_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(TypeError):
+        writers.write_lines(tmp_path / "a", [{"text": "whole"}, {"text": "\ud800"}])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_compares_json_whatever_the_order_of_keys(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    writers.write_json(path, {"b": 1, "a": [2]})
+    assert writers.holds_json(path, {"a": [2], "b": 1})
+    assert not writers.holds_json(path, {"a": [2], "b": 2})
+    path.write_text("{")
+    assert not writers.holds_json(path, {})
+
+
+def test_it_takes_the_fingerprint_of_a_file(tmp_path: Path) -> None:
+    writers.write_text(tmp_path / "a", "é")
+    assert writers.fingerprint(tmp_path / "a") == {"bytes": 2, "sha256": hashlib.sha256("é".encode()).hexdigest()}
+
+
+def test_it_checks_a_folder_and_creates_nothing(tmp_path: Path) -> None:
+    writers.check_folder(tmp_path / "new" / "deeper")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("x")
+    for folder in (tmp_path / "file", tmp_path / "file" / "deeper"):
+        with pytest.raises(SnapshotRefused, match=r"file: is not a folder; choose another place"):
+            writers.check_folder(folder)
+
+
+def test_it_says_that_a_folder_is_closed() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o555)
+        before = os.geteuid()
+        os.seteuid(before or NOBODY)  # nothing is closed to root
+        try:
+            with pytest.raises(SnapshotRefused, match=f"{name}: cannot be written to; choose another place"):
+                writers.check_folder(Path(name) / "deeper")
+        finally:
+            os.seteuid(before)
