@@ -1,0 +1,122 @@
+"""The screenshots of the README, taken from a running demo: `python -m docs.take_screenshots http://127.0.0.1:8000`.
+
+Skips, as the volunteer, to a text that may stand in a README; what it holds is given back when it signs out.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, StorageState, sync_playwright
+
+from tests import chromium
+from tests.conftest import QUIET
+
+FOLDER = Path(__file__).parent / "screenshots"
+MOST_BYTES = 200_000
+DESKTOP, PHONE = (1280, 800), (390, 844)
+LABEL, GUIDELINES, RELEASE = "/campaigns/sample/label/", "/campaigns/sample/guidelines/", "/releases/0.1/"
+PASSWORD = "demo-labels"  # noqa: S105 - of the demo, as it prints it
+MILD = "I sold a bike online to a woman called Fenna"
+MOST_SKIPS = 100
+
+type Prepare = Callable[[Page], None]
+
+
+def main(address: str) -> None:
+    """Take every screenshot; raises RuntimeError for one that is too large to load quickly."""
+    program = chromium.installed() or sys.exit(chromium.MISSING)
+    sandbox = ["--no-sandbox"] if os.getuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=[*QUIET, *sandbox])
+        _take(browser, address, "release", RELEASE)
+        _take(browser, address, "release-tables", RELEASE, prepare=_scroll_to_tables)
+        volunteer = _signed_in(browser, address, "volunteer")
+        _skip_to_mild(browser, address, volunteer)
+        _take(browser, address, "label", LABEL, state=volunteer, prepare=_choose)
+        _take(browser, address, "label-dark", LABEL, is_dark=True, state=volunteer, prepare=_choose)
+        _take(browser, address, "label-phone", LABEL, size=PHONE, state=volunteer, prepare=_choose)
+        _take(browser, address, "guidelines", GUIDELINES, state=volunteer)
+        _sign_out(browser, address, volunteer)
+        browser.close()
+
+
+def _take(
+    browser: Browser,
+    address: str,
+    name: str,
+    path: str,
+    *,
+    size: tuple[int, int] = DESKTOP,
+    is_dark: bool = False,
+    state: StorageState | None = None,
+    prepare: Prepare | None = None,
+) -> None:
+    page = browser.new_page(
+        base_url=address,
+        viewport={"width": size[0], "height": size[1]},
+        color_scheme="dark" if is_dark else "light",
+        is_mobile=size == PHONE,
+        has_touch=size == PHONE,
+        storage_state=state,
+    )
+    page.goto(path, wait_until="networkidle")
+    if prepare:
+        prepare(page)
+    file = FOLDER / f"{name}.png"
+    page.screenshot(path=file, animations="disabled", caret="hide")
+    page.close()
+    size_in_bytes = file.stat().st_size
+    if size_in_bytes > MOST_BYTES:
+        raise RuntimeError(f"{file}: has {size_in_bytes:,} bytes, more than {MOST_BYTES:,}: show less of the page")
+
+
+def _signed_in(browser: Browser, address: str, username: str) -> StorageState:
+    page = browser.new_page(base_url=address)
+    page.goto("/sign-in/")
+    page.get_by_label("Username").fill(username)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/campaigns/")
+    state = page.context.storage_state()
+    page.close()
+    return state
+
+
+def _skip_to_mild(browser: Browser, address: str, state: StorageState) -> None:
+    page = browser.new_page(base_url=address, storage_state=state)
+    page.goto(LABEL)
+    for _ in range(MOST_SKIPS):
+        if MILD in (page.locator(".turns").text_content() or ""):
+            page.close()
+            return
+        before = page.locator("#desk").element_handle()
+        page.keyboard.press("Escape")
+        page.keyboard.press("1")
+        page.keyboard.press("Enter")
+        page.wait_for_function("before => !before.isConnected", arg=before)
+    raise RuntimeError(f"no text begins with {MILD!r}: run this against a demo in a new OIG_LOCAL_DIR")
+
+
+def _choose(page: Page) -> None:
+    """An answer in the making, so that the page shows what a choice looks like."""
+    page.locator("label[for=choice-needs-caution]").click()
+    page.locator("label[for=yes-personal-information-related]").click()
+    page.evaluate("document.activeElement.blur(); window.scrollTo(0, 0)")
+
+
+def _scroll_to_tables(page: Page) -> None:
+    page.evaluate("document.getElementById('table-1').scrollIntoView()")
+
+
+def _sign_out(browser: Browser, address: str, state: StorageState) -> None:
+    page = browser.new_page(base_url=address, storage_state=state)
+    page.goto("/campaigns/")
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url(f"{address}/")
+    page.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:8000")
