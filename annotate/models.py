@@ -34,6 +34,10 @@ class Annotator(AbstractUser):
 
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.HUMAN)
 
+    class Meta(AbstractUser.Meta):
+        verbose_name = "annotator"
+        verbose_name_plural = "annotators"
+
 
 class CampaignQuerySet(models.QuerySet["Campaign"]):
     def open_to(self, annotator: Annotator) -> CampaignQuerySet:

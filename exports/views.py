@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.db.models import Count, Q
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -30,10 +31,14 @@ UNKNOWN: Final = {"bytes": None, "sha256": None}
 @require_safe
 def front(request: HttpRequest) -> HttpResponse:
     """For strangers: what this is, how much there is, and how to join."""
+    simulated = Q(annotator__kind=Annotator.Kind.SIMULATED)
     context = {
         "instructions": Instruction.objects.count(),
-        "votes": Annotation.objects.counted().count(),
-        "annotators": Annotator.objects.filter(annotations__isnull=False).distinct().count(),
+        **Annotation.objects.counted().aggregate(
+            votes=Count("pk"),
+            simulated=Count("pk", filter=simulated),
+            annotators=Count("annotator", distinct=True, filter=~simulated),
+        ),
         "releases": Snapshot.objects.published()[:3],
         "campaigns": Campaign.objects.filter(kind=Campaign.Kind.VOLUNTEER, state=Campaign.State.OPEN).with_progress(),
         "contact_email": settings.CONTACT_EMAIL,
