@@ -116,8 +116,13 @@ def test_progress_is_counted_by_one_query() -> None:
     kindness = worlds.campaign(units=4, overlap=3)
     ada = worlds.person("ada")
     worlds.vote(ada, kindness)
-    counted = Campaign.objects.with_progress().with_votes_of(ada)
-    assert counted.values_list("units_count", "wanted", "given", "own_votes").get() == (4, 12, 1, 1)
+    counted = Campaign.objects.with_progress().with_votes_of(ada).values().get()
+    assert {name: counted[name] for name in ("units_count", "wanted", "given", "own_votes")} == {
+        "units_count": 4,
+        "wanted": 12,
+        "given": 1,
+        "own_votes": 1,
+    }
 
 
 def test_a_claim_walks_the_index_of_open_slots() -> None:
