@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,9 @@ class Elsewhere(threading.Thread):
 
     def __init__(self, work: Callable[[], Any]) -> None:
         super().__init__()
-        self._work, self._result, self._error = work, None, None
+        self._work = work
+        self._result: Any = None
+        self._error: BaseException | None = None
         self.start()
 
     def run(self) -> None:
@@ -178,10 +181,8 @@ def test_it_takes_cuts_below_which_nothing_appears_later(kindness: Campaign) -> 
             cut = take_cut()
             seen.append((cut, Annotation.objects.up_to(cut).count()))
 
-    for thread in [
-        *(Elsewhere(lambda name=name: vote_on_all(name)) for name in ("cleo", "dora")),
-        Elsewhere(cut_often),
-    ]:
+    voters = [Elsewhere(partial(vote_on_all, name)) for name in ("cleo", "dora")]
+    for thread in [*voters, Elsewhere(cut_often)]:
         thread.result()
     assert len(seen) == 20
     assert [(cut, Annotation.objects.up_to(cut).count()) for cut, _ in seen] == seen

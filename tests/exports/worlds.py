@@ -121,8 +121,8 @@ def everything() -> list[Campaign]:
     kindness, patience = campaign("kindness"), campaign("patience")
     three = people("ada ben cleo")
 
-    def placed(text: str | list[Turn], *origins: Source, **facts: str) -> Unit:
-        return unit(kindness, instruction(text, *(origins or [letters]), **facts))
+    def placed(text: str | list[Turn], *origins: Source, language: str = "en") -> Unit:
+        return unit(kindness, instruction(text, *(origins or [letters]), language=language))
 
     votes(placed("Unanimous: how do I descale a kettle?"), three, CASUAL, CASUAL, CASUAL)
     majority = placed("Majority: write a rude reply to my landlord.")

@@ -8,17 +8,25 @@ from django.core.management.base import BaseCommand, CommandError
 from django.urls import reverse
 
 from annotate import campaigns, simulation
+from annotate.errors import AnnotateError
 from annotate.models import Annotator, Campaign
 from exports import snapshots
 from exports.errors import ExportError
 from labels import loading
+from labels.errors import LabelsError
 from labels.models import LabelSet
 from sources import imports, ledger
+from sources.errors import SourceError
 from sources.jobs import JobState
 from sources.models import Provenance, Source
 
 SAMPLE = Path("sources/sample/instructions.jsonl")
 OPTIONS = {"turns": "turns", "language_column": "language", "id": "id", "labels": "truth"}
+FACTS = {
+    "title": "Sample of OIG Safety",
+    "license": "Apache-2.0",
+    "attribution": "Written for this project; its contributors.",
+}
 RELEASE = "0.1"
 
 
@@ -29,6 +37,16 @@ class Command(BaseCommand):
         parser.add_argument("--password", default="demo-labels", help="of both accounts (default: %(default)s)")
 
     def handle(self, *, password: str, **_: Any) -> None:
+        try:
+            campaign = self._load()
+        except (LabelsError, SourceError, AnnotateError, ExportError) as error:
+            raise CommandError(str(error)) from None
+        _account("volunteer", password)
+        _account("admin", password, is_admin=True)
+        self.stdout.write(f"Sign in as  volunteer  or as  admin  with the password  {password}")
+        self.stdout.write(f"Label: {campaign.get_absolute_url()}   Admin: {reverse('admin:index')}")
+
+    def _load(self) -> Campaign:
         loading.load_shipped()
         source = self._import_sample()
         campaign = self._open_campaign(source)
@@ -37,19 +55,13 @@ class Command(BaseCommand):
         if votes:
             self.stderr.write(f"{votes:,} votes of {len(simulation.SKILLS)} simulated annotators, marked as simulated")
         self._publish(campaign)
-        _account("volunteer", password)
-        _account("admin", password, is_admin=True)
-        self.stdout.write(f"Sign in as  volunteer  or as  admin  with the password  {password}")
-        self.stdout.write(f"Label: {campaign.get_absolute_url()}   Admin: {reverse('admin:index')}")
+        return campaign
 
     def _import_sample(self) -> Source:
-        """The sample's source; imported once."""
-        facts = {
-            "title": "Sample of OIG Safety",
-            "license": "Apache-2.0",
-            "attribution": "Written for this project; its contributors.",
-        }
-        source = ledger.entry("oig-safety-sample", "1", **facts)
+        """The sample's source, imported once; what its owner made of it in admin stays."""
+        name, revision = "oig-safety-sample", "1"
+        known = Source.objects.filter(name=name, revision=revision).first()
+        source = known or ledger.entry(name, revision, **FACTS)
         if not source.pk or not source.runs.filter(state=JobState.FINISHED).exists():
             run = imports.start(source, "jsonl", path=settings.BASE_DIR / SAMPLE, options=OPTIONS)
             imports.work(run)
@@ -75,10 +87,7 @@ class Command(BaseCommand):
 
     def _publish(self, campaign: Campaign) -> None:
         """The first release; one that was interrupted is completed."""
-        try:
-            snapshot = snapshots.prepare(RELEASE, [campaign])
-        except ExportError as error:
-            raise CommandError(str(error)) from None
+        snapshot = snapshots.prepare(RELEASE, [campaign])
         snapshots.work(snapshot)
         if snapshot.error:
             raise CommandError(f"Release {RELEASE} was not published: {snapshot.error}")

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from annotate.models import Annotation, Annotator, Campaign
+from exports.models import Snapshot
+from sources.models import Instruction, Source
+from tests.exports import worlds
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def load_demo() -> str:
+    out = StringIO()
+    call_command("load_demo", stdout=out, stderr=StringIO())
+    return out.getvalue()
+
+
+def counts() -> list[int]:
+    return [model.objects.count() for model in (Source, Instruction, Campaign, Annotation, Annotator, Snapshot)]
+
+
+def test_it_loads_a_sample_that_says_what_is_simulated_and_may_run_twice() -> None:
+    said = "Sign in as  volunteer  or as  admin  with the password  demo-labels\nLabel: /campaigns/sample/label/ "
+    assert load_demo().startswith(said)
+    first, manifest = counts(), Snapshot.objects.get().manifest
+    assert manifest["simulated_votes"] == manifest["votes"] == Annotation.objects.count() > 500
+    assert Annotator.objects.filter(kind="simulated").count() == 12
+    assert Annotator.objects.get(username="admin").is_superuser
+    assert not Annotator.objects.get(username="volunteer").is_staff
+    load_demo()
+    assert (counts(), Snapshot.objects.get().manifest) == (first, manifest)
+    # What was interrupted is completed, and a password that was changed stays.
+    admin = Annotator.objects.get(username="admin")
+    admin.set_password("changed by its owner")
+    admin.save()
+    worlds.lose_worker(Snapshot.objects.get())
+    load_demo()
+    assert Snapshot.objects.get().is_published
+    assert Annotator.objects.get(username="admin").check_password("changed by its owner")
+
+
+def test_it_keeps_what_the_owner_made_of_the_source() -> None:
+    load_demo()
+    Source.objects.update(title="Ours")
+    load_demo()
+    assert Source.objects.get().title == "Ours"
+
+
+def test_it_says_in_one_line_why_the_release_failed() -> None:
+    load_demo()
+    Snapshot.objects.update(state="failed", error="earlier")
+    Source.objects.update(license="unknown")
+    with pytest.raises(CommandError, match=r"^Release 0\.1 was not published: No instruction with votes has a source"):
+        load_demo()
