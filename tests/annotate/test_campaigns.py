@@ -116,7 +116,7 @@ def test_progress_is_counted_by_one_query() -> None:
     kindness = worlds.campaign(units=4, overlap=3)
     ada = worlds.person("ada")
     worlds.vote(ada, kindness)
-    counted = Campaign.objects.with_progress().with_votes_of(ada).values().get()
+    counted = dict(Campaign.objects.with_progress().with_votes_of(ada).values().get())
     assert {name: counted[name] for name in ("units_count", "wanted", "given", "own_votes")} == {
         "units_count": 4,
         "wanted": 12,
