@@ -46,7 +46,7 @@ def test_it_loads_with_json_line_by_line() -> None:
 
 @pytest.mark.filterwarnings("default")
 def test_it_loads_with_pandas() -> None:
-    import pandas as pd  # type: ignore[import-untyped]
+    import pandas as pd
 
     frame = pd.read_json(RECORDS, lines=True, precise_float=True)
     assert list(frame.columns) == ["text", "metadata"]
