@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -28,6 +29,10 @@ def test_it_loads_nothing_and_runs_nothing() -> None:
     drawing = charts.svg(BARS, "light")
     assert not list(ET.fromstring(drawing).iter(f"{SVG}script"))
     assert "href" not in drawing
+
+
+def test_it_leaves_the_imports_of_the_process_alone() -> None:
+    assert all(hasattr(finder, "find_spec") for finder in sys.meta_path)
 
 
 def test_it_draws_nothing_but_zeros() -> None:
