@@ -94,9 +94,18 @@ class CampaignAdmin(admin.ModelAdmin[Campaign]):
 
     @admin.action(description="Close (what people hold they may finish)", permissions=["change"])
     def close_campaigns(self, request: HttpRequest, queryset: QuerySet[Campaign]) -> None:
-        for campaign in queryset.filter(kind=Campaign.Kind.VOLUNTEER):
-            campaigns.close(campaign)
+        for campaign in queryset:
+            try:
+                campaigns.close(campaign)
+            except AnnotateError as error:
+                self.message_user(request, str(error), messages.ERROR)
+                continue
             self.message_user(request, f"{campaign} is closed", messages.SUCCESS)
+
+    def save_model(self, request: HttpRequest, obj: Campaign, form: Any, change: bool) -> None:
+        """Write what the form changed and nothing else: a worker may be opening the campaign at this moment."""
+        changed = [name for name in form.changed_data if name != "sources"]
+        obj.save(update_fields=changed if change else None)
 
 
 class LargeTableAdmin(ReadOnly, admin.ModelAdmin[Any]):

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import enum
+import time
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from annotate import assignments
-from annotate.errors import AnswerRefused
+from annotate.errors import AnswerRefused, NothingToUndo
 from annotate.models import Annotation, Annotator, Assignment, Campaign
 from labels.models import Label, LabelSet
+
+# How long the cut may make submits wait at a time, how often it tries, and the seconds of peace in between.
+CUT_WAIT, CUT_TRIES, CUT_PAUSE = "1s", 30, 0.5
 
 
 class Outcome(enum.Enum):
@@ -22,7 +27,10 @@ class Outcome(enum.Enum):
     SAVED = "saved"
     SURPLUS = "saved; it came after the reservation had ended and others had filled the place, so it is not counted"
     ALREADY_SAVED = "already saved"
-    ALREADY_ANSWERED = "you had answered this one before (in another tab?); your first answer stands"
+    TAKEN_BACK = "you have taken this answer back since; choose and submit again to answer anew"
+    ALREADY_ANSWERED = (
+        "you had answered this one before (in another tab?); your first answer stands, and Undo changes it"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +49,8 @@ def submit(assignment: Assignment, answer: Answer, key: uuid.UUID) -> Outcome:
     """
     choice = _resolve(assignment.unit.campaign.label_set, answer)
     assignments.lock(assignment.annotator)
-    if Annotation.objects.filter(unit=assignment.unit, annotator=assignment.annotator, key=key).exists():
-        return Outcome.ALREADY_SAVED
+    if (before := _outcome_of(key, assignment, choice, answer)) is not None:
+        return before
     held = _current(assignment)
     if held.state in (Assignment.State.SUBMITTED, Assignment.State.SURPLUS):
         return Outcome.ALREADY_ANSWERED
@@ -55,43 +63,74 @@ def submit(assignment: Assignment, answer: Answer, key: uuid.UUID) -> Outcome:
 
 
 @transaction.atomic
-def undo(annotator: Annotator, campaign: Campaign) -> tuple[Assignment, Annotation] | None:
-    """Withdraw the annotator's last counted answer in an open campaign and give its unit back to them.
+def undo(annotator: Annotator, campaign: Campaign) -> tuple[Assignment, Annotation]:
+    """Withdraw the annotator's last answer in an open campaign and give its unit back to them.
 
-    Returns the assignment, live again in the slot it never left, and the withdrawn annotation (to fill the form with);
-    None if there is nothing to undo. What the person held meanwhile is returned and served again afterwards.
+    Returns the assignment, live again in the slot it never left, and the withdrawn annotation (to fill the form with).
+    What the person held meanwhile is returned and served again afterwards. Raises NothingToUndo.
     """
     assignments.lock(annotator)
     if not Campaign.objects.open_to(annotator).filter(pk=campaign.pk).exists():
-        return None
+        raise NothingToUndo("The campaign is closed, so your answers in it stand.")
     mine = Assignment.objects.filter(annotator=annotator, unit__campaign=campaign).select_related("unit", "annotator")
-    submitted = mine.filter(state=Assignment.State.SUBMITTED)
-    last = submitted.select_for_update(of=("self",)).order_by("-ended_at", "-id").first()
+    answered = mine.filter(state__in=[Assignment.State.SUBMITTED, Assignment.State.SURPLUS])
+    last = answered.select_for_update(of=("self",)).order_by("-ended_at", "-id").first()
     if last is None:
-        return None
+        raise NothingToUndo("There is nothing to undo.")
+    if last.state == Assignment.State.SURPLUS and not assignments.has_open_slot(last.unit):
+        raise NothingToUndo("Your last answer came too late to count, so there is nothing to take back.")
     for held in mine.live():
         assignments.release(held, Assignment.Reason.UNDO)
-    withdrawn = _tip(last)
-    if withdrawn is None:
-        raise RuntimeError(f"{last} is submitted but has no annotation")
-    _append(last, choice=None, tags={}, surplus=False, key=uuid.uuid4())
+    return _reopened(last, campaign), _withdrawn(last)
+
+
+def _reopened(assignment: Assignment, campaign: Campaign) -> Assignment:
     now = timezone.now()
-    last.state, last.ended_at = Assignment.State.LIVE, None
-    last.claimed_at, last.expires_at = now, now + campaign.lease
-    last.save(update_fields=["state", "ended_at", "claimed_at", "expires_at"])
-    return last, withdrawn
+    assignment.state, assignment.ended_at = Assignment.State.LIVE, None
+    assignment.claimed_at, assignment.expires_at = now, now + campaign.lease
+    assignment.save(update_fields=["state", "ended_at", "claimed_at", "expires_at"])
+    return assignment
+
+
+def _withdrawn(assignment: Assignment) -> Annotation:
+    """The answer that stood, after a withdrawal was put on it."""
+    answer = _tip(assignment)
+    if answer is None:
+        raise RuntimeError(f"{assignment} was answered but has no annotation")
+    _append(assignment, choice=None, tags={}, surplus=False, key=uuid.uuid4())
+    return answer
 
 
 def take_cut() -> int:
     """Return the id of the last annotation, such that no annotation with a smaller id can still be committed.
 
     Sequence numbers commit out of order. The SHARE lock waits for every open transaction that has inserted an
-    annotation and keeps new ones out for the length of one query. Call it outside a transaction.
+    annotation and keeps new ones out for the length of one query. It never waits long at a time: whoever submits
+    meanwhile waits behind it. Call it outside a transaction. Raises OperationalError if the table is never free.
     """
+    for _ in range(CUT_TRIES - 1):
+        with suppress(OperationalError):
+            return _cut()
+        time.sleep(CUT_PAUSE)
+    return _cut()
+
+
+def _cut() -> int:
     with transaction.atomic(durable=True), connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [CUT_WAIT])
         cursor.execute("LOCK TABLE annotate_annotation IN SHARE MODE")
         cursor.execute("SELECT coalesce(max(id), 0) FROM annotate_annotation")
         return int(cursor.fetchone()[0])
+
+
+def _outcome_of(key: uuid.UUID, assignment: Assignment, choice: Label, answer: Answer) -> Outcome | None:
+    """What to say of a submit that came before under the same key; None if it did not."""
+    tip = _tip(assignment)
+    if tip is not None and tip.key == key:
+        same = tip.choice_id == choice.pk and tip.tags == answer.tags
+        return Outcome.ALREADY_SAVED if same else Outcome.ALREADY_ANSWERED
+    mine = Annotation.objects.filter(unit=assignment.unit, annotator=assignment.annotator, key=key)
+    return Outcome.TAKEN_BACK if mine.exists() else None
 
 
 def _resolve(label_set: LabelSet, answer: Answer) -> Label:

@@ -78,5 +78,7 @@ def place(campaign: Campaign) -> int:
 
 
 def close(campaign: Campaign) -> None:
-    """Serve nothing new; what people hold at this moment they may still finish."""
-    Campaign.objects.filter(pk=campaign.pk).update(state=Campaign.State.CLOSED)
+    """Serve nothing new; what people hold at this moment they may still finish. Raises CampaignRefused."""
+    open_ones = Campaign.objects.filter(state__in=[Campaign.State.OPEN, Campaign.State.OPENING])
+    if not open_ones.filter(pk=campaign.pk).update(state=Campaign.State.CLOSED):
+        raise CampaignRefused(f"{campaign} is not open, so there is nothing to close")

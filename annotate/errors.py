@@ -8,3 +8,7 @@ class CampaignRefused(AnnotateError):
 
 class AnswerRefused(AnnotateError):
     """The answer does not fit the campaign's label set; the message names the field."""
+
+
+class NothingToUndo(AnnotateError):
+    """There is no answer that could be taken back; the message says why."""

@@ -6,7 +6,6 @@ as the rows they came with.
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections import Counter
 from collections.abc import Sequence
@@ -22,8 +21,6 @@ from sources.rows import SourceVote, VoteCounts
 
 # Namespace of the keys of external votes: the same row of the same source always has the same key.
 EXTERNAL_VOTE = uuid.UUID("5a2f0f52-6f0e-4a53-9f0c-2f1f5f1f6c11")
-
-LONGEST_USERNAME = 150
 
 type Said = tuple[int, SourceVote]  # instruction id and a vote on it
 
@@ -97,13 +94,8 @@ def _annotators(source: Source, said: Sequence[Said]) -> dict[str, int]:
 
 
 def _username(source: Source, name: str) -> str:
-    """One that names both, or, where that would be too long, their digest: two people never share one."""
-    username = f"{source}:{name}"
-    return (
-        username
-        if len(username) <= LONGEST_USERNAME
-        else hashlib.blake2b(username.encode(), digest_size=32).hexdigest()
-    )
+    """One that names both. The number of the source stays when an admin corrects its name or revision."""
+    return f"source-{source.pk}:{name}"
 
 
 def _append(
@@ -121,7 +113,7 @@ def _append(
     new: list[Annotation] = []
     for instruction, vote in said:
         unit, annotator = units[instruction], annotators.get(vote.annotator or "")
-        key = uuid.uuid5(EXTERNAL_VOTE, f"{run.source}\n{vote.row}\n{vote.annotator or ''}")
+        key = uuid.uuid5(EXTERNAL_VOTE, f"{run.source_id}\n{vote.row}\n{vote.annotator or ''}")
         if (unit, key) in keys:
             counts["known"] += 1
         elif annotator is not None and (unit, annotator) in voted:

@@ -53,9 +53,8 @@ class CampaignQuerySet(models.QuerySet["Campaign"]):
 
     def with_votes_of(self, annotator: Annotator) -> CampaignQuerySet:
         """Adds ``own_votes``: how many counted votes ``annotator`` has given in each."""
-        own = Assignment.objects.submitted().filter(annotator=annotator, unit__campaign=models.OuterRef("pk"))
-        counted = own.order_by().values("unit__campaign").annotate(n=models.Count("pk")).values("n")
-        return self.annotate(own_votes=Coalesce(models.Subquery(counted), 0))
+        own = Participation.objects.filter(annotator=annotator, campaign=models.OuterRef("pk")).values("votes")
+        return self.annotate(own_votes=Coalesce(models.Subquery(own), 0))
 
     def with_progress(self) -> CampaignQuerySet:
         """Adds ``units_count``, ``wanted`` and ``given`` (slots taken), each by one subquery."""
@@ -178,12 +177,24 @@ class Unit(models.Model):
         return [(turn, number == judged) for number, turn in enumerate(turns)]
 
 
+class ParticipationQuerySet(models.QuerySet["Participation"]):
+    def votes_of(self, annotator: Annotator, campaign: Campaign) -> int:
+        """How many counted votes ``annotator`` has given in ``campaign``."""
+        votes = self.filter(annotator=annotator, campaign=campaign).values_list("votes", flat=True).first()
+        return votes or 0
+
+
 class Participation(models.Model):
-    """One annotator in one campaign: where in the order of service they are."""
+    """One annotator in one campaign: where in the order of service they are, and how far they came."""
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="participations")
     annotator = models.ForeignKey(Annotator, on_delete=models.CASCADE, related_name="participations")
     cursor = models.BigIntegerField(default=-1, help_text="Position of the unit claimed last.")
+    votes = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Counted votes given. Owned by the trigger annotate_slot."
+    )
+
+    objects = ParticipationQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["campaign", "annotator"], name="participation_unique")]

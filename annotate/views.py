@@ -13,8 +13,9 @@ from django.views.decorators.http import require_GET
 
 from annotate import annotations, assignments
 from annotate.annotations import Outcome
+from annotate.errors import NothingToUndo
 from annotate.forms import AnswerForm, SkipForm
-from annotate.models import Annotator, Assignment, Campaign
+from annotate.models import Annotator, Assignment, Campaign, Participation
 
 
 def _annotator(request: HttpRequest) -> Annotator:
@@ -33,6 +34,10 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 class SignOut(LogoutView):
     """Sign out, giving back what the person holds, so that nobody waits for it."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Whoever comes here by a link, or after signing in again, is not signed out by it."""
+        return redirect("front")
 
     def post(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
         if request.user.is_authenticated:
@@ -103,11 +108,11 @@ def skip(request: HttpRequest, slug: str) -> HttpResponse:
 def undo(request: HttpRequest, slug: str) -> HttpResponse:
     annotator = _annotator(request)
     campaign = get_object_or_404(Campaign.objects.known_to(annotator), slug=slug)
-    undone = annotations.undo(annotator, campaign)
-    if undone is None:
-        messages.info(request, "There is nothing to undo.")
+    try:
+        assignment, earlier = annotations.undo(annotator, campaign)
+    except NothingToUndo as refusal:
+        messages.info(request, str(refusal))
         return _next(request, campaign)
-    assignment, earlier = undone
     messages.info(request, "Taken back. Change your answer and submit it again.")
     return _desk(request, campaign, assignment, AnswerForm.for_assignment(campaign.label_set, assignment, earlier))
 
@@ -149,6 +154,6 @@ def _desk(
         "turns": assignment.unit.judged_turns() if assignment else [],
         "form": form,
         "reasons": [(reason.value, reason.label) for reason in Assignment.DECLINES],
-        "votes_given": Assignment.objects.submitted().filter(annotator=annotator, unit__campaign=campaign).count(),
+        "votes_given": Participation.objects.votes_of(annotator, campaign),
     }
     return render(request, template, context)

@@ -144,18 +144,20 @@ def dispute_reasons(spec: LabelSetSpec, counts: Sequence[int], tag_counts: TagCo
 
 
 def _fresh_readers_disputes(spec: LabelSetSpec, counts: Sequence[int]) -> list[str]:
-    mild, _, severe = spec.option_names
-    reasons = []
-    if 0 < 5 * counts[2] < sum(counts):
-        reasons.append(f"a vote for {severe!r} stands below the cut")
-    if counts[0] and counts[2]:
-        reasons.append(f"{mild!r} stands against {severe!r}")
-    return reasons
+    severe = spec.option_names[-1]
+    below_the_cut = [f"a vote for {severe!r} stands below the cut"] if 0 < 5 * counts[-1] < sum(counts) else []
+    return below_the_cut + _extremes(spec, counts)
 
 
 def _median_disputes(spec: LabelSetSpec, counts: Sequence[int]) -> list[str]:
     lower, upper = _middle_options(counts)
-    return [] if lower == upper else [_median_tie(spec, lower, upper)]
+    return ([] if lower == upper else [_median_tie(spec, lower, upper)]) + _extremes(spec, counts)
+
+
+def _extremes(spec: LabelSetSpec, counts: Sequence[int]) -> list[str]:
+    """The mildest option against the most severe: no rule can settle that between readers."""
+    against = counts[0] and counts[-1]
+    return [f"{spec.option_names[0]!r} stands against {spec.option_names[-1]!r}"] if against else []
 
 
 def agreement_status(spec: LabelSetSpec, counts: Sequence[int], tag_counts: TagCounts = ()) -> Status:

@@ -2,17 +2,29 @@
 
 from django.db import migrations
 
-# One place owns the slot count: Unit.taken changes when an assignment starts or stops holding a slot, and nowhere else.
+# One place owns both stored counts: Unit.taken changes when an assignment starts or stops holding a slot,
+# Participation.votes when it starts or stops being submitted, and neither changes anywhere else.
 SLOT = """
 CREATE FUNCTION annotate_slot() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     held_before integer := 0;
     held_after integer := 0;
+    counted integer;
 BEGIN
     IF TG_OP <> 'INSERT' AND OLD.state IN ('live', 'submitted') THEN held_before := 1; END IF;
     IF TG_OP <> 'DELETE' AND NEW.state IN ('live', 'submitted') THEN held_after := 1; END IF;
     IF TG_OP = 'UPDATE' AND (NEW.unit_id <> OLD.unit_id OR NEW.annotator_id <> OLD.annotator_id) THEN
         RAISE EXCEPTION 'an assignment stays with its unit and its annotator';
+    END IF;
+    -- How many votes a person has given in a campaign: counting them anew took 75 ms at 75,000 votes.
+    counted := 0;
+    IF TG_OP <> 'INSERT' AND OLD.state = 'submitted' THEN counted := counted - 1; END IF;
+    IF TG_OP <> 'DELETE' AND NEW.state = 'submitted' THEN counted := counted + 1; END IF;
+    IF counted <> 0 THEN
+        UPDATE annotate_participation SET votes = votes + counted
+        WHERE annotator_id = CASE WHEN TG_OP = 'DELETE' THEN OLD.annotator_id ELSE NEW.annotator_id END
+          AND campaign_id = (SELECT campaign_id FROM annotate_unit
+                             WHERE id = CASE WHEN TG_OP = 'DELETE' THEN OLD.unit_id ELSE NEW.unit_id END);
     END IF;
     IF held_after <> held_before THEN
         UPDATE annotate_unit SET taken = taken + held_after - held_before

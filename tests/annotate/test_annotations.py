@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from annotate import annotations, assignments
 from annotate.annotations import Outcome
-from annotate.errors import AnswerRefused
-from annotate.models import Annotation, Assignment
+from annotate.errors import AnswerRefused, NothingToUndo
+from annotate.models import Annotation, Assignment, Participation
 from tests.annotate import worlds
 
 pytestmark = pytest.mark.django_db
@@ -34,6 +34,14 @@ def test_it_takes_the_same_submit_twice_as_one() -> None:
     assert worlds.say(held, key=key) == Outcome.SAVED
     assert worlds.say(held, key=key) == Outcome.ALREADY_SAVED
     assert Annotation.objects.count() == 1
+
+
+def test_it_does_not_call_another_answer_under_the_same_key_saved() -> None:
+    kindness, ada = worlds.campaign(), worlds.person("ada")
+    held, key = worlds.claimed(ada, kindness), uuid.uuid4()
+    worlds.say(held, "casual", key=key)
+    assert worlds.say(held, "needs-intervention", key=key) == Outcome.ALREADY_ANSWERED
+    assert counted() == [("ada", "casual")]
 
 
 def test_it_keeps_the_first_of_two_answers_from_two_tabs() -> None:
@@ -94,9 +102,7 @@ def test_undo_gives_the_last_unit_back_and_the_new_answer_counts_instead() -> No
     kindness, ada = worlds.campaign(units=3), worlds.person("ada")
     answered = worlds.vote(ada, kindness, "casual")
     following = worlds.claimed(ada, kindness)
-    undone = annotations.undo(ada, kindness)
-    assert undone is not None
-    reopened, earlier = undone
+    reopened, earlier = annotations.undo(ada, kindness)
     assert (reopened, str(earlier.choice)) == (answered, "casual")
     assert counted() == []
     assert worlds.claimed(ada, kindness) == answered
@@ -109,8 +115,9 @@ def test_undo_gives_the_last_unit_back_and_the_new_answer_counts_instead() -> No
 def test_undo_twice_goes_back_two() -> None:
     kindness, ada = worlds.campaign(units=3), worlds.person("ada")
     first, second = worlds.vote(ada, kindness), worlds.vote(ada, kindness)
-    assert [undone[0] for _ in range(2) if (undone := annotations.undo(ada, kindness))] == [second, first]
-    assert annotations.undo(ada, kindness) is None
+    assert [annotations.undo(ada, kindness)[0] for _ in range(2)] == [second, first]
+    with pytest.raises(NothingToUndo):
+        annotations.undo(ada, kindness)
     assert worlds.claimed(ada, kindness) == first
     assert counted() == []
     assert worlds.problems(kindness) == []
@@ -121,15 +128,42 @@ def test_a_retry_of_an_undone_submit_does_not_bring_it_back() -> None:
     held, key = worlds.claimed(ada, kindness), uuid.uuid4()
     worlds.say(held, key=key)
     annotations.undo(ada, kindness)
-    assert worlds.say(held, key=key) == Outcome.ALREADY_SAVED
+    assert worlds.say(held, key=key) == Outcome.TAKEN_BACK
     assert counted() == []
+
+
+def test_undo_does_not_take_back_an_older_answer_for_one_that_came_too_late() -> None:
+    kindness = worlds.campaign(units=2, overlap=1)
+    ada, bob = worlds.person("ada"), worlds.person("bob")
+    worlds.vote(ada, kindness)
+    held = worlds.claimed(ada, kindness)
+    assignments.release_expired(held.expires_at + timedelta(seconds=1))
+    worlds.vote(bob, kindness)
+    assert worlds.say(held) == Outcome.SURPLUS
+    with pytest.raises(NothingToUndo, match="too late to count"):
+        annotations.undo(ada, kindness)
+    assert counted() == [("ada", "casual"), ("bob", "casual")]
+
+
+def test_the_count_of_own_votes_follows_submit_and_undo() -> None:
+    kindness, ada = worlds.campaign(), worlds.person("ada")
+
+    def count() -> int:
+        return Participation.objects.votes_of(ada, kindness)
+
+    worlds.vote(ada, kindness)
+    worlds.vote(ada, kindness)
+    assert count() == Annotation.objects.counted().filter(annotator=ada).count() == 2
+    annotations.undo(ada, kindness)
+    assert count() == Annotation.objects.counted().filter(annotator=ada).count() == 1
 
 
 def test_undo_does_not_reach_into_another_campaign() -> None:
     kindness, courage = worlds.campaign(), worlds.campaign(slug="courage")
     ada = worlds.person("ada")
     worlds.vote(ada, kindness)
-    assert annotations.undo(ada, courage) is None
+    with pytest.raises(NothingToUndo):
+        annotations.undo(ada, courage)
     assert counted() == [("ada", "casual")]
 
 

@@ -90,6 +90,14 @@ def test_a_campaign_whose_target_is_in_no_instruction_stays_a_draft_and_says_why
     assert (replies.state, replies.error) == ("draft", "no instruction of its sources has reply")
 
 
+def test_only_what_is_open_can_be_closed() -> None:
+    planned = draft()
+    with pytest.raises(CampaignRefused, match="not open"):
+        campaigns.close(planned)
+    planned.refresh_from_db()
+    assert planned.state == Campaign.State.DRAFT
+
+
 def test_nobody_labels_in_a_campaign_of_external_votes() -> None:
     with pytest.raises(CampaignRefused, match="nobody labels in it"):
         campaigns.request_opening(draft(kind="external"))

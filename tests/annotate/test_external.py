@@ -45,7 +45,7 @@ def test_votes_become_a_closed_campaign_of_their_own(run: ImportRun, letters: li
 def test_external_annotators_can_never_sign_in(run: ImportRun, letters: list[Instruction]) -> None:
     write(run, (letters[0], [vote("mary", 2)]))
     mary = Annotator.objects.get()
-    assert (mary.username, mary.kind, mary.is_active) == ("convabuse@1:mary", "external", False)
+    assert (mary.username, mary.kind, mary.is_active) == (f"source-{run.source_id}:mary", "external", False)
     assert not mary.has_usable_password()
 
 
@@ -70,6 +70,16 @@ def test_the_same_rows_again_are_known(run: ImportRun, letters: list[Instruction
     first, second = write(run, rows), write(run, rows)
     assert (first.added, first.known, first.repeated) == (3, 0, 1)
     assert (second.added, second.known, second.repeated) == (0, 3, 1)
+
+
+def test_the_same_rows_are_known_although_the_source_was_renamed(run: ImportRun, letters: list[Instruction]) -> None:
+    rows = (letters[0], [vote("mary", 2), vote(None, 3)])
+    write(run, rows)
+    run.source.name, run.source.revision = "conv-abuse", "emnlp"
+    run.source.save()
+    again = write(run, rows)
+    assert (again.added, again.known) == (0, 2)
+    assert Annotator.objects.count() == 1
 
 
 def test_votes_without_an_annotator_all_count(run: ImportRun, letters: list[Instruction]) -> None:

@@ -4,7 +4,7 @@ import uuid
 
 from annotate import annotations, assignments, campaigns
 from annotate.annotations import Answer, Outcome
-from annotate.models import Annotation, Annotator, Assignment, Campaign, Unit
+from annotate.models import Annotation, Annotator, Assignment, Campaign, Participation, Unit
 from labels import loading
 from sources import texts
 from sources.models import ImportRun, Instruction, Provenance, Source
@@ -95,4 +95,8 @@ def problems(where: Campaign) -> list[str]:
         submitted = set(Assignment.objects.submitted().filter(unit=unit).values_list("annotator_id", flat=True))
         if submitted != set(voters):
             found.append(f"{unit}: submitted assignments and counted annotations are of different people")
+    for joined in Participation.objects.filter(campaign=where):
+        votes = Annotation.objects.counted().filter(unit__campaign=where, annotator=joined.annotator).count()
+        if joined.votes != votes:
+            found.append(f"{joined}: says {joined.votes} votes, but {votes} count")
     return found

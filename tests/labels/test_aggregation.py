@@ -224,3 +224,9 @@ def test_it_refuses_counts_of_another_label_set(
 ) -> None:
     with pytest.raises(AggregationError, match=message):
         aggregate(OIG_SAFETY, counts, tag_counts)
+
+
+def test_the_mildest_against_the_most_severe_is_disputed_under_the_median_too() -> None:
+    result = aggregate(FIVE_OPTIONS, (2, 0, 0, 0, 1))
+    assert (result.label, result.status) == ("casual", "disputed")
+    assert result.dispute_reasons == ("'casual' stands against 'needs intervention'",)
