@@ -9,6 +9,7 @@ from pathlib import Path
 
 import django_stubs_ext
 from django.utils.csp import CSP
+from kombu import Exchange, Queue
 
 from config import env, local
 
@@ -149,10 +150,15 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
+# What people wait for has a queue of its own, of which a worker's free process takes every second task: a crowd of
+# imports before it does not matter. Declared here, so that a worker without --queues takes from both.
+CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("soon", "celery")]
+CELERY_TASK_ROUTES = {name: {"queue": "soon"} for name in ("annotate.tasks.*", "sources.tasks.dispatch_jobs")}
 
 # A job is a row in the database with a lease of its own. The worker renews it with every batch; when it lapses, beat
 # hands the job to another worker. A task may run no longer than its hard limit, and no batch longer than the lease.
 JOB_LEASE = timedelta(seconds=env.integer("OIG_JOB_LEASE_SECONDS", default=60, minimum=5, maximum=3600))
+IMPORT_TURN = timedelta(seconds=env.integer("OIG_IMPORT_TURN_SECONDS", default=60, minimum=1, maximum=600))
 JOB_SWEEP = timedelta(seconds=env.integer("OIG_JOB_SWEEP_SECONDS", default=10, minimum=1, maximum=600))
 LEASE_SWEEP = timedelta(seconds=env.integer("OIG_LEASE_SWEEP_SECONDS", default=15, minimum=1, maximum=600))
 CELERY_BEAT_SCHEDULE_FILENAME = str(local.directory() / "celerybeat-schedule")

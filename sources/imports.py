@@ -8,6 +8,7 @@ and the rows are those of an undisturbed import.
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 from collections import Counter
@@ -108,17 +109,20 @@ def again(run: ImportRun, started_by: Any = None) -> ImportRun:
     return _begin(copy)
 
 
-def work(run: ImportRun, on_progress: Progress | None = None) -> None:
-    """Import what is left, unless the job is done or another worker holds it. An outage of the database propagates."""
+def work(run: ImportRun, on_progress: Progress | None = None, *, seconds: float = math.inf) -> None:
+    """Import what is left, unless the job is done or another worker holds it. An outage of the database propagates.
+
+    After about ``seconds`` the run is queued again, for others to have their turn.
+    """
     if run.take():
-        proceed(run, on_progress)
+        proceed(run, on_progress, seconds=seconds)
 
 
-def proceed(run: ImportRun, on_progress: Progress | None = None) -> None:
+def proceed(run: ImportRun, on_progress: Progress | None = None, *, seconds: float = math.inf) -> None:
     """Import what is left under the lease that the caller took; what trying again would not change fails the run."""
     with suppress(LostLease):
         try:
-            _import_rest(run, on_progress)
+            _import_rest(run, on_progress, seconds)
         except (SourceError, LabelsError, DataError) as error:
             run.fail(printable(str(error)))
 
@@ -162,7 +166,7 @@ def _check_format(importer: Importer, path: Path, rows: Rows) -> None:
     raise NothingReadable(path=path, problem=problem, format=importer.name)
 
 
-def _import_rest(run: ImportRun, on_progress: Progress | None) -> None:
+def _import_rest(run: ImportRun, on_progress: Progress | None, seconds: float) -> None:
     importer = importers.get(run.format)
     if run.attempts > FRUITLESS_ATTEMPTS:
         raise GivenUp(path=run.file, attempts=run.attempts - 1, read=run.read)
@@ -170,13 +174,18 @@ def _import_rest(run: ImportRun, on_progress: Progress | None) -> None:
     _check_unchanged(run, tick)
     with files.SourceFile(run.file, settings.IMPORT_MAX_LINE_BYTES) as file:
         rows = importer.read(file, run.options)
+        began = time.monotonic()
         for _ in islice(rows, run.read):
             tick()
-        for batch in _batches(rows):
+        # Not shorter than the way back to the place took: else a turn in a large file would be little but that.
+        deadline = time.monotonic() + max(seconds, time.monotonic() - began)
+        for batch in _batches(rows, tick):
             _commit(run, importer, batch, file.bytes_read)
             if on_progress:
                 on_progress(run)
-    run.finish(bytes_read=run.bytes_total)
+            if time.monotonic() > deadline:
+                return run.put_back()
+    return run.finish(bytes_read=run.bytes_total)
 
 
 def _lease_keeper(run: ImportRun) -> Callable[[], None]:
@@ -201,10 +210,12 @@ def _check_unchanged(run: ImportRun, tick: Callable[[], None]) -> None:
         files.prove_whole(run.file, tick)
 
 
-def _batches(rows: Rows) -> Iterator[list[InstructionRow | RejectedRow]]:
+def _batches(rows: Rows, tick: Callable[[], None]) -> Iterator[list[InstructionRow | RejectedRow]]:
     batch: list[InstructionRow | RejectedRow] = []
     characters = 0
     for row in rows:
+        # Lines that are too long take their time, and none of the batch's characters.
+        tick()
         batch.append(row)
         if isinstance(row, InstructionRow):
             characters += sum(len(turn["text"]) for turn in row.turns)

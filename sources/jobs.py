@@ -4,18 +4,21 @@ A job is a row with a lease of its own. A worker *takes* the job, renews the lea
 *finishes* it. Every write of a batch happens in the transaction that renews the lease under the worker's own token, so
 a worker that lost its lease (it slept, it was cut off) cannot write any more: its renewal fails and its batch is
 rolled back. Beat dispatches jobs that wait or whose lease has lapsed (``sources.tasks.dispatch_jobs``): the broker's
-own redelivery would take up to an hour after a SIGKILL.
+own redelivery would take up to an hour after a SIGKILL. Work between two batches that may outlast the lease is done
+under ``heartbeat``.
 """
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Self
 
 from django.conf import settings
-from django.db import models
+from django.db import OperationalError, connection, models
 from django.utils import timezone
 
 
@@ -76,6 +79,11 @@ class Job(models.Model):
         if not held.update(lease_until=timezone.now() + settings.JOB_LEASE, **progress):
             raise LostLease(f"{self} was taken over by another worker")
 
+    def put_back(self) -> None:
+        """Give up the lease with work left, for whoever comes next: no worker was lost."""
+        self.renew(state=JobState.QUEUED, lease_token=None, attempts=0)
+        self.refresh_from_db()
+
     def finish(self, **result: Any) -> None:
         self.renew(state=JobState.FINISHED, finished_at=timezone.now(), error="", **result)
         self.refresh_from_db()
@@ -84,6 +92,57 @@ class Job(models.Model):
         """End the job for a reason that trying again would not change."""
         self.renew(state=JobState.FAILED, finished_at=timezone.now(), error=error)
         self.refresh_from_db()
+
+
+class Heartbeat:
+    """Renews the lease of one job from a thread of its own; see ``heartbeat``."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._end, self._lost = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"heartbeat of {job}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def check(self) -> None:
+        """Raise LostLease if the last renewal failed: go no further."""
+        if self._lost.is_set():
+            raise LostLease(f"{self._job} was taken over by another worker")
+
+    def _run(self) -> None:
+        try:
+            while not self._end.wait(settings.JOB_LEASE.total_seconds() / 4):
+                self._beat()
+        except LostLease:
+            self._lost.set()
+        finally:
+            connection.close()
+
+    def _beat(self) -> None:
+        try:
+            self._job.renew()
+        except OperationalError:
+            connection.close()  # an outage: the next beat connects anew, and the worker's own writes tell of it
+
+
+@contextmanager
+def heartbeat(job: Job) -> Iterator[Heartbeat]:
+    """While the block runs, renew the lease of a job that was taken, four times a lease, on a connection of its own.
+
+    What is written under the job's lease still renews it in the same transaction. Never leave the block inside such a
+    transaction: the last renewal may be waiting for its row.
+    """
+    beat = Heartbeat(job)
+    beat.start()
+    try:
+        yield beat
+    finally:
+        beat.stop()
 
 
 _tasks: dict[type[Job], str] = {}

@@ -97,16 +97,17 @@ class Process:
 class Worker:
     """A Celery worker and beat under the shipped settings, in one process group."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str], *, processes: int = 2) -> None:
         self._folder = folder
         self._environment = dict(environment)
+        self._processes = processes
         self._start()
 
     def _start(self) -> None:
         celery = [sys.executable, "-m", "celery", "-A", "config"]
         # The same log for every life: what a worker said before it was killed is part of the story.
         self._worker = Process(
-            [*celery, "worker", "--loglevel", "INFO", "--concurrency", "2"],
+            [*celery, "worker", "--loglevel", "INFO", "--concurrency", str(self._processes)],
             self._folder / "worker.log",
             self._environment,
         )

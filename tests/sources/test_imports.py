@@ -247,6 +247,22 @@ def test_it_goes_on_where_a_lost_worker_stopped(source: Source, tmp_path: Path, 
     assert run.first_offenders == undisturbed.first_offenders
 
 
+def test_it_gives_its_place_up_after_its_time_and_goes_on_in_the_next_turn(
+    source: Source, tmp_path: Path, small_batches: None
+) -> None:
+    run = imports.start(source, "oig", path=jsonl(tmp_path / "a.jsonl", [f"text {n}" for n in range(50)]))
+    imports.work(run, seconds=0)
+    assert (run.state, run.read, run.lease_token) == (JobState.QUEUED, 7, None)
+    turns = 1
+    while run.state == JobState.QUEUED:
+        imports.work(run, seconds=0)
+        # More turns than workers may be lost in a row.
+        assert run.attempts <= 1
+        turns += 1
+    assert (run.state, counts(run)) == (JobState.FINISHED, (50, 50, 0, 0))
+    assert imports.FRUITLESS_ATTEMPTS < turns <= 9
+
+
 def _die_after(read: int) -> Callable[[ImportRun], None]:
     def die(run: ImportRun) -> None:
         if run.read >= read:

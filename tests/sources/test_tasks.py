@@ -1,4 +1,5 @@
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -91,6 +92,26 @@ def test_it_lets_the_workers_finish_what_a_killed_command_began(worker: Worker, 
     ImportRun.objects.update(lease_until=timezone.now())
     wait_for(lambda: state_of(run).state != JobState.RUNNING, worker)
     assert (run.state, run.read, run.added) == (JobState.FINISHED, 40_000, Instruction.objects.count())
+
+
+@pytest.mark.slow
+def test_it_lets_sweeps_run_between_the_turns_of_imports_that_would_keep_every_process(
+    transactional_db: None, valkey: object, tmp_path: Path
+) -> None:
+    source = Source.objects.create(name="invented", license="MIT")
+    path = generated(tmp_path / "big.jsonl", count=40_000)
+    runs = [imports.start(source, "oig", path=path) for _ in range(2)]
+    often = {"OIG_IMPORT_TURN_SECONDS": "1", "OIG_LEASE_SWEEP_SECONDS": "1", "OIG_JOB_SWEEP_SECONDS": "1"}
+    worker = Worker(tmp_path, servers.environment() | often, processes=1)
+    try:
+        wait_for(lambda: all(state_of(run).state == JobState.FINISHED for run in runs), worker)
+    finally:
+        worker.stop()
+    done = re.findall(r"Task (\w+\.tasks\.\w+)\[\S+\] succeeded", worker.logs)
+    turns = [place for place, name in enumerate(done) if name == "sources.tasks.import_run"]
+    between = done[turns[0] : turns[-1]]
+    assert "annotate.tasks.release_expired" in between
+    assert "sources.tasks.dispatch_jobs" in between
 
 
 @pytest.mark.slow
