@@ -63,11 +63,11 @@ def submit(assignment: Assignment, answer: Answer, key: uuid.UUID) -> Outcome:
 
 
 @transaction.atomic
-def undo(annotator: Annotator, campaign: Campaign) -> tuple[Assignment, Annotation]:
+def undo(annotator: Annotator, campaign: Campaign) -> Assignment:
     """Withdraw the annotator's last answer in an open campaign and give its unit back to them.
 
-    Returns the assignment, live again in the slot it never left, and the withdrawn annotation (to fill the form with).
-    What the person held meanwhile is returned and served again afterwards. Raises NothingToUndo.
+    Returns the assignment, live again in the slot it never left; ``taken_back`` tells what to fill its form with. What
+    the person held meanwhile is returned and served again afterwards. Raises NothingToUndo.
     """
     assignments.lock(annotator)
     if not Campaign.objects.open_to(annotator).filter(pk=campaign.pk).exists():
@@ -81,7 +81,14 @@ def undo(annotator: Annotator, campaign: Campaign) -> tuple[Assignment, Annotati
         raise NothingToUndo("Your last answer came too late to count, so there is nothing to take back.")
     for held in mine.live():
         assignments.release(held, Assignment.Reason.UNDO)
-    return _reopened(last, campaign), _withdrawn(last)
+    _append(last, choice=None, tags={}, surplus=False, key=uuid.uuid4())
+    return _reopened(last, campaign)
+
+
+def taken_back(assignment: Assignment) -> Annotation | None:
+    """The answer that the person gave under this assignment and took back; None if there is none."""
+    said = assignment.annotations.select_related("supersedes__choice").order_by("-id").first()
+    return said.supersedes if said is not None and said.choice_id is None else None
 
 
 def _reopened(assignment: Assignment, campaign: Campaign) -> Assignment:
@@ -90,15 +97,6 @@ def _reopened(assignment: Assignment, campaign: Campaign) -> Assignment:
     assignment.claimed_at, assignment.expires_at = now, now + campaign.lease
     assignment.save(update_fields=["state", "ended_at", "claimed_at", "expires_at"])
     return assignment
-
-
-def _withdrawn(assignment: Assignment) -> Annotation:
-    """The answer that stood, after a withdrawal was put on it."""
-    answer = _tip(assignment)
-    if answer is None:
-        raise RuntimeError(f"{assignment} was answered but has no annotation")
-    _append(assignment, choice=None, tags={}, surplus=False, key=uuid.uuid4())
-    return answer
 
 
 def take_cut() -> int:

@@ -32,9 +32,7 @@ class AnswerForm(forms.Form):
             self.fields[f"tag-{label.code}"] = forms.ChoiceField(required=False, choices=[(YES, YES), (NO, NO)])
 
     @classmethod
-    def for_assignment(
-        cls, label_set: LabelSet, assignment: Assignment, earlier: Annotation | None = None
-    ) -> AnswerForm:
+    def for_assignment(cls, label_set: LabelSet, assignment: Assignment, earlier: Annotation | None) -> AnswerForm:
         """An empty form with a key of its own; or filled with an earlier answer that was taken back."""
         initial: dict[str, Any] = {"assignment": assignment.pk, "key": uuid4()}
         if earlier is not None and earlier.choice is not None:

@@ -9,7 +9,7 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_safe
 
 from annotate import annotations, assignments
 from annotate.annotations import Outcome
@@ -24,7 +24,7 @@ def _annotator(request: HttpRequest) -> Annotator:
 
 
 @login_not_required
-@require_GET
+@require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
     """200 while this process can reach the database."""
     with connection.cursor() as cursor:
@@ -109,12 +109,11 @@ def undo(request: HttpRequest, slug: str) -> HttpResponse:
     annotator = _annotator(request)
     campaign = get_object_or_404(Campaign.objects.known_to(annotator), slug=slug)
     try:
-        assignment, earlier = annotations.undo(annotator, campaign)
+        annotations.undo(annotator, campaign)
+        messages.info(request, "Taken back. Change your answer and submit it again.")
     except NothingToUndo as refusal:
         messages.info(request, str(refusal))
-        return _next(request, campaign)
-    messages.info(request, "Taken back. Change your answer and submit it again.")
-    return _desk(request, campaign, assignment, AnswerForm.for_assignment(campaign.label_set, assignment, earlier))
+    return _next(request, campaign)
 
 
 def _posted_assignment(request: HttpRequest, campaign: Campaign) -> Assignment:
@@ -146,7 +145,7 @@ def _desk(
     annotator = _annotator(request)
     assignment = assignment or assignments.claim_next(annotator, campaign)
     if assignment is not None and form is None:
-        form = AnswerForm.for_assignment(campaign.label_set, assignment)
+        form = AnswerForm.for_assignment(campaign.label_set, assignment, annotations.taken_back(assignment))
     template = "annotate/label.html#desk" if getattr(request, "htmx", False) else "annotate/label.html"
     context = {
         "campaign": campaign,

@@ -102,8 +102,9 @@ def test_undo_gives_the_last_unit_back_and_the_new_answer_counts_instead() -> No
     kindness, ada = worlds.campaign(units=3), worlds.person("ada")
     answered = worlds.vote(ada, kindness, "casual")
     following = worlds.claimed(ada, kindness)
-    reopened, earlier = annotations.undo(ada, kindness)
-    assert (reopened, str(earlier.choice)) == (answered, "casual")
+    reopened = annotations.undo(ada, kindness)
+    earlier = annotations.taken_back(reopened)
+    assert (reopened, str(earlier and earlier.choice)) == (answered, "casual")
     assert counted() == []
     assert worlds.claimed(ada, kindness) == answered
     worlds.say(reopened, "needs-caution")
@@ -115,7 +116,7 @@ def test_undo_gives_the_last_unit_back_and_the_new_answer_counts_instead() -> No
 def test_undo_twice_goes_back_two() -> None:
     kindness, ada = worlds.campaign(units=3), worlds.person("ada")
     first, second = worlds.vote(ada, kindness), worlds.vote(ada, kindness)
-    assert [annotations.undo(ada, kindness)[0] for _ in range(2)] == [second, first]
+    assert [annotations.undo(ada, kindness) for _ in range(2)] == [second, first]
     with pytest.raises(NothingToUndo):
         annotations.undo(ada, kindness)
     assert worlds.claimed(ada, kindness) == first

@@ -118,6 +118,19 @@ def test_undo_brings_the_answer_back_into_the_form(client: Client, ada: Annotato
     assert re.search(r'id="yes-hate" value="yes" checked', page)
 
 
+def test_reloading_after_undo_without_javascript_takes_nothing_more_back(
+    client: Client, ada: Annotator, kindness: Campaign
+) -> None:
+    for choice in ("casual", "needs-caution"):
+        form = form_on(client.get(kindness.get_absolute_url()).content.decode()) | {"choice": choice}
+        client.post(reverse("submit", args=[kindness.slug]), form)
+    answer = client.post(reverse("undo", args=[kindness.slug]), follow=True)
+    assert answer.redirect_chain == [(kindness.get_absolute_url(), 302)]
+    for page in (answer, client.get(kindness.get_absolute_url())):
+        assert re.search(r'id="choice-needs-caution"[^>]* checked', page.content.decode())
+    assert Annotation.objects.counted().get().choice.code == "casual"  # type: ignore[union-attr]
+
+
 def test_undo_with_nothing_to_undo_says_so(client: Client, ada: Annotator, kindness: Campaign) -> None:
     page = client.post(reverse("undo", args=[kindness.slug]), headers=PART).content.decode()
     assert "nothing to undo" in page
