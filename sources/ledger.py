@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.core.exceptions import ValidationError
 
 from sources.errors import SourceError
-from sources.models import Source
+from sources.models import Source, license_named
 
 
 class SourceDiffers(SourceError):
@@ -25,7 +25,7 @@ def entry(name: str, revision: str = "", **facts: str) -> Source:
 
     Raises SourceDiffers where a fact that is given and not empty is another than the ledger's.
     """
-    given = {field: fact for field, fact in facts.items() if fact}
+    given = {field: license_named(fact) if field == "license" else fact for field, fact in facts.items() if fact}
     known = Source.objects.filter(name=name, revision=revision).first()
     if known is None:
         return _new(Source(name=name, revision=revision, **given), given)

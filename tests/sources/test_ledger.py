@@ -1,4 +1,6 @@
 import pytest
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, connection
 
 from sources import ledger
 from sources.errors import SourceError
@@ -31,6 +33,8 @@ def test_it_gives_the_known_source_of_a_name_and_revision() -> None:
         ("new", {}, "source new is new and has no licence: give its SPDX identifier, or unknown"),
         ("My Set!", {"license": "MIT"}, "source 'My Set!': name: Enter a valid .slug."),
         ("new", {"license": "MIT", "address": "nowhere"}, "source 'new': address: Enter a valid URL"),
+        ("new", {"license": "CC BY 4.0"}, "source 'new': license: Write an SPDX identifier, such as CC-BY-4.0"),
+        ("new", {"license": "MIT\n"}, "source 'new': license: Write an SPDX identifier"),
         ("new", {"license": "M" * 61}, "source 'new': license: Ensure this value has at most 60 characters"),
     ],
 )
@@ -38,3 +42,40 @@ def test_it_refuses_facts_that_are_missing_wrong_or_others(name: str, facts: dic
     Source.objects.create(name="known")
     with pytest.raises(SourceError, match=message):
         ledger.entry(name, **facts)
+
+
+UNKNOWN = ["unknown", "Unknown", "UNKNOWN", " unknown ", "none", "None", "NOASSERTION", "?", "??", " "]
+
+
+@pytest.mark.parametrize("written", UNKNOWN)
+def test_it_publishes_nothing_under_any_spelling_of_an_unknown_licence(written: str) -> None:
+    source = ledger.entry("new", license=written)
+    assert (source.license, source.is_publishable) == ("unknown", False)
+    source.save()
+    assert ledger.entry("new", license=written) == source
+
+
+@pytest.mark.parametrize("written", UNKNOWN)
+def test_it_stores_one_spelling_however_the_licence_is_written(written: str) -> None:
+    source = Source.objects.create(name="new", license=written)
+    assert not source.is_publishable
+    Source.objects.create(name="other", license="MIT")
+    Source.objects.filter(name="other").update(license=written)
+    assert set(Source.objects.values_list("license", flat=True)) == {"unknown"}
+
+
+@pytest.mark.parametrize("written", [*UNKNOWN[1:], ""])
+def test_the_database_refuses_other_spellings_of_unknown(written: str) -> None:
+    source = Source.objects.create(name="new", license="MIT")
+    with pytest.raises(IntegrityError, match="source_license_unknown_has_one_spelling"), connection.cursor() as cursor:
+        cursor.execute("UPDATE sources_source SET license = %s WHERE id = %s", [written, source.pk])
+
+
+@pytest.mark.parametrize("written", ["CC-BY-4.0", "MIT OR Apache-2.0", "(MIT OR GPL-2.0+) AND Zlib", "LicenseRef-Ours"])
+def test_it_takes_spdx_expressions(written: str) -> None:
+    assert ledger.entry("new", license=written).license == written
+
+
+def test_an_empty_licence_is_no_licence() -> None:
+    with pytest.raises(ValidationError, match="cannot be blank"):
+        Source(name="new", license="").full_clean()
