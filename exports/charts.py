@@ -18,7 +18,9 @@ THEMES: Final = {
     "light": {"ink": "#2b2a27", "faint": "#8a867d", "bar": "#2f6f6a"},
     "dark": {"ink": "#e8e6e1", "faint": "#8f8c85", "bar": "#6fb7ae"},
 }
-WIDTH, ROW, MARGIN, FONT = 640, 34, 16, 15  # pixels
+WIDTH, ROW, MARGIN, FONT, ROOM_FOR_NUMBERS = 640, 34, 16, 15, 64  # pixels
+# The library centres the number on the end of its bar, where it cannot be read.
+NUMBERS_BEHIND_BARS = "inline:.text-overlay text { text-anchor: start; transform: translateX(6px) }"
 SANS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif"
 
 
@@ -29,12 +31,17 @@ def svg(bars: Sequence[tuple[str, int]], theme: str) -> str:
     """
     chart = HorizontalBar(
         style=_style(theme),
+        css=("file://style.css", "file://graph.css", NUMBERS_BEHIND_BARS),
         width=WIDTH,
         height=ROW * len(bars) + MARGIN,
         explicit_size=True,
         margin=MARGIN // 2,
+        margin_right=ROOM_FOR_NUMBERS,
         spacing=4,
         rounded_bars=2,
+        print_values=True,
+        print_values_position="top",
+        value_formatter="{:,.0f}".format,
         show_legend=False,
         show_x_labels=False,
         show_x_guides=False,
@@ -43,13 +50,17 @@ def svg(bars: Sequence[tuple[str, int]], theme: str) -> str:
         js=(),
     )
     # The library draws from the bottom up.
-    chart.x_labels = [f"{name}  {count:,}" for name, count in reversed(bars)]
+    chart.x_labels = [name for name, _ in reversed(bars)]
     chart.add("", [count for _, count in reversed(bars)])
-    drawing = chart.render_tree()
-    for definitions in drawing.iter("defs"):
-        for script in definitions.findall("script"):
-            definitions.remove(script)
-    return ElementTree.tostring(drawing, encoding="unicode")
+    return ElementTree.tostring(_without_scripts(chart.render_tree()), encoding="unicode")
+
+
+def _without_scripts(drawing: ElementTree.Element) -> ElementTree.Element:
+    """The drawing without the library's script, and without its comments, which name the day."""
+    for element in list(drawing.iter()):
+        for child in [child for child in element if child.tag == "script" or callable(child.tag)]:
+            element.remove(child)
+    return drawing
 
 
 def _style(theme: str) -> Style:
@@ -64,5 +75,7 @@ def _style(theme: str) -> Style:
         opacity="1",
         font_family=SANS,
         label_font_size=FONT,
+        value_font_size=FONT,
+        value_colors=(colours["ink"],),
         major_label_font_size=FONT,
     )

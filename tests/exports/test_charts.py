@@ -15,7 +15,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 def test_it_draws_a_bar_with_name_and_number_for_each_row(theme: str) -> None:
     drawing = ET.fromstring(charts.svg(BARS, theme))
     words = [text.text for text in drawing.iter(f"{SVG}text")]
-    assert [word for word in words if word] == ["<b>&  0", "personal information related  1,234", "casual  55"]
+    assert {"<b>&", "personal information related", "casual", "0", "1,234", "55"} <= set(words)
     lengths = [float(bar.get("width", 0)) for bar in drawing.iter(f"{SVG}rect") if "rect" in bar.get("class", "")]
     assert lengths[2] == pytest.approx(lengths[1] * 55 / 1234, abs=0.1)
     assert lengths[0] == 0
@@ -29,6 +29,7 @@ def test_it_loads_nothing_and_runs_nothing() -> None:
     drawing = charts.svg(BARS, "light")
     assert not list(ET.fromstring(drawing).iter(f"{SVG}script"))
     assert "href" not in drawing
+    assert "<!--" not in drawing
 
 
 def test_it_leaves_the_imports_of_the_process_alone() -> None:
@@ -36,4 +37,4 @@ def test_it_leaves_the_imports_of_the_process_alone() -> None:
 
 
 def test_it_draws_nothing_but_zeros() -> None:
-    assert "no votes  0" in charts.svg((("no votes", 0),), "light")
+    assert ">no votes<" in charts.svg((("no votes", 0),), "light")
