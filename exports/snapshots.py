@@ -26,9 +26,10 @@ from exports.records import Line, Selection
 from exports.statistics import Tally
 from exports.versions import code_revision, validate_version
 from labels.errors import LabelsError
-from sources.jobs import JobState, LostLease
+from sources import jobs
+from sources.jobs import Heartbeat, JobState, LostLease
 
-# Lines between two renewals of the job's lease.
+# Lines between two commits of the progress.
 BATCH = 5_000
 
 # A worker that is lost this often is killed by what it does (it takes all memory, say).
@@ -96,16 +97,25 @@ def opened_campaigns() -> CampaignQuerySet:
 
 def _again(snapshot: Snapshot, campaigns: Sequence[Campaign]) -> Snapshot:
     """A snapshot of before: published, being published, or failed, which may be tried with other campaigns."""
-    before = list(snapshot.campaigns.select_related("label_set"))
-    if snapshot.state == JobState.FAILED:
-        chosen = list(campaigns or before)
-        check_campaigns(chosen)
-        snapshot.campaigns.set(chosen)
-        retry(snapshot)
-    elif campaigns and set(campaigns) != set(before):
+    if snapshot.state == JobState.FAILED and _retry_with(snapshot, campaigns):
+        return snapshot
+    before = list(snapshot.campaigns.all())
+    if campaigns and set(campaigns) != set(before):
         listed = ", ".join(campaign.slug for campaign in before)
         raise SnapshotRefused(f"{snapshot} exists, made of {listed}: choose another version for other campaigns")
     return snapshot
+
+
+def _retry_with(snapshot: Snapshot, campaigns: Sequence[Campaign]) -> bool:
+    """Queue a snapshot that failed, made of ``campaigns`` if any are named; False if somebody else was first."""
+    chosen = list(campaigns or snapshot.campaigns.select_related("label_set"))
+    check_campaigns(chosen)
+    with transaction.atomic():
+        # First the row: no worker sees it queued with the campaigns of before, and of two only one chooses.
+        queued = retry(snapshot)
+        if queued:
+            snapshot.campaigns.set(chosen)
+    return queued
 
 
 def retry(snapshot: Snapshot) -> bool:
@@ -125,15 +135,17 @@ def work(snapshot: Snapshot, on_progress: Progress = _silent) -> None:
         return
     with suppress(LostLease):
         try:
-            _publish(snapshot, on_progress)
+            with jobs.heartbeat(snapshot) as beat:
+                _publish(snapshot, beat, on_progress)
         except (ExportError, LabelsError) as error:
             snapshot.fail(str(error))
         except OSError as error:
             snapshot.fail(f"{error.filename or snapshot.path}: {error.strerror}; make it writable, then publish again")
 
 
-def _publish(snapshot: Snapshot, on_progress: Progress) -> None:
+def _publish(snapshot: Snapshot, beat: Heartbeat, on_progress: Progress) -> None:
     def renew(lines_done: int) -> None:
+        beat.check()
         snapshot.renew(lines_done=lines_done)
         on_progress(lines_done)
 
@@ -150,6 +162,7 @@ def _publish(snapshot: Snapshot, on_progress: Progress) -> None:
         manifest, statistics = _write(snapshot, folder, renew)
         writers.write_json(folder / manifest_file, manifest)
         writers.sync_directory(folder)
+        beat.check()
         # The row and the folder become final together: the rename comes last, inside the transaction that renews the
         # lease, so neither a lost lease nor a failed rename leaves one without the other.
         with transaction.atomic():

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,16 @@ class Elsewhere(threading.Thread):
         if self._error is not None:
             raise self._error
         return self._result
+
+
+def waiting_for_locks() -> int:
+    # Not from pg_stat_activity, which stands still inside of a transaction.
+    with connection.cursor() as cursor:
+        cursor.execute("""
+            SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted AND pid IN (
+                SELECT pid FROM pg_locks JOIN pg_database ON oid = database WHERE datname = current_database())
+        """)
+        return int(cursor.fetchone()[0])
 
 
 def waits_for_a_lock() -> bool:
@@ -245,6 +256,29 @@ def test_it_takes_other_campaigns_for_a_version_that_failed(kindness: Campaign) 
     assert worlds.published("0.3", other).manifest["campaigns"][0]["slug"] == "other"
 
 
+def test_it_is_made_of_what_the_first_of_two_that_try_again_chose(kindness: Campaign, letters: Source) -> None:
+    others = [worlds.campaign(slug) for slug in ("other", "another")]
+    for other in others:
+        worlds.agreeing(other, letters, other.slug)
+    snapshots.prepare("0.3", [kindness])
+    Snapshot.objects.update(state="failed", error="earlier")
+    with transaction.atomic():
+        Snapshot.objects.select_for_update().get()
+        asked = [Elsewhere(partial(snapshots.prepare, "0.3", [other])) for other in others]
+        wait_until(lambda: waiting_for_locks() == 2, lambda: f"{waiting_for_locks()} wait")
+    refused = []
+    for one in asked:
+        try:
+            one.result()
+        except SnapshotRefused as error:
+            refused.append(str(error))
+    (chosen,) = Snapshot.objects.get(state="queued").campaigns.all()
+    assert chosen in others
+    assert refused == [
+        f"OIG_safety_v0.3 exists, made of {chosen.slug}: choose another version for other campaigns",
+    ]
+
+
 def test_it_fails_with_a_reason_where_the_folder_cannot_be_written(kindness: Campaign, settings: Settings) -> None:
     settings.SNAPSHOT_ROOT = Path("/dev/null/snapshots")
     snapshot = snapshots.prepare("0.3", [kindness])
@@ -343,6 +377,17 @@ def test_it_stops_quietly_when_another_worker_took_over(
     snapshots.work(snapshot, take_over)
     now = Snapshot.objects.get()
     assert (now.state, now.error, now.path.exists(), left_behind()) == (JobState.RUNNING, "", False, [])
+
+
+def test_it_keeps_its_lease_while_the_database_is_slow(kindness: Campaign, settings: Settings) -> None:
+    settings.JOB_LEASE = timedelta(seconds=2)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE labels_label IN ACCESS EXCLUSIVE MODE")
+        publisher = Elsewhere(lambda: worlds.published("0.3", kindness))
+        wait_until(lambda: waiting_for_locks() == 1, lambda: "publishing does not wait")
+        cursor.execute("SELECT pg_sleep(4)")
+        assert not Snapshot.objects.get().take()
+    assert publisher.result().attempts == 1
 
 
 def test_it_keeps_the_cut_of_the_worker_that_was_lost(kindness: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
