@@ -14,7 +14,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     OIG_MEDIA_ROOT=/srv/media \
     OIG_SNAPSHOT_ROOT=/srv/snapshots
 RUN useradd --system --uid 10001 --home-dir /nonexistent --shell /usr/sbin/nologin oig \
-    && install --directory --owner oig --group oig /srv/media /srv/snapshots
+    && install --directory --owner oig --group oig /srv/media /srv/media/incoming /srv/snapshots
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /app
 COPY . .

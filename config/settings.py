@@ -4,6 +4,7 @@ Every value that an installation may want to change comes from an environment va
 them. With neither ``DATABASE_URL`` nor ``REDIS_URL`` set, the project runs on embedded servers in ``.local/``.
 """
 
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -76,6 +77,8 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    # Behind the others because it asks who comes; nothing before it reads a request's body.
+    "config.middleware.RequestSizeMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     # Default deny: a view is for signed-in people unless it says otherwise.
     "annotate.middleware.SignInRequiredMiddleware",
@@ -132,6 +135,10 @@ STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = env.path("OIG_STATIC_ROOT", default=BASE_DIR / "staticfiles")
 MEDIA_ROOT = env.path("OIG_MEDIA_ROOT", default=BASE_DIR / "media")
+# Uploads come in where they stay: /tmp may be small, or memory. Django's own check says if the folder is missing.
+FILE_UPLOAD_TEMP_DIR = MEDIA_ROOT / "incoming"
+with suppress(OSError):
+    FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
@@ -185,6 +192,7 @@ CELERY_BEAT_SCHEDULE = {
 INSTRUCTION_MAX_CHARACTERS = env.integer("OIG_INSTRUCTION_MAX_CHARACTERS", default=200_000, minimum=100)
 INSTRUCTION_MAX_TURNS = env.integer("OIG_INSTRUCTION_MAX_TURNS", default=500, minimum=1)
 IMPORT_MAX_LINE_BYTES = env.integer("OIG_IMPORT_MAX_LINE_BYTES", default=16_000_000, minimum=1_000)
+REQUEST_MAX_BYTES = env.integer("OIG_REQUEST_MAX_BYTES", default=1_000_000, minimum=10_000)
 UPLOAD_MAX_BYTES = env.integer("OIG_UPLOAD_MAX_BYTES", default=2_000_000_000, minimum=1_000)
 
 # --- Words to strangers ---------------------------------------------------------------------------------------------

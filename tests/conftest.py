@@ -58,6 +58,7 @@ def empty_folders() -> None:
     """No test meets the uploads and snapshots of another."""
     for folder in (settings.MEDIA_ROOT, settings.SNAPSHOT_ROOT):
         shutil.rmtree(folder, ignore_errors=True)
+    settings.FILE_UPLOAD_TEMP_DIR.mkdir(parents=True)
 
 
 @pytest.fixture
