@@ -52,6 +52,21 @@ class CampaignAdmin(admin.ModelAdmin[Campaign]):
     list_display = ("title", "slug", "kind", "state_in_words", "target", "label_set", "units", "progress")
     list_filter = ("state", "kind", "target", "label_set")
     search_fields = ("title", "slug", "description")
+    fields = (
+        "title",
+        "slug",
+        "description",
+        "label_set",
+        "target",
+        "sources",
+        "overlap",
+        "lease_minutes",
+        "seed",
+        "kind",
+        "state",
+        "error",
+        "created_at",
+    )
     prepopulated_fields = {"slug": ("title",)}
     filter_horizontal = ("sources",)
     readonly_fields = ("kind", "state", "error", "created_at")

@@ -33,9 +33,17 @@ def write_votes(run: ImportRun, label_set: str, rows: Sequence[tuple[int, Sequen
     labels = {label.code: label for label in campaign.label_set.labels.all() if label.kind == Label.Kind.OPTION}
     said = [(instruction, vote) for instruction, votes in rows for vote in votes]
     mapped = [(instruction, vote) for instruction, vote in said if vote.choice in labels]
-    units = _units(campaign, mapped)
-    annotators = _annotators(run.source, mapped)
-    return _append(run, [pair for pair in said if pair[1].choice not in labels], mapped, labels, units, annotators)
+    new, repeated = _sorted_out(run, campaign, mapped, labels)
+    Annotation.objects.bulk_create(new)
+    unmapped = Counter(vote.choice for _, vote in said if vote.choice not in labels)
+    return VoteCounts(
+        added=len(new),
+        known=len(mapped) - len(new) - len(repeated),
+        repeated=len(repeated),
+        rejected=unmapped.total(),
+        reasons={f"no mapping for the vote {Truncator(choice).chars(40)!r}": n for choice, n in unmapped.items()},
+        offenders=[f"{v.row}: {v.annotator} voted again on this unit; the first vote counts" for v in repeated],
+    )
 
 
 def _campaign(source: Source, label_set: str) -> Campaign:
@@ -98,40 +106,24 @@ def _username(source: Source, name: str) -> str:
     return f"source-{source.pk}:{name}"
 
 
-def _append(
-    run: ImportRun,
-    unmapped: Sequence[Said],
-    said: Sequence[Said],
-    labels: dict[str, Label],
-    units: dict[int, int],
-    annotators: dict[str, int],
-) -> VoteCounts:
+def _sorted_out(
+    run: ImportRun, campaign: Campaign, said: Sequence[Said], labels: dict[str, Label]
+) -> tuple[list[Annotation], list[SourceVote]]:
+    """The annotations to add, and the votes of people who had voted on the unit; the others are known."""
+    units, annotators = _units(campaign, said), _annotators(run.source, said)
     present = Annotation.objects.filter(unit__in=set(units.values()))
     keys = set(present.values_list("unit", "key"))
     voted = set(present.filter(annotator__isnull=False).values_list("unit", "annotator"))
-    counts, reasons, offenders = Counter[str](), Counter[str](), list[str]()
-    new: list[Annotation] = []
+    new, repeated = list[Annotation](), list[SourceVote]()
     for instruction, vote in said:
         unit, annotator = units[instruction], annotators.get(vote.annotator or "")
         key = uuid.uuid5(EXTERNAL_VOTE, f"{run.source_id}\n{vote.row}\n{vote.annotator or ''}")
         if (unit, key) in keys:
-            counts["known"] += 1
-        elif annotator is not None and (unit, annotator) in voted:
-            counts["repeated"] += 1
-            offenders.append(f"{vote.row}: {vote.annotator} voted again on this unit; the first vote counts")
-        else:
-            keys.add((unit, key))
-            voted.add((unit, annotator or 0))
-            counts["added"] += 1
-            new.append(Annotation(unit_id=unit, annotator_id=annotator, choice=labels[vote.choice], key=key))
-    Annotation.objects.bulk_create(new)
-    for _, vote in unmapped:
-        reasons[f"no mapping for the vote {Truncator(vote.choice).chars(40)!r}"] += 1
-    return VoteCounts(
-        added=counts["added"],
-        known=counts["known"],
-        repeated=counts["repeated"],
-        rejected=len(unmapped),
-        reasons=dict(reasons),
-        offenders=offenders,
-    )
+            continue
+        if annotator is not None and (unit, annotator) in voted:
+            repeated.append(vote)
+            continue
+        keys.add((unit, key))
+        voted.add((unit, annotator or 0))
+        new.append(Annotation(unit_id=unit, annotator_id=annotator, choice=labels[vote.choice], key=key))
+    return new, repeated
