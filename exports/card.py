@@ -21,6 +21,8 @@ SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_
 
 # What Markdown or HTML would read as more than a character.
 MARKS = re.compile(r"([\\`*_{}\[\]<>|#~$&])")
+# What GitHub and the hub make a link of although nobody marked it; escaping does not stop them, only code does.
+LINKS = re.compile(r"([^\s`|\\]*(?:://|www\.|@)[^\s`|\\]*)", re.IGNORECASE)
 LANGUAGE = re.compile(r"([a-z]{2,3})(-.*)?")
 SPDX = re.compile(r"[a-z0-9.+-]+")
 
@@ -64,11 +66,17 @@ def _head(name: str, statistics: dict[str, Any]) -> str:
         "language": sorted(languages - {UNDETERMINED}),
         "license": _licence({found["license"].lower() for found in statistics["by_source"].values()}),
         "task_categories": ["text-classification"],
-        "tags": ["safety", "moderation", "content-moderation", "human-annotation", "not-for-all-audiences"],
+        "tags": ["safety", "moderation", "content-moderation", *_annotation(statistics), "not-for-all-audiences"],
         "size_categories": [next((name for limit, name in SIZES if statistics["instructions"] < limit), "n>1M")],
         "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": f"{name}.jsonl"}]}],
     }
     return "\n".join(f"{key}: {json.dumps(value)}" for key, value in head.items())
+
+
+def _annotation(statistics: dict[str, Any]) -> list[str]:
+    """Who voted, as tags of the hub: people, a simulation, or both."""
+    simulated, votes = statistics["simulated_votes"], statistics["votes"]
+    return [*["human-annotation"] * (simulated < votes), *["simulated-annotation"] * (simulated > 0)]
 
 
 def _licence(found: set[str]) -> str | list[str]:
@@ -104,4 +112,9 @@ def _source(found: dict[str, str]) -> str:
 
 def _cells(texts: Iterable[str]) -> str:
     """A row of a Markdown table, each text on one line and as nothing but text."""
-    return " | ".join(MARKS.sub(r"\\\1", " ".join(text.split())) for text in texts)
+    return " | ".join(_plain(" ".join(text.split())) for text in texts)
+
+
+def _plain(text: str) -> str:
+    parts = LINKS.split(text)  # every second one is a link
+    return "".join(f"`{part}`" if at % 2 else MARKS.sub(r"\\\1", part) for at, part in enumerate(parts))

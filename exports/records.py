@@ -27,6 +27,9 @@ from sources.texts import oig_text
 # Rows fetched at a time from the server-side cursor.
 FETCH = 2_000
 
+# Below this many counted votes nothing is published as a label.
+FEWEST_VOTES = 2
+
 # BCP 47 for "undetermined".
 UNDETERMINED = "und"
 
@@ -208,12 +211,15 @@ def _line(spec: LabelSetSpec, target: str, row: Sequence[Any]) -> Line:
     options = len(spec.options)
     counts = tuple(tallies[:options])
     tag_counts = tuple(zip(tallies[options::2], tallies[options + 1 :: 2], strict=True))
+    said = orjson.loads(turns)
     found = aggregate(spec, counts, tag_counts)
     record = {
-        "text": oig_text(orjson.loads(turns)),
+        "text": oig_text(said),
         "metadata": {
             "id": bytes(digest).hex(),
-            "labels": [*([found.label] if found.label else []), *found.tags],
+            "turns": [{"role": turn["role"], "text": turn["text"]} for turn in said],
+            "label": found.label or "",
+            "labels": _labels(found),
             "source": source,
             "license": license_,
             "language": language or UNDETERMINED,
@@ -238,6 +244,13 @@ def _line(spec: LabelSetSpec, target: str, row: Sequence[Any]) -> Line:
         },
     }
     return Line(counts, tag_counts, simulated, found, record)
+
+
+def _labels(found: Aggregate) -> list[str]:
+    """The base label, if there is one, then the tags; no single reader decides on a tag either."""
+    if found.n_votes < FEWEST_VOTES:
+        return []
+    return [*([found.label] if found.label else []), *found.tags]
 
 
 def _named(spec: LabelSetSpec, shares: Sequence[float]) -> dict[str, float]:

@@ -32,7 +32,7 @@ class Tally:
     statuses: Counter[str] = field(default_factory=Counter)
     dispute_reasons: Counter[str] = field(default_factory=Counter)
     languages: Counter[str] = field(default_factory=Counter)
-    simulated: int = 0
+    simulated: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.tags = [Counter() for _ in self.spec.tags]
@@ -40,14 +40,15 @@ class Tally:
     def add(self, line: Line) -> None:
         metadata = line.record["metadata"]
         self.base[line.counts] += 1
-        self.by_source.setdefault(metadata["lineage"]["source"], Counter())[line.counts] += 1
+        source = metadata["lineage"]["source"]
+        self.by_source.setdefault(source, Counter())[line.counts] += 1
+        self.simulated[source] += line.simulated
         for patterns, pair in zip(self.tags, line.tag_counts, strict=True):
             patterns[pair] += 1
         self.labels.update(metadata["labels"])
         self.statuses[metadata["agreement"]] += 1
         self.dispute_reasons.update(line.aggregate.dispute_reasons)
         self.languages[metadata["language"]] += 1
-        self.simulated += line.simulated
 
     @property
     def instructions(self) -> int:
@@ -69,7 +70,7 @@ class Tally:
             },
             "instructions": self.instructions,
             "votes": table.n_votes,
-            "simulated_votes": self.simulated,
+            "simulated_votes": self.simulated.total(),
             "annotators": dict(annotators),
             "votes_per_instruction": _votes_per_instruction(table),
             "labels": {label: self.labels[label] for label in (*spec.published, *spec.tag_names)},
@@ -91,6 +92,7 @@ class Tally:
         return {
             "instructions": table.n_units,
             "votes": table.n_votes,
+            "simulated_votes": self.simulated[key],
             "base": _by_name(agreement.measure(table, self.spec.ordinal)),
         }
 

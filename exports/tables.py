@@ -36,10 +36,19 @@ class Table:
 
 
 def headline(statistics: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The coefficients of the base vote: ``name``, ``value`` (text or None), ``reason`` if None, and ``help``."""
+    """The coefficients of the base vote: ``name``, ``value`` (text or None), ``reason`` if None, and ``help``;
+    ``n_pairable`` and ``n_votes`` (texts) say from how much it was computed.
+    """
     values = statistics["base"]
     return [
-        {"name": title, "value": number(values[name]["value"]), "reason": values[name]["reason"], "help": explanation}
+        {
+            "name": title,
+            "value": number(values[name]["value"]),
+            "reason": values[name]["reason"],
+            "n_pairable": f"{values[name]['n_pairable']:,}",
+            "n_votes": f"{values[name]['n_votes']:,}",
+            "help": explanation,
+        }
         for name, (title, explanation) in COEFFICIENTS.items()
     ]
 

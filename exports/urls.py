@@ -1,11 +1,14 @@
-from django.urls import path
+from django.urls import path, register_converter
 
 from exports import views
+from exports.versions import VersionConverter
+
+register_converter(VersionConverter, "version")
 
 urlpatterns = [
     path("", views.front, name="front"),
     path("releases/", views.releases, name="releases"),
-    path("releases/<str:version>/", views.release, name="release"),
-    path("releases/<str:version>/files/<str:name>", views.download, name="download"),
-    path("releases/<str:version>/charts/<slug:chart>-<str:theme>.svg", views.chart, name="chart"),
+    path("releases/<version:version>/", views.release, name="release"),
+    path("releases/<version:version>/files/<str:name>", views.download, name="download"),
+    path("releases/<version:version>/charts/<slug:chart>-<str:theme>.svg", views.chart, name="chart"),
 ]

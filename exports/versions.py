@@ -8,8 +8,15 @@ from functools import cache
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.urls.converters import StringConverter
 
-VERSION = re.compile(r"(0|[1-9]\d{0,3})(\.(0|[1-9]\d{0,3})){1,2}", re.ASCII)
+VERSION = re.compile(r"(?:0|[1-9][0-9]{0,3})(?:\.(?:0|[1-9][0-9]{0,3})){1,2}")
+
+
+class VersionConverter(StringConverter):
+    """A version in a path; a path with anything else in its place leads nowhere."""
+
+    regex = f"(?:{VERSION.pattern})"
 
 
 def validate_version(version: str) -> None:

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.core.cache import cache
 from django.db.models import Count, Q
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -23,6 +24,8 @@ WHAT = {
     "card": "dataset card",
     "manifest": "checksums, label set, campaigns and the cut of the votes",
 }
+# Seconds for which the numbers of the front page are kept.
+NUMBERS_AGE = 60
 # The manifest cannot hold its own checksum.
 UNKNOWN: Final = {"bytes": None, "sha256": None}
 
@@ -31,14 +34,9 @@ UNKNOWN: Final = {"bytes": None, "sha256": None}
 @require_safe
 def front(request: HttpRequest) -> HttpResponse:
     """For strangers: what this is, how much there is, and how to join."""
-    simulated = Q(annotator__kind=Annotator.Kind.SIMULATED)
     context = {
-        "instructions": Instruction.objects.count(),
-        **Annotation.objects.counted().aggregate(
-            votes=Count("pk"),
-            simulated=Count("pk", filter=simulated),
-            annotators=Count("annotator", distinct=True, filter=~simulated),
-        ),
+        # Counting reads every annotation: strangers make it happen once a minute, not once a request.
+        **cast("dict[str, int]", cache.get_or_set("front-numbers", _numbers, NUMBERS_AGE)),
         "releases": Snapshot.objects.published()[:3],
         "campaigns": Campaign.objects.filter(kind=Campaign.Kind.VOLUNTEER, state=Campaign.State.OPEN).with_progress(),
         "contact_email": settings.CONTACT_EMAIL,
@@ -91,6 +89,17 @@ def chart(request: HttpRequest, version: str, chart: str, theme: str) -> HttpRes
     if drawn is None or theme not in charts.THEMES:
         raise Http404("no such chart")
     return HttpResponse(charts.svg(drawn.bars, theme), content_type="image/svg+xml")
+
+
+def _numbers() -> dict[str, int]:
+    """How many ``instructions``, ``votes``, ``simulated`` votes and ``annotators`` there are."""
+    simulated = Q(annotator__kind=Annotator.Kind.SIMULATED)
+    votes = Annotation.objects.counted().aggregate(
+        votes=Count("pk"),
+        simulated=Count("pk", filter=simulated),
+        annotators=Count("annotator", distinct=True, filter=~simulated),
+    )
+    return {"instructions": Instruction.objects.count(), **votes}
 
 
 def _files(snapshot: Snapshot) -> list[dict[str, Any]]:

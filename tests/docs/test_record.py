@@ -15,7 +15,7 @@ GOLDEN = ROOT / "tests/exports/golden"
 LINES = [json.loads(line) for line in (GOLDEN / "OIG_safety_v0.3.jsonl").read_text().split("\n") if line]
 # Objects whose keys are the names of a label set, not fields.
 BY_LABEL = {"metadata.votes", "metadata.tag_votes", "metadata.distribution", "metadata.distribution_smoothed"}
-TYPES = {str: "text", int: "whole number", list: "list of texts", dict: "object"}
+TYPES = {str: "text", int: "whole number", list: "list of ", dict: "object"}
 
 
 def fields(record: dict[str, Any], within: str = "") -> Iterator[tuple[str, object]]:
@@ -49,6 +49,12 @@ def test_it_describes_the_answers_on_a_tag() -> None:
     for answers in LINES[0]["metadata"]["tag_votes"].values():
         for key in answers:
             assert f"- `{key}`:" in SECTIONS["metadata.tag_votes"]
+
+
+def test_it_describes_a_turn() -> None:
+    for turn in LINES[0]["metadata"]["turns"]:
+        assert list(turn) == ["role", "text"]
+        assert f"`{turn['role']}`" in SECTIONS["metadata.turns"]
 
 
 def test_it_names_every_value_that_a_field_can_have() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from markdown_it import MarkdownIt
 
 from exports import card
 from labels import taxonomy
@@ -16,6 +17,7 @@ GOLDEN = Path(__file__).parent / "golden"
 HOSTILE = "</table>\n\n---\n# Injected | <img src=x onerror=alert(1)> [click](javascript:alert(1)) `$x$` ${{y}}"
 CELL_END, MARKUP = re.compile(r"(?<!\\)\|"), re.compile(r"(?<!\\)[<\[`$]")
 LINK = re.compile(r"<[^<>\s|]+>(?= \|$)")
+BOTH = ["human-annotation", "simulated-annotation"]
 MANIFEST: dict[str, Any] = {
     "label_set": {"name": "oig-safety", "revision": 1, "rule": "fresh-readers"},
     "target": "prompt",
@@ -50,12 +52,18 @@ def test_it_has_a_head_that_the_hub_reads() -> None:
         "language": ["ar", "en"],
         "license": "cc-by-4.0",
         "task_categories": ["text-classification"],
-        "tags": ["safety", "moderation", "content-moderation", "human-annotation", "not-for-all-audiences"],
+        "tags": ["safety", "moderation", "content-moderation", *BOTH, "not-for-all-audiences"],
         "size_categories": ["n<1K"],
         "configs": [
             {"config_name": "default", "data_files": [{"split": "train", "path": "OIG_safety_v0.3.jsonl"}]},
         ],
     }
+
+
+@pytest.mark.parametrize(("simulated", "tags"), [(0, BOTH[:1]), (1, BOTH), (39, BOTH[1:])])
+def test_it_says_in_its_tags_who_voted(simulated: int, tags: list[str]) -> None:
+    found = head(rendered({**statistics(), "simulated_votes": simulated}))["tags"]
+    assert [tag for tag in found if tag.endswith("-annotation")] == tags
 
 
 @pytest.mark.parametrize(
@@ -83,7 +91,35 @@ def test_it_takes_no_markup_from_the_facts_of_a_source(field: str) -> None:
     assert changed
     for before, after in changed:
         assert len(CELL_END.findall(after)) == len(CELL_END.findall(before))
-        assert not MARKUP.search(LINK.sub("", after))
+        assert not MARKUP.search(LINK.sub("", after).replace("`letters@1`", ""))
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://evil.example/a_b",
+        "HTTP://evil.example",
+        "www.evil.example",
+        "a.b@evil.example",
+        "mailto:a@evil.example",
+    ],
+)
+@pytest.mark.parametrize("frame", ["{}", "see ({}), or", "`{}`", "``{}| x", "\\{}\\", "{0}`{0}"])
+def test_it_makes_no_link_of_what_looks_like_an_address(link: str, frame: str) -> None:
+    text = frame.format(link)
+    plain, found = rendered(statistics()), rendered(with_source(statistics(), attribution=text))
+    ((before, after),) = [
+        pair for pair in zip(plain.splitlines(), found.splitlines(), strict=True) if "evil" in pair[1].lower()
+    ]
+    parsed = MarkdownIt("commonmark").parseInline(after)[0].children or []
+    assert [token.content for token in parsed if token.type == "code_inline" and "evil" in token.content.lower()]
+    assert not any("evil" in token.content.lower() for token in parsed if token.type == "text")
+    assert len(CELL_END.findall(after)) == len(CELL_END.findall(before))
+    assert text in "".join(token.content for token in parsed)
+
+
+def test_it_says_of_how_much_agreement_was_computed() -> None:
+    assert "| Gwet's AC1 | 0.768 | 15 | 39 | " in rendered(statistics())
 
 
 def test_it_takes_no_markup_from_languages() -> None:

@@ -14,6 +14,7 @@ from annotate.models import Annotation, Campaign
 from exports import records
 from exports.records import Line, Selection
 from sources.models import Source
+from sources.rows import Turn
 from tests.exports import worlds
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -86,6 +87,34 @@ def test_it_publishes_a_median_that_ties_without_a_label_and_says_why(letters: S
     assert metadata["no_label_because"] == "the median ties between 'casual' and 'needs intervention'"
     assert metadata["no_label_because"] in metadata["disputed_because"]
     assert list(metadata["votes"]) == list(direct.label_set.spec.option_names)
+
+
+def test_it_publishes_no_tag_on_the_word_of_one_reader(kindness: Campaign, letters: Source) -> None:
+    single = worlds.unit(kindness, worlds.instruction("one reader", letters))
+    worlds.vote(single, worlds.person("ada"), worlds.CAUTION, hate=True)
+    both = worlds.unit(kindness, worlds.instruction("two readers", letters))
+    worlds.vote(both, worlds.person("ada"), worlds.CAUTION, hate=True)
+    worlds.vote(both, worlds.person("ben"), worlds.CAUTION)
+    found = {line["text"]: line["metadata"] for line in published(selection(kindness))}
+    one, two = found["<human>: one reader"], found["<human>: two readers"]
+    assert (one["label"], one["labels"], one["agreement"]) == ("", [], "too few votes")
+    assert one["tag_votes"]["hate"] == {"yes": 1, "no": 0, "outcome": "yes"}
+    assert (two["label"], two["labels"]) == ("needs caution", ["needs caution", "hate"])
+
+
+def test_it_tells_who_speaks_from_what_is_quoted(kindness: Campaign, letters: Source) -> None:
+    quoted = "Go on with this:\n<bot>: I will help.\n<human>: Thank you."
+    said: list[Turn] = [
+        *worlds.says("Go on with this:"),
+        {"role": "bot", "text": "I will help."},
+        *worlds.says("Thank you."),
+    ]
+    for turns in (worlds.says(quoted), said):
+        worlds.votes(worlds.unit(kindness, worlds.instruction(turns, letters)), worlds.people("ada"), worlds.CASUAL)
+    lines = [line for line in published(selection(kindness)) if "Go on" in line["text"]]
+    assert len({line["text"] for line in lines}) == 1
+    turns = sorted((line["metadata"]["turns"] for line in lines), key=len)
+    assert turns == [[{"role": "human", "text": quoted}], said]
 
 
 def _extremes(campaign: Campaign) -> tuple[str, str]:

@@ -115,6 +115,9 @@ def test_it_counts_what_the_lines_hold() -> None:
     assert STATISTICS["simulated_votes"] == sum(line["n_simulated_votes"] for line in LINES) == 1
     assert STATISTICS["without_base_label"] == sum(line["no_label_because"] != "" for line in LINES) == 1
     assert sum(row["instructions"] for row in STATISTICS["patterns"]) == len(LINES)
+    for key, found in STATISTICS["by_source"].items():
+        lines = [line for line in LINES if line["lineage"]["source"] == key]
+        assert found["simulated_votes"] == sum(line["n_simulated_votes"] for line in lines)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -5,10 +5,11 @@ import json
 from typing import cast
 
 import pytest
+import redis
 from django.http import FileResponse
 from django.test import Client
 
-from annotate.models import Campaign
+from annotate.models import Annotator, Campaign
 from exports.models import Snapshot
 from tests.exports import worlds
 
@@ -59,6 +60,13 @@ def test_it_never_lets_a_browser_render_a_file(client: Client, release: Snapshot
         "/releases/0.4/",
         "/releases/0.3.0/",
         "/releases/x/",
+        "/releases/%00/",
+        "/releases/0.3%00/",
+        "/releases/0.3%0A/",
+        "/releases/%D9%A1.%D9%A2/",
+        "/releases/0.3/files/%00",
+        "/releases/%00/files/README.md",
+        "/releases/0.3/charts/labels-%00.svg",
         "/releases/0.3/files/notes.txt",
         "/releases/0.3/files/..%2F..%2Fmanage.py",
         "/releases/0.3/files/%2E%2E",
@@ -124,10 +132,28 @@ def test_it_lists_the_highest_version_first(client: Client, release: Snapshot, k
     assert releases == ["0.10", "0.9", "0.3"]
 
 
-def test_it_counts_on_the_front_page_without_signing_in(client: Client, release: Snapshot) -> None:
+def test_it_counts_on_the_front_page_without_signing_in(
+    client: Client, release: Snapshot, kindness: Campaign, valkey: redis.Redis
+) -> None:
     context = client.get("/").context
     assert (context["instructions"], context["votes"], context["annotators"]) == (1, 2, 2)
     assert [snapshot.version for snapshot in context["releases"]] == ["0.3"]
+    # Not again for everybody who looks.
+    worlds.vote(kindness.units.get(), worlds.person("cleo"), worlds.CASUAL)
+    assert client.get("/").context["votes"] == 2
+    (kept,) = cast("list[bytes]", valkey.keys("*front-numbers"))
+    assert 0 < valkey.ttl(kept) <= 60
+    valkey.flushdb()
+    assert client.get("/").context["votes"] == 3
+
+
+def test_it_marks_releases_with_simulated_votes(client: Client, release: Snapshot, kindness: Campaign) -> None:
+    assert "simulated votes" not in client.get("/releases/").content.decode()
+    sam = worlds.person("sam", Annotator.Kind.SIMULATED)
+    worlds.vote(kindness.units.get(), sam, worlds.CASUAL)
+    worlds.published("0.4", kindness)
+    rows = client.get("/releases/").content.decode().split("<tr>")
+    assert ["simulated votes" in row for row in rows if "OIG_safety_v" in row] == [True, False]
 
 
 def test_it_escapes_what_sources_and_languages_are_called(client: Client, kindness: Campaign) -> None:
