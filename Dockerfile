@@ -19,7 +19,7 @@ COPY --from=packages /opt/venv /opt/venv
 WORKDIR /app
 COPY . .
 # The key signs nothing here: a running container refuses to start without one of its own.
-RUN OIG_SECRET_KEY=only-to-collect-files python manage.py collectstatic --noinput
+RUN OIG_SECRET_KEY=only-to-collect-the-static-files-in-the-image python manage.py collectstatic --noinput
 # Named in the manifest of every snapshot: docker compose build --build-arg OIG_REVISION=$(git rev-parse --short=12 HEAD)
 ARG OIG_REVISION=""
 ENV OIG_REVISION=$OIG_REVISION

@@ -16,6 +16,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 TRUE = ("1", "true", "yes", "on")
 FALSE = ("0", "false", "no", "off")
+# Less than this somebody has typed, not drawn.
+SECRET_LENGTH, SECRET_VARIETY = 32, 5
 
 
 def given(name: str) -> str | None:
@@ -97,6 +99,17 @@ def url(name: str, default: str | None = None, *, schemes: Collection[str]) -> s
         complete = False
     if not complete or parts.scheme not in schemes:
         raise ImproperlyConfigured(f"{name} must be an address that starts with {_either(schemes)}")
+    return value
+
+
+def secret(name: str, default: Callable[[], str]) -> str:
+    """A key nobody can guess, else what `default` returns; the refusal does not repeat the value."""
+    value = given(name)
+    if value is None:
+        return default()
+    if len(value) < SECRET_LENGTH or len(set(value)) < SECRET_VARIETY:
+        wanted = f"{SECRET_LENGTH} or more characters, {SECRET_VARIETY} or more of them different"
+        raise ImproperlyConfigured(f"{name} must be {wanted}: openssl rand -hex 32 makes one")
     return value
 
 

@@ -22,7 +22,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 # --- Security -------------------------------------------------------------------------------------------------------
 
 DEBUG = env.flag("OIG_DEBUG", default=False)
-SECRET_KEY = env.text("OIG_SECRET_KEY", default="") or local.secret_key()
+SECRET_KEY = env.secret("OIG_SECRET_KEY", local.secret_key)
 ALLOWED_HOSTS = env.names("OIG_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.names("OIG_TRUSTED_ORIGINS", default=[])
 

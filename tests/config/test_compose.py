@@ -18,7 +18,7 @@ from tests import ROOT, servers
 from tests.processes import Process
 
 FILE = (ROOT / "docker-compose.yml").read_text()
-SECRETS = {"OIG_SECRET_KEY": "s" * 50, "OIG_DATABASE_PASSWORD": "secret"}
+SECRETS = {"OIG_SECRET_KEY": "of tests, " * 5, "OIG_DATABASE_PASSWORD": "secret"}
 OWN = ("migrate", "web", "worker", "beat")
 VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::(?P<kind>[-?])(?P<word>[^}]*))?\}|\$\$")
 

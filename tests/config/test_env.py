@@ -71,6 +71,24 @@ def test_it_takes_an_address_as_it_is(value: str, monkeypatch: pytest.MonkeyPatc
     assert env.url(NAME, schemes=["redis", "unix"]) == value
 
 
+@pytest.mark.parametrize("value", ["x", "abcdefghijklmnopqrstuvwxyz01234", "abcd" * 20])
+def test_it_refuses_a_secret_that_can_be_guessed_without_repeating_it(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(NAME, value)
+    message = refusal("env.secret(NAME, str)")
+    assert message == (
+        "OIG_SOMETHING must be 32 or more characters, 5 or more of them different: openssl rand -hex 32 makes one"
+    )
+
+
+def test_it_takes_a_secret_or_makes_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, "0123456789abcdef" * 2)
+    assert env.secret(NAME, str) == "0123456789abcdef" * 2
+    monkeypatch.delenv(NAME)
+    assert env.secret(NAME, lambda: "made") == "made"
+
+
 def test_it_reads_values(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(NAME, " 12 ")
     assert env.integer(NAME, 1, minimum=12, maximum=12) == 12

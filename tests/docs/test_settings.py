@@ -11,7 +11,7 @@ from tests import ROOT
 
 PAGE = (ROOT / "docs/settings.md").read_text()
 SECTIONS = dict(re.findall(r"^### (\S+)\n(.*?)(?=^##|\Z)", PAGE, re.MULTILINE | re.DOTALL))
-READERS = {"text", "choice", "flag", "integer", "share", "names", "url", "path", "given"}
+READERS = {"text", "secret", "choice", "flag", "integer", "share", "names", "url", "path", "given"}
 COMPOSE = set(re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text()))
 
 
