@@ -132,7 +132,8 @@ def _prepare() -> str:
     _step("Collecting static files", lambda: call_command("collectstatic", verbosity=0, interactive=False))
     # What this command says on stdout are the sign-ins; its progress goes to stderr.
     sign_ins = io.StringIO()
-    _step("Loading the sample", lambda: call_command("load_demo", stdout=sign_ins), spinner=False)
+    password = local.demo_password()
+    _step("Loading the sample", lambda: call_command("load_demo", password=password, stdout=sign_ins), spinner=False)
     connections.close_all()
     return sign_ins.getvalue().strip()
 

@@ -43,7 +43,7 @@ PATIENCE, START_LIMIT, STOP_LIMIT = 2.0, 120.0, 60.0
 
 
 def directory() -> Path:
-    """The folder that holds the embedded servers' data, their logs and the generated secret key."""
+    """The folder that holds the embedded servers' data, their logs and the generated secrets."""
     return env.path("OIG_LOCAL_DIR", Path(__file__).resolve().parent.parent / ".local").resolve()
 
 
@@ -59,23 +59,30 @@ def redis_url() -> str:
 
 def secret_key() -> str:
     """A secret of this installation, made on first use and kept, readable for its owner only."""
-    file = directory() / "secret_key"
+    return _kept("secret_key", 48, "OIG_SECRET_KEY must be set")
+
+
+def demo_password() -> str:
+    """The password of the demo's accounts, made and kept like the secret key."""
+    return _kept("demo_password", 9, "OIG_LOCAL_DIR must name a folder that can be written")
+
+
+def _kept(name: str, random_bytes: int, remedy: str) -> str:
+    file = directory() / name
     with suppress(FileNotFoundError):
         return file.read_text()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        draft = file.with_name(f"secret_key.{os.getpid()}")
+        draft = file.with_name(f"{name}.{os.getpid()}")
         draft.touch(mode=0o600)
-        draft.write_text(secrets.token_urlsafe(48))
-        # link() refuses to replace: of several first users all get the same key.
+        draft.write_text(secrets.token_urlsafe(random_bytes))
+        # link() refuses to replace: of several first users all get the same one.
         with suppress(FileExistsError):
             os.link(draft, file)
         draft.unlink()
         return file.read_text()
     except OSError as error:
-        raise ImproperlyConfigured(
-            f"OIG_SECRET_KEY must be set, since {file} cannot be kept: {error.strerror}"
-        ) from None
+        raise ImproperlyConfigured(f"{remedy}, since {file} cannot be kept: {error.strerror}") from None
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, StorageState, sync_playwright
 
+from config import local
 from tests import chromium
 from tests.conftest import QUIET
 
@@ -17,7 +18,6 @@ FOLDER = Path(__file__).parent / "screenshots"
 MOST_BYTES = 200_000
 DESKTOP, PHONE = (1280, 800), (390, 844)
 LABEL, GUIDELINES, RELEASE = "/campaigns/sample/label/", "/campaigns/sample/guidelines/", "/releases/0.1/"
-PASSWORD = "demo-labels"  # noqa: S105 - of the demo, as it prints it
 MILD = "I sold a bike online to a woman called Fenna"
 MOST_SKIPS = 100
 
@@ -76,7 +76,7 @@ def _signed_in(browser: Browser, address: str, username: str) -> StorageState:
     page = browser.new_page(base_url=address)
     page.goto("/sign-in/")
     page.get_by_label("Username").fill(username)
-    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_label("Password").fill(local.demo_password())
     page.keyboard.press("Enter")
     page.wait_for_url("**/campaigns/")
     state = page.context.storage_state()

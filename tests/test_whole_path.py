@@ -16,6 +16,7 @@ from sources.models import ImportRun, Source
 from tests.pages.desk import Desk
 from tests.processes import Web, Worker
 
+PASSWORD = "for the demo"
 LETTERS = [f"How do I fold a letter in {n} parts?" for n in range(2, 42)]
 
 
@@ -24,7 +25,7 @@ def test_from_a_public_file_to_a_release(
     page: Page, web: Web, worker: Worker, tmp_path: Path, settings: Settings
 ) -> None:
     settings.PASSWORD_HASHERS = global_settings.PASSWORD_HASHERS  # what the web processes check
-    call_command("load_demo", verbosity=0)
+    call_command("load_demo", password=PASSWORD, yes=True, verbosity=0)
     upload_as_admin(page, tmp_path)
     page.context.clear_cookies()
     label_as_volunteer(page)
@@ -37,7 +38,7 @@ def sign_in(page: Page, name: str) -> None:
     page.get_by_label("Username").focus()
     page.keyboard.type(name)
     page.keyboard.press("Tab")
-    page.keyboard.type("demo-labels")
+    page.keyboard.type(PASSWORD)
     with page.expect_navigation():
         page.keyboard.press("Enter")
 

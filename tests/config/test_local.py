@@ -291,14 +291,15 @@ def test_it_starts_only_what_the_environment_does_not_name(
         monkeypatch.delenv(name)
 
 
-def test_it_makes_one_secret_key_that_only_its_owner_reads(folder: Path) -> None:
-    show = [sys.executable, "-c", "from config import local; print(local.secret_key())"]
+@pytest.mark.parametrize(("name", "length"), [("secret_key", 64), ("demo_password", 12)])
+def test_it_makes_one_secret_of_each_kind_that_only_its_owner_reads(folder: Path, name: str, length: int) -> None:
+    show = [sys.executable, "-c", f"from config import local; print(local.{name}())"]
     shown = [subprocess.Popen(show, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(4)]
-    keys = {process.communicate()[0].strip() for process in shown}
-    assert keys == {local.secret_key()}
-    assert len(local.secret_key()) >= 50
-    assert (folder / "secret_key").stat().st_mode & 0o777 == 0o600
-    assert [file.name for file in folder.iterdir()] == ["secret_key"]
+    secrets = {process.communicate()[0].strip() for process in shown}
+    assert secrets == {getattr(local, name)()}
+    assert {len(secret) for secret in secrets} == {length}
+    assert (folder / name).stat().st_mode & 0o777 == 0o600
+    assert [file.name for file in folder.iterdir()] == [name]
 
 
 def test_it_joins_once_and_leaves_at_exit(folder: Path) -> None:

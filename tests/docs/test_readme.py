@@ -111,7 +111,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder of the test, with the demo's data loaded; files that commands write end with it."""
     (tmp_path / "sources").symlink_to(ROOT / "sources")
     monkeypatch.chdir(tmp_path)
-    call_command("load_demo", stdout=StringIO(), stderr=StringIO())
+    call_command("load_demo", yes=True, stdout=StringIO(), stderr=StringIO())
     return tmp_path
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -34,17 +36,28 @@ class Command(BaseCommand):
     help = "Load the project's sample: instructions, simulated votes, an open campaign, a release and two accounts."
 
     def add_arguments(self, parser: Any) -> None:
-        parser.add_argument("--password", default="demo-labels", help="of both accounts (default: %(default)s)")
+        parser.add_argument("--password", help="of accounts that are new (default: a random one, which is printed)")
+        parser.add_argument("--yes", action="store_true", help="load it into the database that DATABASE_URL names")
 
-    def handle(self, *, password: str, **_: Any) -> None:
+    def handle(self, *, password: str | None, yes: bool, **_: Any) -> None:
+        # An admin and votes that nobody gave do not belong into a database that is more than a trial.
+        if os.environ.get("DATABASE_URL", "").strip() and not yes:
+            raise CommandError("DATABASE_URL names a database of your own: give --yes to load accounts and votes there")
         try:
             campaign = self._load()
         except (LabelsError, SourceError, AnnotateError, ExportError) as error:
             raise CommandError(str(error)) from None
-        _account("volunteer", password)
-        _account("admin", password, is_admin=True)
-        self.stdout.write(f"Sign in as  volunteer  or as  admin  with the password  {password}")
+        self._say_sign_ins(password or secrets.token_urlsafe(9))
         self.stdout.write(f"Label: {campaign.get_absolute_url()}   Admin: {reverse('admin:index')}")
+
+    def _say_sign_ins(self, password: str) -> None:
+        """Make the accounts; one that is there may have another password, which nobody can tell."""
+        accounts = (_account("volunteer", password), _account("admin", password, is_admin=True))
+        fitting = [account.username for account in accounts if account.check_password(password)]
+        others = [account.username for account in accounts if account.username not in fitting]
+        for names, known in ((fitting, f"the password  {password}"), (others, "the password it had before")):
+            if names:
+                self.stdout.write(f"Sign in as  {'  or as  '.join(names)}  with {known}")
 
     def _load(self) -> Campaign:
         loading.load_shipped()
@@ -93,8 +106,8 @@ class Command(BaseCommand):
             raise CommandError(f"Release {RELEASE} was not published: {snapshot.error}")
 
 
-def _account(username: str, password: str, *, is_admin: bool = False) -> None:
+def _account(username: str, password: str, *, is_admin: bool = False) -> Annotator:
     """An account to sign in with; one that is there keeps what its owner made of it."""
-    if not Annotator.objects.filter(username=username).exists():
-        create = Annotator.objects.create_superuser if is_admin else Annotator.objects.create_user
-        create(username, password=password)
+    there = Annotator.objects.filter(username=username).first()
+    create = Annotator.objects.create_superuser if is_admin else Annotator.objects.create_user
+    return there or create(username, password=password)
