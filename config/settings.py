@@ -30,7 +30,9 @@ CSRF_TRUSTED_ORIGINS = env.names("OIG_TRUSTED_ORIGINS", default=[])
 HTTPS = env.flag("OIG_HTTPS", default=False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+# These bind names that are not this site's, for a year: nobody should get them by the way.
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.flag("OIG_HSTS_SUBDOMAINS", default=False)
+SECURE_HSTS_PRELOAD = env.flag("OIG_HSTS_PRELOAD", default=False)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("OIG_BEHIND_PROXY", default=False) else None
 SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
 SESSION_COOKIE_HTTPONLY = True

@@ -20,6 +20,12 @@ def test_it_says_a_wrong_setting_in_one_line(tmp_path: Path) -> None:
     assert done.stderr == 'OIG_JOB_SWEEP_SECONDS must be a whole number from 1 to 600, not "soon"\n'
 
 
+def test_https_binds_no_other_names_unless_told_to() -> None:
+    code = "from django.conf import settings as s; print(s.SECURE_HSTS_INCLUDE_SUBDOMAINS, s.SECURE_HSTS_PRELOAD)"
+    for switches, said in [({}, "False False"), ({"OIG_HSTS_SUBDOMAINS": "1"}, "True False")]:
+        assert manage("shell", "--no-imports", "-c", code, OIG_HTTPS="1", **switches).stdout == said + "\n"
+
+
 @pytest.mark.parametrize(
     "arguments", [("--help",), ("migrate", "--help"), ("help",), ("help", "migrate"), ("--version",)]
 )
