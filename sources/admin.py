@@ -21,7 +21,7 @@ from django.utils.functional import cached_property
 from django.utils.html import format_html, format_html_join, linebreaks
 from django.utils.safestring import SafeString, mark_safe
 
-from sources import importers, imports, tasks
+from sources import importers, imports, tasks, texts
 from sources.errors import SourceError
 from sources.jobs import Job, JobState
 from sources.models import ImportRun, Instruction, Provenance, Source
@@ -119,7 +119,11 @@ class ImportForm(forms.Form):
     def clean_options(self) -> dict[str, str]:
         """One NAME=VALUE a line, or one JSON object."""
         written = self.cleaned_data["options"].strip()
-        return _json_options(written) if written.startswith("{") else _line_options(written)
+        found = _json_options(written) if written.startswith("{") else _line_options(written)
+        for name, value in found.items():
+            if problem := texts.unstorable(name + value):
+                raise forms.ValidationError(f"{imports.printable(name, 60)} has a {problem}: remove it")
+        return found
 
     @override
     def clean(self) -> dict[str, Any]:
@@ -142,8 +146,10 @@ def _json_options(written: str) -> dict[str, str]:
         found = json.loads(written)
     except json.JSONDecodeError as error:
         raise forms.ValidationError(f"Line {error.lineno}, column {error.colno} is not JSON: {error.msg}") from None
+    except (RecursionError, ValueError):
+        raise forms.ValidationError("The JSON is nested too deep or has a number without end: write texts") from None
     if wrong := [name for name, value in found.items() if not isinstance(value, str)]:
-        raise forms.ValidationError(f"{wrong[0]} is no text: write it in quotes")
+        raise forms.ValidationError(f"{imports.printable(wrong[0], 60)} is no text: write it in quotes")
     return dict(found)
 
 
