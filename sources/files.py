@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import math
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -49,11 +50,13 @@ class SourceFile:
     """An iterator over the lines of a file as text, each with its line end.
 
     ``number`` is the line read last, from 1; ``bytes_read`` counts what was taken from the disk, compressed or not.
-    A line that is not UTF-8 or too long raises BadLine; the next call goes on with the line after it.
+    A line that is not UTF-8 or too long raises BadLine; the next call goes on with the line after it. After about
+    ``max_bytes``, decompressed, it ends: the first look at a file must end even if one line has no end.
     """
 
-    def __init__(self, path: Path, max_line_bytes: int) -> None:
+    def __init__(self, path: Path, max_line_bytes: int, max_bytes: float = math.inf) -> None:
         self.path, self.max_line_bytes, self.number = path, max_line_bytes, 0
+        self._left = max_bytes
         try:
             self._raw = path.open("rb", buffering=0)
         except OSError as error:
@@ -101,7 +104,8 @@ class SourceFile:
     def read_text(self, size: int) -> str:
         """About ``size`` more bytes as text, whatever its lines; empty at the end of the file."""
         try:
-            block = self._stream.read(size)
+            block = self._stream.read(size) if self._left > 0 else b""
+            self._left -= len(block)
             return self._decoder.decode(block, final=not block)
         except UnicodeDecodeError as error:
             problem = f"is not UTF-8 ({error.reason})"
@@ -111,9 +115,11 @@ class SourceFile:
 
     def _read_line(self) -> bytes:
         try:
-            return self._stream.readline(self.max_line_bytes + 1)
+            line = self._stream.readline(self.max_line_bytes + 1) if self._left > 0 else b""
         except (OSError, EOFError, zlib.error) as error:
             raise _unreadable(self.path, error) from None
+        self._left -= len(line)
+        return line
 
     def _skip_rest_of(self, line: bytes) -> None:
         while line and not line.endswith(b"\n"):

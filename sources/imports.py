@@ -39,6 +39,8 @@ BATCH_ROWS = 2_000
 BATCH_CHARACTERS = 4_000_000
 # A file of which none of these can be read is not in the format.
 FIRST_ROWS = 100
+# As many of the longest lines are read for that.
+FIRST_LINES = 4
 OFFENDERS_KEPT = 20
 REASONS_KEPT = 50
 OTHER_REASONS = "other reasons"
@@ -145,7 +147,10 @@ def _absolute(path: Path | None) -> str:
 def _begin(run: ImportRun) -> ImportRun:
     importer = importers.get(run.format)
     files.check(run.file)
-    with files.SourceFile(run.file, settings.IMPORT_MAX_LINE_BYTES) as file:
+    # A web request waits for this.
+    with files.SourceFile(
+        run.file, settings.IMPORT_MAX_LINE_BYTES, FIRST_LINES * settings.IMPORT_MAX_LINE_BYTES
+    ) as file:
         _check_format(importer, file.path, importer.read(file, run.options))
     run.bytes_total = run.file.stat().st_size
     with transaction.atomic():

@@ -43,6 +43,16 @@ def test_it_goes_on_after_a_line_that_cannot_be_read(tmp_path: Path, name: str) 
     ]
 
 
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
+def test_it_ends_after_the_bytes_it_may_read_even_within_a_line(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path / name, b"one\n" + os.urandom(500_000).replace(b"\n", b"") + b"\ntwo\n")
+    with SourceFile(path, LIMIT, max_bytes=4 * LIMIT) as file:
+        found = [(number, isinstance(text, BadLine)) for number, text in files.lines(file)]
+        assert found == [(1, False), (2, True)]
+        assert file.bytes_read < path.stat().st_size / 2
+        assert file.read_text(LIMIT) == ""
+
+
 def test_it_counts_the_bytes_on_disk(tmp_path: Path) -> None:
     path = written(tmp_path / "a.gz", b"line of text\n" * 100_000)
     with SourceFile(path, LIMIT) as file:

@@ -1,6 +1,7 @@
 import json
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -310,6 +311,30 @@ def test_it_skips_lines_longer_than_the_limit(source: Source, tmp_path: Path) ->
     with override_settings(IMPORT_MAX_LINE_BYTES=1000):
         run = imported(source, path)
     assert (counts(run), run.reasons) == ((3, 2, 0, 1), {"line too long": 1})
+
+
+def test_it_looks_at_a_file_without_reading_to_the_end_of_an_endless_line(source: Source, tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "a.jsonl", ["x" * 50_000, "found only by who reads to the end of the first line"])
+    with override_settings(IMPORT_MAX_LINE_BYTES=1000), pytest.raises(SourceError, match="longer than 1,000 bytes"):
+        imports.start(source, "oig", path=path)
+
+
+def test_it_keeps_its_lease_while_it_reads_lines_that_it_rejects(
+    source: Source, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = imports.start(source, "oig", path=jsonl(tmp_path / "a.jsonl", ["a", *[""] * 50]))
+    settings.JOB_LEASE = timedelta(0)
+    renewed: list[dict[str, Any]] = []
+    renew = ImportRun.renew
+
+    def noted(run: ImportRun, **progress: Any) -> None:
+        renewed.append(progress)
+        renew(run, **progress)
+
+    monkeypatch.setattr(ImportRun, "renew", noted)
+    imports.work(run)
+    assert run.state == JobState.FINISHED
+    assert len([what for what in renewed if not what]) >= 50
 
 
 def together(*work: Callable[[], None]) -> None:
