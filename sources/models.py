@@ -84,6 +84,9 @@ class ImportRun(Job):
 
     # Progress and result; written in the transaction that writes the rows.
     bytes_total = models.BigIntegerField(default=0, editable=False)
+    modified_ns = models.BigIntegerField(
+        null=True, editable=False, help_text="When the file was changed, in ns since 1970."
+    )
     bytes_read = models.BigIntegerField(default=0, editable=False)
     read = models.BigIntegerField(default=0, editable=False)
     added = models.BigIntegerField(default=0, editable=False)

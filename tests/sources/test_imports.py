@@ -1,4 +1,5 @@
 import json
+import os
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -291,6 +292,11 @@ def test_it_fails_for_what_trying_again_would_not_change(source: Source, tmp_pat
     imports.work(changed)
     assert changed.state == JobState.FAILED
     assert changed.error.endswith("when the import began: import it anew")
+    same_size = imports.start(source, "oig", path=jsonl(path, ["b"]))
+    jsonl(path, ["c"])
+    os.utime(path, ns=(0, 0))
+    imports.work(same_size)
+    assert same_size.error == changed.error
     gone = imports.start(source, "oig", path=path)
     path.unlink()
     imports.work(gone)
