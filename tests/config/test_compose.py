@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -18,7 +19,7 @@ from tests import ROOT, servers
 from tests.processes import Process
 
 FILE = (ROOT / "docker-compose.yml").read_text()
-SECRETS = {"OIG_SECRET_KEY": "of tests, " * 5, "OIG_DATABASE_PASSWORD": "secret"}
+SECRETS = {"OIG_SECRET_KEY": "of tests, " * 5, "OIG_DATABASE_PASSWORD": "secret", "OIG_QUEUE_PASSWORD": "secret"}
 OWN = ("migrate", "web", "worker", "beat")
 VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::(?P<kind>[-?])(?P<word>[^}]*))?\}|\$\$")
 
@@ -59,7 +60,9 @@ def test_the_specification_s_check_refuses_what_it_does_not_know() -> None:
 def test_every_volume_and_service_that_is_referred_to_exists() -> None:
     declared = set(yaml.safe_load(interpolated(SECRETS))["volumes"])
     used = {volume.split(":")[0] for service in services().values() for volume in service["volumes"]}
-    assert used == declared
+    files = {place for place in used if place.startswith("./")}
+    assert used - files == declared
+    assert all((ROOT / place).is_file() for place in files)
     for service in services().values():
         assert set(service.get("depends_on", {})) <= set(services())
 
@@ -71,7 +74,9 @@ def test_it_refuses_to_start_without_a_secret(name: str) -> None:
 
 
 def test_it_holds_no_secret() -> None:
-    assert "secret" not in interpolated({**SECRETS, "OIG_DATABASE_PASSWORD": "x"}).replace("OIG_SECRET_KEY", "")
+    assert "secret" not in interpolated({**SECRETS, "OIG_DATABASE_PASSWORD": "x", "OIG_QUEUE_PASSWORD": "x"}).replace(
+        "OIG_SECRET_KEY", ""
+    )
 
 
 def test_every_service_is_confined_and_says_whether_it_is_well() -> None:
@@ -81,6 +86,16 @@ def test_every_service_is_confined_and_says_whether_it_is_well() -> None:
         assert (name == "migrate") != ("healthcheck" in service), name
         assert "privileged" not in service
     assert all(services()[name]["cap_drop"] == ["ALL"] for name in OWN)
+
+
+def test_the_site_is_no_superuser_and_nobody_comes_to_the_queue_without_a_password() -> None:
+    made, web = services(), services()["web"]["environment"]
+    assert urlsplit(web["DATABASE_URL"]).username != made["db"]["environment"]["POSTGRES_USER"]
+    script = (ROOT / "deploy/database.sql").read_text()
+    assert "CREATE ROLE oig LOGIN PASSWORD" in script
+    assert "SUPERUSER" not in script
+    command = made["valkey"]["command"]
+    assert command[command.index("--requirepass") + 1] == urlsplit(web["REDIS_URL"]).password
 
 
 def test_every_image_is_pinned() -> None:
