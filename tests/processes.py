@@ -170,12 +170,19 @@ class Web:
                 {**environment, "OIG_WEB_PROCESSES": str(processes)},
                 pass_fds=(listener.fileno(),),
             )
+            self._processes = processes
             wait_until(lambda: self._process.output.count("Booting worker") >= processes, lambda: self.logs)
 
     @property
     def logs(self) -> str:
         """What gunicorn and the application have written."""
         return self._process.output
+
+    def reload(self) -> None:
+        """Fresh processes: old ones remember the ids of content types, which are new in every emptied database."""
+        booted = self._process.output.count("Booting worker")
+        os.kill(self._process.pid, signal.SIGHUP)
+        wait_until(lambda: self._process.output.count("Booting worker") >= booted + self._processes, lambda: self.logs)
 
     def stop(self) -> None:
         """End it in order."""

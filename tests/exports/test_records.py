@@ -16,6 +16,7 @@ from exports.records import Line, Selection
 from sources.models import Source
 from sources.rows import Turn
 from tests.exports import worlds
+from tests.processes import wait_until
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -168,10 +169,11 @@ def test_it_closes_its_connection_also_when_nobody_reads_to_the_end(kindness: Ca
         next(lines)
         assert connections() == before + 1
         lines.close()
-    assert connections() == before
+    # PostgreSQL takes a moment to let a connection go.
+    wait_until(lambda: connections() == before, lambda: f"{connections()} connections")
     with pytest.raises(LookupError), records.reading(selection(kindness)) as reader:
         _fail_at(reader.lines())
-    assert connections() == before
+    wait_until(lambda: connections() == before, lambda: f"{connections()} connections")
 
 
 def _fail_at(lines: Iterator[Line]) -> None:
