@@ -7,12 +7,15 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from annotate import campaigns, tasks
 from annotate.errors import AnnotateError
 from annotate.models import Annotation, Annotator, Assignment, Campaign, Unit
 from sources.admin import BoundedPaginator, ReadOnly
+
+# Between two looks at a campaign that is being opened.
+REFRESH_SECONDS = "3"
 
 
 @admin.register(Annotator)
@@ -82,6 +85,13 @@ class CampaignAdmin(admin.ModelAdmin[Campaign]):
     def has_delete_permission(self, request: HttpRequest, obj: Campaign | None = None) -> bool:
         return obj is not None and obj.state == Campaign.State.DRAFT and super().has_delete_permission(request, obj)
 
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The list; while a worker opens a campaign it comes again by itself until that is done."""
+        response = super().changelist_view(request, extra_context)
+        if Campaign.objects.filter(state=Campaign.State.OPENING).exists():
+            response["Refresh"] = REFRESH_SECONDS
+        return response
+
     @admin.display(ordering="state", description="State")
     def state_in_words(self, campaign: Campaign) -> str:
         label = campaign.get_state_display()
@@ -105,7 +115,7 @@ class CampaignAdmin(admin.ModelAdmin[Campaign]):
                 self.message_user(request, str(error), messages.ERROR)
                 continue
             tasks.open_campaign.delay_on_commit(campaign.pk)  # type: ignore[attr-defined]
-            self.message_user(request, f"{campaign} is being opened; reload this page to see it", messages.SUCCESS)
+            self.message_user(request, f"{campaign} is being opened; this list shows when it is", messages.SUCCESS)
 
     @admin.action(description="Close (what people hold they may finish)", permissions=["change"])
     def close_campaigns(self, request: HttpRequest, queryset: QuerySet[Campaign]) -> None:

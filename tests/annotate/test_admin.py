@@ -63,6 +63,15 @@ def test_closing_stops_new_claims(admin: Client) -> None:
     assert kindness.state == Campaign.State.CLOSED
 
 
+def test_the_list_comes_again_by_itself_while_a_campaign_is_being_opened(admin: Client) -> None:
+    worlds.campaign()
+    assert "Refresh" not in admin.get(LIST)
+    Campaign.objects.update(state=Campaign.State.OPENING)
+    page = admin.get(LIST)
+    assert page["Refresh"] == "3"
+    assert "instructions are being placed" in page.content.decode()
+
+
 def test_opening_a_campaign_without_instructions_says_what_to_do(admin: Client) -> None:
     empty = Campaign.objects.create(slug="e", title="Empty", label_set=loading.load_shipped_set("oig-safety"))
     assert "import one of its sources first" in act(admin, "open_campaigns", empty)
