@@ -127,16 +127,6 @@ class ImportRun(Job):
         return min(99, 100 * self.bytes_read // self.bytes_total) if self.bytes_total else 0
 
 
-class InstructionQuerySet(models.QuerySet["Instruction"]):
-    def of(self, source: Source) -> InstructionQuerySet:
-        return self.filter(provenances__source=source)
-
-    def of_publishable_sources(self) -> InstructionQuerySet:
-        """Instructions that at least one source with a known licence gives."""
-        licensed = Provenance.objects.filter(instruction=models.OuterRef("pk")).exclude(source__license=UNKNOWN_LICENSE)
-        return self.filter(models.Exists(licensed))
-
-
 class Instruction(models.Model):
     """One text or dialogue. Its turns never change: other turns are another instruction."""
 
@@ -149,8 +139,6 @@ class Instruction(models.Model):
         "self", null=True, blank=True, on_delete=models.PROTECT, related_name="children", editable=False
     )
     created_at = models.DateTimeField(auto_now_add=True)
-
-    objects = InstructionQuerySet.as_manager()
 
     class Meta:
         ordering = ["id"]
