@@ -34,6 +34,7 @@ class InstructionRow:
     conversation: str = ""
     source_labels: Mapping[str, Any] = field(default_factory=dict)
     votes: Sequence[SourceVote] = ()
+    parent: str = ""  # of an augmented row, the public id of the instruction it was made of
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,25 @@ class RejectedRow:
     row: str
     reason: str
     detail: str
+
+
+class Span(TypedDict):
+    """Where personal information stands: characters ``start`` to ``end`` of the text of turn ``turn``, from 0."""
+
+    turn: int
+    start: int
+    end: int
+    kind: str
+
+
+class Parent(TypedDict):
+    """The record that an augmenter reads: one instruction of the source that is augmented."""
+
+    id: str  # its public id, 32 hex digits
+    turns: Sequence[Turn]
+    language: str
+    source_labels: Mapping[str, Any]
+    personal: Sequence[Span]
 
 
 @dataclass(frozen=True, slots=True)
