@@ -1,0 +1,216 @@
+"""Near-duplicates among texts: MinHash signatures by rensa, bands of them as numpy columns, clusters (pure, no Django).
+
+A text is the set of its shingles: every six bytes of its UTF-8, which are six letters of Latin script, three of
+Cyrillic or Arabic and two of Chinese or Hindi, so that one measure suits languages with and without spaces. The
+similarity of two texts is the share of shingles that they have in common (Jaccard), estimated from signatures of 128
+slots. ``docs/near-duplicates.md`` has the reasons and the figures.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+from rensa import RMinHash
+
+# A change of these, or of the algorithm of rensa, makes other signatures: never compare old ones with new ones.
+SEED, SLOTS, SHINGLE_BYTES = 1, 128, 6
+# Of each slot of 32 bits the low 16 are kept: two different slots look equal once in 65,536, for half the memory.
+SIGNATURE_BYTES = 2 * SLOTS
+# A band is four slots, thus one integer of 64 bits. Two texts are compared if one of 32 bands is equal: the chance is
+# 1 - (1 - s**4)**32, that is 0.99 at a similarity of s = 0.6 and 0.9999 at 0.7 (Leskovec et al., Mining of Massive
+# Datasets, section 3.4).
+BANDS = 32
+LOWEST_THRESHOLD = 0.6
+# Texts made from one template share bands without being similar. In each bucket only so many texts are compared with
+# all others, so that the work grows with the texts and not with their square.
+LEADERS = 16
+PASSES = 4
+
+_BATCH_CHARACTERS, _BATCH_PAIRS = 1_000_000, 100_000
+_ROW = np.dtype([("id", "<i8"), ("signature", f"V{SIGNATURE_BYTES}")])
+_SLOTS = np.dtype([("id", "<i8"), ("slots", "<u2", (SLOTS,))])
+_BANDS = np.dtype([("id", "<i8"), ("bands", "<u8", (BANDS,))])
+# An edge in 64 bits, whose order is that of the later text, then the most similar, then the earliest leader.
+_INDEX_BITS, _COUNT_BITS = 28, 8
+_INDEX_MASK = (1 << _INDEX_BITS) - 1
+
+# ASCII, Latin-1, general and Chinese or Japanese punctuation. Not the category P: vowel signs of Indian scripts are no
+# letters for ``re`` either, and a text of nothing but emoji keeps them.
+_PUNCTUATION = re.compile("[\\s!-/:-@\\[-`{-~\u00a1-\u00bf\u2000-\u206f\u3000-\u303f]+")
+
+type Integers = NDArray[np.int64]
+type Words = NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Near-duplicates: ``members`` as (id, similarity), ascending by id, each at least the threshold from the one kept.
+
+    ``representative`` has the smallest id of all and is not in ``members``.
+    """
+
+    representative: int
+    members: Sequence[tuple[int, float]]
+
+
+def normalised(text: str) -> str:
+    """The text in NFKC and without case, runs of white space and punctuation as one blank; punctuation if only that."""
+    folded = unicodedata.normalize("NFKC", text.casefold()).replace("\0", "")
+    return _PUNCTUATION.sub(" ", folded).strip() or " ".join(folded.split())
+
+
+def signatures(texts: Iterable[str]) -> Iterator[bytes]:
+    """The signature of each text in turn, ``SIGNATURE_BYTES`` long and a function of the text alone.
+
+    Work and memory are linear in the longest text; texts are hashed in batches of about a million characters.
+    """
+    batch: list[bytes] = []
+    size = 0
+    for text in texts:
+        batch.append(normalised(text).encode("utf-8", "surrogatepass"))
+        size += len(batch[-1])
+        if size > _BATCH_CHARACTERS:
+            yield from _hashed(batch)
+            batch, size = [], 0
+    if batch:
+        yield from _hashed(batch)
+
+
+def similarity(one: bytes, other: bytes) -> float:
+    """The estimated Jaccard similarity of two texts, 0 to 1, by their signatures; its standard error is below 0.045."""
+    return float((np.frombuffer(one, "<u2") == np.frombuffer(other, "<u2")).mean())
+
+
+def clusters(signed: Iterable[tuple[int, bytes]], threshold: float) -> Iterator[Cluster]:
+    """The clusters of texts, given as unique ids with their signatures in any order; ascending by representative.
+
+    A text without a near-duplicate is in no cluster, every other in exactly one. Clusters are stars: each member is
+    similar to the representative itself, not to somebody in between, so that dropping all members drops no text that
+    is unlike the one kept. Memory is about 700 bytes a text.
+    """
+    if not LOWEST_THRESHOLD <= threshold <= 1:
+        raise ValueError(f"threshold is {threshold}: give one from {LOWEST_THRESHOLD} to 1")
+    rows = _in_order(np.fromiter(signed, dtype=_ROW))
+    _, first, inverse = np.unique(rows["signature"], return_index=True, return_inverse=True)
+    # Equal signatures are one text until the end: they can neither fill a bucket nor fall into two clusters.
+    original = first[inverse]
+    del inverse
+    kept, counts = _stars(rows, np.sort(first), int(np.ceil(threshold * SLOTS)))
+    representatives = kept[original]
+    similar = np.where(representatives == original, SLOTS, counts[original]) / SLOTS
+    yield from _grouped(rows["id"], representatives, similar)
+
+
+def _hashed(texts: Sequence[bytes]) -> Iterator[bytes]:
+    """Shingles are read as integers from one buffer, in which every text is followed by zeros that no text has."""
+    ends = np.cumsum([0, *map(len, texts)], dtype=np.uint64)
+    buffer = np.frombuffer(b"".join(text + bytes(8) for text in texts), np.uint8)
+    at_each_byte: Words = np.ndarray((len(buffer) - 7,), "<u8", buffer, strides=(1,))
+    shingles = at_each_byte[np.flatnonzero(buffer[:-7])] & np.uint64((1 << 8 * SHINGLE_BYTES) - 1)
+    matrix = RMinHash.digest_matrix_from_flat_token_hashes(shingles, ends, SLOTS, SEED)
+    slots = np.array(matrix.to_rows(), np.uint32).astype("<u2")
+    return (row.tobytes() for row in slots)
+
+
+def _in_order(rows: NDArray[np.void]) -> NDArray[np.void]:
+    ids = rows["id"]
+    return rows if (ids[:-1] < ids[1:]).all() else rows[np.argsort(ids)]
+
+
+def _stars(rows: NDArray[np.void], places: Integers, least: int) -> tuple[Integers, NDArray[np.uint8]]:
+    """For each row its representative, itself if alone, and in how many slots the two agree.
+
+    A text may be similar only to texts that joined others. Those left over are clustered again among themselves.
+    """
+    representatives = np.arange(len(rows), dtype=np.int64)
+    counts = np.full(len(rows), SLOTS, np.uint8)
+    for _ in range(PASSES):
+        edges = _edges(rows, places, least)
+        joined = bytearray(len(rows))
+        for later, count, leader in _unpacked(edges):
+            # By the order of the edges it is settled here whether the leader joined an earlier one.
+            if not joined[leader] and not joined[later]:
+                joined[later] = 1
+                representatives[later], counts[later] = leader, count
+        places = _left_over(edges, joined, representatives)
+        if len(places) < 2:
+            break
+    return representatives, counts
+
+
+def _left_over(edges: Words, joined: bytearray, representatives: Integers) -> Integers:
+    """Texts that are similar to another, but joined nobody, and that nobody joined."""
+    touched = np.unique(np.concatenate([edges >> np.uint64(64 - _INDEX_BITS), edges & np.uint64(_INDEX_MASK)]))
+    members = np.flatnonzero(np.frombuffer(joined, np.uint8))
+    return np.setdiff1d(touched.astype(np.int64), np.concatenate([members, representatives[members]]))
+
+
+def _edges(rows: NDArray[np.void], places: Integers, least: int) -> Words:
+    """Pairs that share a band and agree in at least so many slots, packed, sorted and unique."""
+    bands = rows.view(_BANDS)["bands"]
+    slots = rows.view(_SLOTS)["slots"]
+    edges: Words = np.empty(0, np.uint64)
+    for band in range(BANDS):
+        found = list(_pairs_of_band(slots, places, bands[places, band], least))
+        edges = np.unique(np.concatenate([edges, *found]))
+    return edges
+
+
+def _pairs_of_band(slots: NDArray[np.uint16], places: Integers, keys: Words, least: int) -> Iterator[Words]:
+    """Compare the first text of every bucket with the others, then the first of those unlike it, and so on."""
+    order = np.argsort(keys, kind="stable")
+    places, keys = places[order], keys[order]
+    for _ in range(LEADERS):
+        starts, sizes = _buckets(keys)
+        crowded = np.repeat(sizes > 1, sizes)
+        leaders = np.repeat(places[starts], sizes)[crowded]
+        places, keys = places[crowded], keys[crowded]
+        if not len(places):
+            return
+        counts = _agreeing(slots, leaders, places)
+        others = leaders != places
+        similar = others & (counts >= least)
+        yield _packed(places[similar], counts[similar], leaders[similar])
+        places, keys = places[others & ~similar], keys[others & ~similar]
+
+
+def _buckets(keys: Words) -> tuple[Integers, Integers]:
+    """Where each run of equal keys starts, and how long it is."""
+    starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])) if len(keys) else np.empty(0, np.int64)
+    return starts, np.diff(np.append(starts, len(keys)))
+
+
+def _agreeing(slots: NDArray[np.uint16], ones: Integers, others: Integers) -> NDArray[np.uint8]:
+    counts = np.empty(len(ones), np.uint8)
+    for start in range(0, len(ones), _BATCH_PAIRS):
+        part = slice(start, start + _BATCH_PAIRS)
+        counts[part] = np.count_nonzero(slots[ones[part]] == slots[others[part]], axis=1)
+    return counts
+
+
+def _packed(later: Integers, counts: NDArray[np.uint8], leaders: Integers) -> Words:
+    unlike = (SLOTS - counts).astype(np.int64)
+    return ((((later << _COUNT_BITS) | unlike) << _INDEX_BITS) | leaders).astype(np.uint64)
+
+
+def _unpacked(edges: Words) -> Iterator[tuple[int, int, int]]:
+    batches = (edges[start : start + _BATCH_PAIRS].tolist() for start in range(0, len(edges), _BATCH_PAIRS))
+    for edge in chain.from_iterable(batches):
+        unlike = (edge >> _INDEX_BITS) & ((1 << _COUNT_BITS) - 1)
+        yield edge >> (_INDEX_BITS + _COUNT_BITS), SLOTS - unlike, edge & _INDEX_MASK
+
+
+def _grouped(ids: Integers, representatives: Integers, similar: NDArray[np.float64]) -> Iterator[Cluster]:
+    members = np.flatnonzero(representatives != np.arange(len(ids)))
+    members = members[np.argsort(representatives[members], kind="stable")]
+    starts, sizes = _buckets(representatives[members].astype(np.uint64))
+    for start, size in zip(starts.tolist(), sizes.tolist(), strict=True):
+        part = members[start : start + size]
+        pairs = list(zip(ids[part].tolist(), similar[part].tolist(), strict=True))
+        yield Cluster(int(ids[representatives[part[0]]]), pairs)
