@@ -1,1 +1,222 @@
-"""What the labels of a source suggest in the words of our label set, by a declared table (pure, no Django)."""
+"""What the labels of a source suggest in the words of our label set, by a declared table (pure, no Django).
+
+A map is the ``[labels]`` table of a TOML file, with one table for each column of the source's labels:
+
+    [labels.label.values]                   # what each value suggests; lists are read value by value
+    "unsafe" = { label = "needs-caution" }
+    "safe" = { no = ["hate"] }              # the source says no to this tag
+    "other" = {}                            # suggests nothing, on purpose
+
+    [labels.tags]
+    separator = "|"                         # "needs caution | hate" are two values
+    values = { "needs caution" = { label = "needs-caution" }, "hate" = { tags = ["hate"] } }
+
+    [labels.identity_attack]
+    share = ["hate"]                        # the share of raters who say yes, 0 to 1
+
+    [labels]
+    note = {}                               # a column that suggests nothing, on purpose
+
+What lies in an object is named with a dot: ``labels.spam.value``. A value that is missing or null is unknown and
+suggests nothing: it is never read as no. What no table declares stays raw and is counted. Nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NamedTuple, Self
+
+from labels import taxonomy
+from sources.errors import SourceError
+
+LABEL_SET = "oig-safety"
+MAX_TEXT = 80
+# Objects inside objects further down than this are one value without a mapping.
+MAX_DEPTH = 4
+
+
+class WrongMapping(SourceError):
+    """label mapping, table [{table}]: {key!r} {problem}: {remedy}"""
+
+
+class Meaning(NamedTuple):
+    """What one value suggests: how severe its label is, -1 for none, and a share of 0 or 1 for each tag."""
+
+    severity: int = -1
+    tags: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    values: Mapping[str, Meaning]
+    separator: str
+    share: tuple[str, ...]
+    is_ignored: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LabelMap:
+    """A declared map, compiled: ``suggest`` costs one look-up for each value."""
+
+    rules: Mapping[str, _Rule]
+
+    @classmethod
+    def parse(cls, table: Mapping[str, Any]) -> Self:
+        """The map that a ``[labels]`` table of TOML declares. Raises WrongMapping, which names table and key."""
+        if not isinstance(table, Mapping):
+            raise WrongMapping(table="labels", key="labels", problem="is no table", remedy="write [labels.COLUMN]")
+        return cls({column: _rule(f"labels.{column}", declared) for column, declared in table.items()})
+
+    @classmethod
+    def parse_text(cls, text: str) -> Self:
+        """The map in the text of a TOML file that holds nothing but the table ``[labels]``. Raises WrongMapping."""
+        try:
+            content = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            problem = f"is not TOML ({error})"
+            raise WrongMapping(table="labels", key="mapping", problem=problem, remedy="correct it") from None
+        for key in content:
+            if key != "labels":
+                raise WrongMapping(table="labels", key=key, problem="stands beside it", remedy="leave it out")
+        return cls.parse(content.get("labels", {}))
+
+    def suggest(self, source_labels: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        """What the source's labels suggest, and what of them has no mapping.
+
+        The suggestion is ``{"label": code, "tags": {code: share}}``; each key is left out where nothing is suggested.
+        Of several labels the most severe is taken, of several shares of one tag the largest: each is a lower bound
+        of the share of those who say any of it. What has no mapping is ``column=value``, or ``column`` alone where no
+        table is declared for it.
+        """
+        severity, tags, unmapped = -1, dict[str, float](), list[str]()
+        for meaning in self._meanings("", source_labels, unmapped, MAX_DEPTH):
+            severity = max(severity, meaning.severity)
+            for tag, share in meaning.tags:
+                if share >= tags.get(tag, 0.0):
+                    tags[tag] = share
+        suggestion: dict[str, Any] = {"label": _labels()[severity]} if severity >= 0 else {}
+        if tags:
+            suggestion["tags"] = tags
+        return suggestion, unmapped
+
+    def _meanings(self, prefix: str, labels: Mapping[str, Any], unmapped: list[str], depth: int) -> Iterator[Meaning]:
+        for name, value in labels.items():
+            column = prefix + name
+            rule = self.rules.get(column)
+            if rule is None:
+                if isinstance(value, dict) and value and depth:
+                    yield from self._meanings(f"{column}.", value, unmapped, depth - 1)
+                else:
+                    unmapped.append(column[:MAX_TEXT])
+            elif rule.share:
+                yield from _shared(rule, column, value, unmapped)
+            elif not rule.is_ignored:
+                yield from _looked_up(rule, column, value, unmapped)
+
+
+def _looked_up(rule: _Rule, column: str, value: Any, unmapped: list[str]) -> Iterator[Meaning]:
+    for part in value if isinstance(value, list) else (value,):
+        spelled = _spelled(part)
+        if spelled is None:
+            continue
+        for word in spelled.split(rule.separator) if rule.separator else (spelled,):
+            meaning = rule.values.get(word.strip())
+            if meaning is not None:
+                yield meaning
+            elif word.strip():
+                unmapped.append(f"{column}={word.strip()}"[:MAX_TEXT])
+
+
+def _shared(rule: _Rule, column: str, value: Any, unmapped: list[str]) -> Iterator[Meaning]:
+    if value is None or value == "":
+        return
+    try:
+        share = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else -1.0
+    except (ValueError, OverflowError):
+        share = -1.0
+    if 0 <= share <= 1:
+        yield Meaning(-1, tuple((tag, share) for tag in rule.share))
+    else:
+        unmapped.append(f"{column}={_spelled(value)}"[:MAX_TEXT])
+
+
+def _spelled(value: Any) -> str | None:
+    """A value as the keys of a table spell it: 1.0 as "1", a truth value as "true"; None where it is null."""
+    match value:
+        case str() | None:
+            return value
+        case bool():
+            return "true" if value else "false"
+        case float() if value.is_integer():
+            return str(int(value))
+        case int() | float():
+            return str(value)
+        case _:
+            return f"{str(value)[:MAX_TEXT]}"
+
+
+@cache
+def _labels() -> list[str]:
+    """The codes of the label set's labels from mild to severe: the published ones, which include the options'."""
+    return [re.sub(r"[^a-z0-9]+", "-", name.lower()) for name in _label_set().published]
+
+
+@cache
+def _label_set() -> taxonomy.LabelSetSpec:
+    return taxonomy.read(taxonomy.SHIPPED / f"{LABEL_SET}.toml")
+
+
+def _rule(name: str, declared: Any) -> _Rule:
+    if not isinstance(declared, Mapping):
+        remedy = "write {} where it suggests nothing, else a table with values or share"
+        raise WrongMapping(table="labels", key=name.partition(".")[2], problem="is no table", remedy=remedy)
+    _only(name, declared, "values", "separator", "share")
+    values, separator, share = declared.get("values", {}), declared.get("separator", ""), declared.get("share", [])
+    if not isinstance(values, Mapping):
+        raise WrongMapping(table=name, key="values", problem="is no table", remedy="write VALUE = {...}")
+    if not isinstance(separator, str):
+        raise WrongMapping(table=name, key="separator", problem="is not text", remedy='write it as "|"')
+    if share and (values or separator):
+        raise WrongMapping(table=name, key="share", problem="and values exclude each other", remedy="leave one out")
+    return _Rule(
+        values={value: _meaning(f"{name}.values", value, meaning) for value, meaning in values.items()},
+        separator=separator,
+        share=_tags(name, "share", share),
+        is_ignored=not declared,
+    )
+
+
+def _meaning(table: str, value: str, declared: Any) -> Meaning:
+    if not isinstance(declared, Mapping):
+        remedy = 'write { label = "..." }, { tags = [...] }, { no = [...] }, or {} for nothing'
+        raise WrongMapping(table=table, key=value, problem="is no table", remedy=remedy)
+    name = f"{table}.{value}"
+    _only(name, declared, "label", "tags", "no")
+    label = declared.get("label")
+    if label is not None and label not in _labels():
+        remedy = f"use one of {', '.join(_labels())}"
+        raise WrongMapping(table=name, key="label", problem=f"is no label of {LABEL_SET}: {label!r}", remedy=remedy)
+    yes, no = _tags(name, "tags", declared.get("tags", [])), _tags(name, "no", declared.get("no", []))
+    tags = [(tag, 1.0) for tag in yes] + [(tag, 0.0) for tag in no]
+    return Meaning(-1 if label is None else _labels().index(label), tuple(tags))
+
+
+def _tags(table: str, key: str, declared: Any) -> tuple[str, ...]:
+    known = [tag.code for tag in _label_set().tags]
+    if not isinstance(declared, list):
+        raise WrongMapping(table=table, key=key, problem="is no list", remedy=f'write ["{known[0]}"]')
+    for tag in declared:
+        if tag not in known:
+            problem = f"names no tag of {LABEL_SET}: {tag!r}"
+            raise WrongMapping(table=table, key=key, problem=problem, remedy=f"use {', '.join(known)}")
+    return tuple(declared)
+
+
+def _only(table: str, declared: Mapping[str, Any], *known: str) -> None:
+    for key in declared:
+        if key not in known:
+            raise WrongMapping(table=table, key=key, problem="is not known", remedy=f"use {', '.join(known)}")

@@ -7,10 +7,10 @@ cannot be stored or shown, or nobody could read, is refused.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import unicodedata
 from collections.abc import Sequence
+from json.encoder import encode_basestring_ascii as quoted
 
 from sources.rows import Turn
 
@@ -24,6 +24,7 @@ WORD_MARKS = {"User": HUMAN, "Assistant": BOT}
 _ANGLE = re.compile(r"^[ \t]*(<human>|<bot>)[ \t]*:", re.MULTILINE)
 _WORD = re.compile(r"^[ \t]*(User|Assistant)[ \t]*:", re.MULTILINE)
 
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _INVISIBLE = frozenset(("Cc", "Cf", "Zs", "Zl", "Zp"))
 
@@ -39,10 +40,19 @@ def digest(turns: Sequence[Turn], conversation: str = "") -> bytes:
 
     Texts that differ only in these have one digest. ``conversation`` tells equal words in two conversations apart.
     """
-    said = [[turn["role"], " ".join(unicodedata.normalize("NFC", turn["text"]).split())] for turn in turns]
     # JSON marks where a text ends, so no text can be written that reads as two turns.
-    content = json.dumps([said, conversation] if conversation else [said])
+    said = ", ".join(f"[{quoted(turn['role'])}, {quoted(_spaced(turn['text']))}]" for turn in turns)
+    content = f"[[{said}], {quoted(conversation)}]" if conversation else f"[[{said}]]"
     return hashlib.blake2b(content.encode("ascii"), digest_size=DIGEST_BYTES).digest()
+
+
+def text_digest(text: str) -> bytes:
+    """SHA-256 of one text in UTF-8, normalised as for ``digest``: the form in which lists of texts are exchanged."""
+    return hashlib.sha256(_spaced(text).encode()).digest()
+
+
+def _spaced(text: str) -> str:
+    return " ".join((text if text.isascii() else unicodedata.normalize("NFC", text)).split())
 
 
 def oig_text(turns: Sequence[Turn]) -> str:
@@ -53,11 +63,23 @@ def oig_text(turns: Sequence[Turn]) -> str:
 def parse_oig(text: str) -> list[Turn]:
     """The turns of a text in OIG's form; one human turn where it has no marks.
 
-    What stands before the first mark (OIG puts background passages there) is a human turn of its own.
+    What stands before the first mark (OIG puts background passages there) is a human turn of its own. Texts without
+    marks and those of one question and one answer, nearly all of OIG, are found without a regular expression.
     """
-    text = _lines(text)
+    text = _lines(text).strip()
+    if "<human>" not in text and "<bot>" not in text:
+        if not text.startswith(("User", "Assistant")):
+            return [{"role": HUMAN, "text": text}] if text else []
+    elif text.startswith("<human>:") and text.count("<human>") == text.count("<bot>") == 1:
+        said, mark, reply = text[8:].partition("\n<bot>:")
+        if mark and (said := said.strip()) and (reply := reply.strip()):
+            return [{"role": HUMAN, "text": said}, {"role": BOT, "text": reply}]
+    return _marked_turns(text)
+
+
+def _marked_turns(text: str) -> list[Turn]:
     marks, roles = list(_ANGLE.finditer(text)), ANGLE_MARKS
-    if not marks and _WORD.match(text.lstrip()):
+    if not marks and _WORD.match(text):
         marks, roles = list(_WORD.finditer(text)), WORD_MARKS
     starts = [mark.start() for mark in marks] + [len(text)]
     turns = [Turn(role=HUMAN, text=text[: starts[0]])]
@@ -86,6 +108,12 @@ def unstorable(text: str) -> str | None:
     if "\0" in text:
         return "NUL character"
     return "lone surrogate" if not text.isascii() and _SURROGATE.search(text) else None
+
+
+def printable(text: str, longest: int = 500) -> str:
+    """``text`` on one line, with what no terminal or database takes written as escapes, cut at ``longest``."""
+    text = text if len(text) <= longest else f"{text[: longest - 1]}…"
+    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def _lines(text: str) -> str:

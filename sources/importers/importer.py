@@ -6,6 +6,7 @@ record before it. The same record gives the same rows in every run.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -17,6 +18,8 @@ from sources.rows import InstructionRow, RejectedRow
 
 type Options = Mapping[str, str]
 type Rows = Iterable[InstructionRow | RejectedRow]
+
+MAX_ROW = 120  # characters of a row's identity
 
 
 class WrongOption(SourceError):
@@ -78,3 +81,27 @@ def did_you_mean(name: str, known: list[str]) -> str:
         return "leave it out, there are none"
     close = get_close_matches(name, known, n=1)
     return (f"did you mean {close[0]}? " if close else "") + f"Known are {', '.join(known)}"
+
+
+def part_of(where: str, *names: object) -> str:
+    """The identity of a part of a record, such as ``record 1, chemistry, 3``; unique, at most MAX_ROW characters."""
+    whole = ", ".join([where, *map(str, names)])
+    if len(whole) <= MAX_ROW:
+        return whole
+    # Two long names may begin alike: the digest tells them apart.
+    digest = hashlib.blake2b(whole.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return f"{whole[: MAX_ROW - len(digest) - 2]}, {digest}"
+
+
+def not_an_object(where: str, expected: str) -> tuple[RejectedRow]:
+    """What a record gives that is a number, a text or a list where ``expected`` is."""
+    return (RejectedRow(where, "not an object", f"is JSON but no object: write {expected}"),)
+
+
+def one_of(options: Options, format_name: str, name: str, choices: tuple[str, ...]) -> str:
+    """The value of an option that has few of them, the first if it is not given. Raises WrongOption for another."""
+    chosen = options.get(name, choices[0])
+    if chosen not in choices:
+        problem, remedy = f"cannot be {chosen!r}", f"use {' or '.join(choices)}"
+        raise WrongOption(format=format_name, name=name, problem=problem, remedy=remedy)
+    return chosen
