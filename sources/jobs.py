@@ -31,6 +31,7 @@ class JobState(models.TextChoices):
     RUNNING = "running"
     FINISHED = "finished"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 class JobQuerySet(models.QuerySet[Any]):
@@ -60,8 +61,8 @@ class Job(models.Model):
         """Try to become the one worker of this job; False if it is done or somebody else holds it."""
         now, token = timezone.now(), uuid.uuid4()
         taken = (
-            type(self)
-            .objects.waiting(now)
+            JobQuerySet(type(self))
+            .waiting(now)
             .filter(pk=self.pk)
             .update(
                 state=JobState.RUNNING,

@@ -78,14 +78,14 @@ def parse_oig(text: str) -> list[Turn]:
 
 
 def _marked_turns(text: str) -> list[Turn]:
-    marks, roles = list(_ANGLE.finditer(text)), ANGLE_MARKS
-    if not marks and _WORD.match(text):
-        marks, roles = list(_WORD.finditer(text)), WORD_MARKS
-    starts = [mark.start() for mark in marks] + [len(text)]
-    turns = [Turn(role=HUMAN, text=text[: starts[0]])]
-    for mark, end in zip(marks, starts[1:], strict=True):
-        turns.append(Turn(role=roles[mark[1]], text=text[mark.end() : end]))
-    return normalise(turns)
+    before, *parts = _ANGLE.split(text)
+    roles = ANGLE_MARKS
+    if not parts and _WORD.match(text):
+        (before, *parts), roles = _WORD.split(text), WORD_MARKS
+    turns: list[Turn] = [{"role": HUMAN, "text": before}] if before else []
+    for mark, said in zip(parts[::2], parts[1::2], strict=True):
+        turns.append({"role": roles[mark], "text": said})
+    return [{"role": turn["role"], "text": said} for turn in turns if (said := turn["text"].strip())]
 
 
 def refusal(turns: Sequence[Turn], max_characters: int, max_turns: int) -> tuple[str, str] | None:

@@ -1,0 +1,72 @@
+"""The ledger: every public dataset at its revision, under its licence."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, override
+
+from django.core.validators import RegexValidator
+from django.db import models
+
+UNKNOWN_LICENSE = "unknown"
+# How people write that they do not know; only the first is kept, so that "Unknown" is not published by mistake.
+_UNKNOWN_SPELLINGS = r"^\s*(unknown|none|noassertion|\?*)\s*$"
+_SPDX = r"\(*[A-Za-z0-9][A-Za-z0-9.+-]*\)*"
+_LICENSE = RegexValidator(
+    rf"\A{_SPDX}( (AND|OR|WITH) {_SPDX})*\Z",
+    "Write an SPDX identifier, such as CC-BY-4.0, LicenseRef-Name where SPDX has none, or unknown.",
+)
+
+
+def license_named(written: str) -> str:
+    """The licence as the ledger keeps it: every spelling of not knowing it is ``unknown``."""
+    return UNKNOWN_LICENSE if re.match(_UNKNOWN_SPELLINGS, written, re.IGNORECASE) else written
+
+
+class LicenseField(models.CharField[str, str]):
+    """Text of which validation and every way into the database keep one spelling of ``unknown``."""
+
+    @override
+    def to_python(self, value: Any) -> Any:
+        return license_named(value) if isinstance(value, str) and value else super().to_python(value)
+
+
+class Source(models.Model):
+    """A public dataset at one revision, under one licence; or what an augmenter made of another source."""
+
+    name = models.SlugField(max_length=80, help_text="Short name used in commands and in published records.")
+    revision = models.CharField(max_length=80, blank=True, help_text="Version, tag or commit of the dataset.")
+    title = models.CharField(max_length=200, blank=True)
+    license = LicenseField(
+        max_length=60,
+        default=UNKNOWN_LICENSE,
+        validators=[_LICENSE],
+        help_text="SPDX identifier, for example CC-BY-4.0. Rows of a source with licence 'unknown' are not published.",
+    )
+    address = models.URLField(max_length=500, blank=True, help_text="Where the dataset can be found.")
+    attribution = models.TextField(blank=True, help_text="The sentence its licence asks for.")
+    precedence = models.PositiveSmallIntegerField(
+        default=100,
+        help_text="Of several sources of one text, the one with the lowest number gives its licence and attribution.",
+    )
+    augments = models.ForeignKey(
+        "self", null=True, blank=True, editable=False, on_delete=models.PROTECT, related_name="augmented"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name", "revision"]
+        constraints = [
+            models.UniqueConstraint(fields=["name", "revision"], name="source_name_revision_unique"),
+            models.CheckConstraint(
+                condition=models.Q(license=UNKNOWN_LICENSE) | ~models.Q(license__iregex=_UNKNOWN_SPELLINGS),
+                name="source_license_unknown_has_one_spelling",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.revision}" if self.revision else self.name
+
+    @property
+    def is_publishable(self) -> bool:
+        return license_named(self.license) != UNKNOWN_LICENSE

@@ -1,0 +1,60 @@
+"""The instructions of a source, as the records that augmenters read."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from django.db.models import Max
+
+from sources.models import Instruction, InstructionState, PersonalFinding, Provenance, Source
+from sources.readers import Piece
+from sources.rows import Parent, Span
+
+BATCH = 500
+PARENTS_OF_CHUNK = 2_000
+
+
+def pieces(source: Source) -> Iterator[Piece]:
+    """Ranges of ids that hold about as many instructions of ``source`` each, in order."""
+    given = Provenance.objects.filter(source=source)
+    start, number = 0, 1
+    while True:
+        batch = given.filter(instruction_id__gte=start).order_by("instruction_id")[:PARENTS_OF_CHUNK]
+        last = batch.aggregate(last=Max("instruction_id"))["last"]
+        if last is None:
+            return
+        yield Piece(start, last + 1, number)
+        start, number = last + 1, number + PARENTS_OF_CHUNK
+
+
+def records(source: Source, start: int, end: int) -> Iterator[tuple[str, Parent]]:
+    """The available instructions of ``source`` with ids from ``start`` up to ``end``, each with its public id."""
+    given = Provenance.objects.filter(
+        source=source,
+        instruction_id__gte=start,
+        instruction_id__lt=end,
+        instruction__state=InstructionState.AVAILABLE,
+    )
+    rows = list(given.order_by("instruction_id").values_list("instruction_id", "source_labels"))
+    for first in range(0, len(rows), BATCH):
+        yield from _batch(dict(rows[first : first + BATCH]))
+
+
+def _batch(labels: dict[int, dict[str, object]]) -> Iterator[tuple[str, Parent]]:
+    spans = defaultdict[int, list[Span]](list)
+    for found in PersonalFinding.objects.filter(instruction__in=labels):
+        spans[found.instruction_id].append(
+            Span(turn=found.turn, start=found.start, end=found.end, kind=found.kind)
+        )
+    for instruction in Instruction.objects.filter(pk__in=labels).order_by("pk"):
+        yield (
+            instruction.public_id,
+            Parent(
+                id=instruction.public_id,
+                turns=instruction.turns,
+                language=instruction.language,
+                source_labels=labels[instruction.pk],
+                personal=spans[instruction.pk],
+            ),
+        )

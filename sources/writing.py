@@ -1,0 +1,172 @@
+"""The one writer of instructions: what importers and augmenters accept goes through here, a chunk at a time.
+
+A chunk's rows are copied into a temporary table, and a few statements over all of it write what is new. Each inserts in
+one order (of digests, then of ids), so that chunks that bring the same texts wait for each other in one direction and
+never for each other in a ring. Rows that are known cost a look into one index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from django.db import connection
+from django.db.backends.utils import CursorWrapper
+
+from sources import texts
+from sources.acceptance import Accepted
+from sources.models import ImportChunk, Tombstone
+from sources.rows import RejectedRow
+
+# Rows of a chunk are told apart by their low bits; a chunk has fewer rows than this.
+POSITIONS_OF_CHUNK = 1 << 32
+
+_COLUMNS = "digest, turns, language, characters, place, position, labels, suggested, parent, refused"
+_TYPES = ["bytea", "text", "text", "int4", "text", "int8", "text", "text", "bytea", "bytea[]"]
+
+_STAGE = """
+    CREATE TEMPORARY TABLE IF NOT EXISTS staged (
+        id bigint DEFAULT nextval(pg_get_serial_sequence('sources_instruction', 'id')), digest bytea, turns text,
+        language text, characters integer, place text, position bigint, labels text, suggested text, parent bytea,
+        refused bytea[]
+    ) ON COMMIT DELETE ROWS
+"""
+_REFUSE = """
+    DELETE FROM staged USING sources_tombstone AS stone
+    WHERE stone.digest = staged.digest OR stone.digest = ANY(staged.refused)
+    RETURNING staged.place
+"""
+_REFUSE_ORPHANS = """
+    DELETE FROM staged WHERE NOT EXISTS (
+        SELECT 1 FROM sources_instruction AS parent WHERE parent.digest = staged.parent AND parent.state = 0
+    ) RETURNING place
+"""
+_INSERT_ORIGINALS = """
+    INSERT INTO sources_instruction (id, digest, turns, language, characters, state, created_at)
+    SELECT id, digest, turns::jsonb, language, characters, 0, now() FROM staged ORDER BY digest, position
+    ON CONFLICT (digest) DO NOTHING
+"""
+_INSERT_CHILDREN = """
+    INSERT INTO sources_instruction
+        (id, digest, turns, language, characters, state, created_at, parent_id, root_id)
+    SELECT staged.id, staged.digest, staged.turns::jsonb, staged.language, staged.characters, 0, now(),
+        parent.id, coalesce(parent.root_id, parent.id)
+    FROM staged JOIN sources_instruction AS parent ON parent.digest = staged.parent
+    ORDER BY staged.digest, staged.position
+    ON CONFLICT (digest) DO NOTHING
+"""
+# Rows whose text was there, here or in the database, get the id it has.
+_FIND_IDS = """
+    UPDATE staged SET id = known.id FROM sources_instruction AS known
+    WHERE known.digest = staged.digest AND known.id <> staged.id
+"""
+_INSERT_PROVENANCE = """
+    INSERT INTO sources_provenance
+        (source_id, instruction_id, run_id, "row", position, source_labels, suggested, created_at)
+    SELECT %s, id, %s, place, position, labels::jsonb, suggested::jsonb, now() FROM staged ORDER BY id, position
+    ON CONFLICT (source_id, instruction_id) DO NOTHING
+"""
+# Chunks end in any order; of equal rows the first in the file is the one named.
+_FIRST_ROW_WINS = """
+    WITH earlier AS (
+        SELECT kept.instruction_id FROM sources_provenance AS kept
+        JOIN staged ON staged.id = kept.instruction_id AND staged.position < kept.position
+        WHERE kept.source_id = %(source)s AND kept.run_id = %(run)s
+        ORDER BY kept.instruction_id FOR UPDATE OF kept
+    ), first AS (
+        SELECT DISTINCT ON (id) * FROM staged ORDER BY id, position
+    )
+    UPDATE sources_provenance AS kept
+    SET "row" = first.place, position = first.position, source_labels = first.labels::jsonb,
+        suggested = first.suggested::jsonb
+    FROM first JOIN earlier ON earlier.instruction_id = first.id
+    WHERE kept.source_id = %(source)s AND kept.instruction_id = first.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of a chunk's accepted rows: ``added`` texts are new, ``refused`` rows may not come in again."""
+
+    accepted: int
+    added: int
+    refused: list[RejectedRow]
+    lowest: int | None  # ids of the new instructions
+    highest: int | None
+
+
+def write(chunk: ImportChunk, rows: Iterable[Accepted]) -> Written:
+    """Store ``rows`` with their provenance, in the transaction of the caller. Memory does not grow with their number."""
+    with connection.cursor() as cursor:
+        # If the server crashes, the chunk's rows are lost together with the word that they were written.
+        cursor.execute("SET LOCAL synchronous_commit = off")
+        cursor.execute(_STAGE)
+        staged = _stage(cursor, chunk, rows)
+        refused = _refused(cursor) if Tombstone.objects.exists() else []
+        if chunk.run.is_augmentation:
+            refused += _orphans(cursor)
+        cursor.execute(_INSERT_CHILDREN if chunk.run.is_augmentation else _INSERT_ORIGINALS)
+        added, accepted = cursor.rowcount, staged - len(refused)
+        lowest, highest = _new_ids(cursor) if added else (None, None)
+        if added < accepted:
+            cursor.execute(_FIND_IDS)
+        cursor.execute(_INSERT_PROVENANCE, [chunk.run.source_id, chunk.run_id])
+        if cursor.rowcount < accepted:
+            cursor.execute(_FIRST_ROW_WINS, {"source": chunk.run.source_id, "run": chunk.run_id})
+    return Written(accepted, added, refused, lowest, highest)
+
+
+def ids(digests: list[bytes]) -> dict[bytes, int]:
+    """The ids of instructions by their digests."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT digest, id FROM sources_instruction WHERE digest = ANY(%s::bytea[])", [digests])
+        return {bytes(digest): pk for digest, pk in cursor.fetchall()}
+
+
+def _stage(cursor: CursorWrapper, chunk: ImportChunk, rows: Iterable[Accepted]) -> int:
+    position = chunk.number * POSITIONS_OF_CHUNK
+    first = position
+    # Lists of texts from elsewhere are compared turn by turn; the digests are made only where there is such a list.
+    by_text = Tombstone.objects.filter(kind=Tombstone.Kind.TEXT).exists()
+    # Django's wrapper hands on what it does not know, psycopg's copy among it.
+    with cast("Any", cursor).copy(f"COPY staged ({_COLUMNS}) FROM STDIN (FORMAT binary)") as copy:
+        copy.set_types(_TYPES)
+        for row in rows:
+            copy.write_row(
+                (
+                    row.digest,
+                    row.turns,
+                    row.language,
+                    row.characters,
+                    row.row,
+                    position,
+                    row.labels,
+                    row.suggested,
+                    row.parent,
+                    [texts.text_digest(text) for text in row.spoken()] if by_text else None,
+                )
+            )
+            position += 1
+    return position - first
+
+
+def _refused(cursor: CursorWrapper) -> list[RejectedRow]:
+    cursor.execute(_REFUSE)
+    return [
+        RejectedRow(place, "taken down", "has a text that was taken down or is on a list of refused ones: leave it out")
+        for (place,) in cursor.fetchall()
+    ]
+
+
+def _orphans(cursor: CursorWrapper) -> list[RejectedRow]:
+    cursor.execute(_REFUSE_ORPHANS)
+    detail = "is made of a text that was removed meanwhile: nothing to do"
+    return [RejectedRow(place, "no parent", detail) for (place,) in cursor.fetchall()]
+
+
+def _new_ids(cursor: CursorWrapper) -> tuple[int | None, int | None]:
+    """The range that the new ids lie in; other chunks' may lie between them."""
+    cursor.execute("SELECT min(id), max(id) FROM staged")
+    lowest, highest = cursor.fetchone() or (None, None)
+    return lowest, highest
