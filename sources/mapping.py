@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple, Self
@@ -88,75 +88,80 @@ class LabelMap:
         """What the source's labels suggest, and what of them has no mapping.
 
         The suggestion is ``{"label": code, "tags": {code: share}}``; each key is left out where nothing is suggested.
-        Of several labels the most severe is taken, of several shares of one tag the largest: each is a lower bound
-        of the share of those who say any of it. What has no mapping is ``column=value``, or ``column`` alone where no
+        Of several labels the most severe is taken, of several shares of one tag the largest, a lower bound of the
+        share of those who say any of it. What has no mapping is ``column=value``, or ``column`` alone where no
         table is declared for it.
         """
-        severity, tags, unmapped = -1, dict[str, float](), list[str]()
-        for meaning in self._meanings("", source_labels, unmapped, MAX_DEPTH):
-            severity = max(severity, meaning.severity)
-            for tag, share in meaning.tags:
-                if share >= tags.get(tag, 0.0):
-                    tags[tag] = share
+        found, unmapped = list[Meaning](), list[str]()
+        self._collect("", source_labels, found, unmapped, MAX_DEPTH)
+        if not found:
+            return {}, unmapped
+        severity = max(meaning.severity for meaning in found)
         suggestion: dict[str, Any] = {"label": _labels()[severity]} if severity >= 0 else {}
-        if tags:
-            suggestion["tags"] = tags
+        shares = sorted(pair for meaning in found for pair in meaning.tags)
+        if shares:
+            suggestion["tags"] = dict(shares)  # of equal tags the last one, the largest share
         return suggestion, unmapped
 
-    def _meanings(self, prefix: str, labels: Mapping[str, Any], unmapped: list[str], depth: int) -> Iterator[Meaning]:
+    def _collect(
+        self, prefix: str, labels: Mapping[str, Any], found: list[Meaning], unmapped: list[str], depth: int
+    ) -> None:
         for name, value in labels.items():
-            column = prefix + name
+            column = prefix + name if prefix else name
             rule = self.rules.get(column)
             if rule is None:
                 if isinstance(value, dict) and value and depth:
-                    yield from self._meanings(f"{column}.", value, unmapped, depth - 1)
+                    self._collect(f"{column}.", value, found, unmapped, depth - 1)
                 else:
                     unmapped.append(column[:MAX_TEXT])
+            elif rule.is_ignored or value is None:
+                continue
             elif rule.share:
-                yield from _shared(rule, column, value, unmapped)
-            elif not rule.is_ignored:
-                yield from _looked_up(rule, column, value, unmapped)
+                _share(rule, column, value, found, unmapped)
+            elif isinstance(value, list):
+                for part in value:
+                    _look_up(rule, column, part, found, unmapped)
+            else:
+                _look_up(rule, column, value, found, unmapped)
 
 
-def _looked_up(rule: _Rule, column: str, value: Any, unmapped: list[str]) -> Iterator[Meaning]:
-    for part in value if isinstance(value, list) else (value,):
-        spelled = _spelled(part)
-        if spelled is None:
-            continue
-        for word in spelled.split(rule.separator) if rule.separator else (spelled,):
-            meaning = rule.values.get(word.strip())
-            if meaning is not None:
-                yield meaning
-            elif word.strip():
-                unmapped.append(f"{column}={word.strip()}"[:MAX_TEXT])
+def _look_up(rule: _Rule, column: str, value: Any, found: list[Meaning], unmapped: list[str]) -> None:
+    spelled = _spelled(value)
+    for part in spelled.split(rule.separator) if rule.separator else (spelled,):
+        word = part.strip()
+        meaning = rule.values.get(word)
+        if meaning is not None:
+            found.append(meaning)
+        elif word:
+            unmapped.append(f"{column}={word}"[:MAX_TEXT])
 
 
-def _shared(rule: _Rule, column: str, value: Any, unmapped: list[str]) -> Iterator[Meaning]:
-    if value is None or value == "":
-        return
+def _share(rule: _Rule, column: str, value: Any, found: list[Meaning], unmapped: list[str]) -> None:
+    if isinstance(value, str):
+        value = value.strip()
+        if not value:
+            return
     try:
-        share = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else -1.0
-    except (ValueError, OverflowError):
+        share = -1.0 if isinstance(value, bool) else float(value)
+    except (ValueError, TypeError, OverflowError):
         share = -1.0
     if 0 <= share <= 1:
-        yield Meaning(-1, tuple((tag, share) for tag in rule.share))
+        found.append(Meaning(-1, tuple([(tag, share) for tag in rule.share])))
     else:
         unmapped.append(f"{column}={_spelled(value)}"[:MAX_TEXT])
 
 
-def _spelled(value: Any) -> str | None:
-    """A value as the keys of a table spell it: 1.0 as "1", a truth value as "true"; None where it is null."""
-    match value:
-        case str() | None:
-            return value
-        case bool():
-            return "true" if value else "false"
-        case float() if value.is_integer():
-            return str(int(value))
-        case int() | float():
-            return str(value)
-        case _:
-            return f"{str(value)[:MAX_TEXT]}"
+def _spelled(value: Any) -> str:
+    """A value as the keys of a table spell it: 1.0 as "1", a truth value as "true", null as nothing."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value)
 
 
 @cache
