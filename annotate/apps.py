@@ -7,7 +7,7 @@ class AnnotateConfig(AppConfig):
 
     def ready(self) -> None:
         from annotate import external
-        from sources import imports
+        from sources import chunks
 
         # Imports run one way (annotate -> sources), so the writer of instructions is told here who writes votes.
-        imports.register_vote_writer(external.write_votes)
+        chunks.register_vote_writer(external.write_votes)

@@ -9,4 +9,4 @@ class ExportsConfig(AppConfig):
         from exports.models import Snapshot
         from sources import jobs
 
-        jobs.register(Snapshot, "exports.tasks.publish_snapshot")
+        jobs.register(jobs.each(Snapshot, "exports.tasks.publish_snapshot"))

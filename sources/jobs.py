@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Self
@@ -77,7 +77,7 @@ class Job(models.Model):
     def renew(self, **progress: Any) -> None:
         """Keep the lease and store ``progress``. Raises LostLease, so that a transaction around it rolls back."""
         held = type(self).objects.filter(pk=self.pk, state=JobState.RUNNING, lease_token=self.lease_token)
-        if not held.update(lease_until=timezone.now() + settings.JOB_LEASE, **progress):
+        if not held.update(**{"lease_until": timezone.now() + settings.JOB_LEASE, **progress}):
             raise LostLease(f"{self} was taken over by another worker")
 
     def put_back(self) -> None:
@@ -146,16 +146,27 @@ def heartbeat(job: Job) -> Iterator[Heartbeat]:
         beat.stop()
 
 
-_tasks: dict[type[Job], str] = {}
+type Waiting = Callable[[datetime], Iterator[tuple[str, int]]]
+
+_waiting: list[Waiting] = []
 
 
-def register(model: type[Job], task: str) -> None:
-    """Have beat dispatch jobs of ``model`` that wait, by sending the Celery task named ``task`` the job's id."""
-    _tasks[model] = task
+def register(waiting: Waiting) -> None:
+    """Have beat dispatch what ``waiting`` yields: the name of a Celery task, and the id that it is sent."""
+    _waiting.append(waiting)
+
+
+def each(model: type[Job], task: str) -> Waiting:
+    """Every job of ``model`` that waits, for the Celery task named ``task``."""
+
+    def waiting(now: datetime) -> Iterator[tuple[str, int]]:
+        for pk in model.objects.waiting(now).values_list("pk", flat=True):
+            yield task, pk
+
+    return waiting
 
 
 def waiting(now: datetime) -> Iterator[tuple[str, int]]:
-    """Task name and id of every job, of any registered model, that somebody should work on."""
-    for model, task in _tasks.items():
-        for pk in model.objects.waiting(now).values_list("pk", flat=True):
-            yield task, pk
+    """Task name and id of everything that somebody should work on."""
+    for found in _waiting:
+        yield from found(now)
