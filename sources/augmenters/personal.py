@@ -1,0 +1,178 @@
+"""Personal information becomes invented data of its kind, by Faker, in the language of the text.
+
+No row leaves here with a character sequence that was marked in the instruction: what would, is not made. Addresses
+and numbers come from ranges that are kept free for examples, wherever there is such a range.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
+from random import Random
+from typing import NamedTuple
+
+from faker import VERSION, Faker
+from faker.config import AVAILABLE_LOCALES
+
+from sources.augmenters import tables
+from sources.augmenters.augmenter import COPIES, ENGLISH, KEPT, SEED, Augmenter, Made, draw
+from sources.importers.importer import Options, Reader
+from sources.rows import Parent, Turn
+
+_TABLES = tables.load("personal")
+PLACEHOLDERS: dict[str, str] = {word: kind for kind, words in _TABLES["placeholders"].items() for word in words}
+LOCALES: dict[str, str] = _TABLES["locales"]
+_PLACEHOLDER = re.compile(r"\[([A-Z][A-Z_-]{1,30})(?:[_ -]?\d{1,4})?\]|<([A-Z][A-Z_-]{1,30})(?:[_ -]?\d{1,4})?>")
+# Telephone numbers of America that are never given to anybody.
+_AREAS = ("202", "303", "404", "512", "617", "702", "808", "907")
+_EXAMPLE_NETS = ("192.0.2", "198.51.100", "203.0.113")
+_EXAMPLE_NET_V6 = "2001:db8"
+
+
+class Place(NamedTuple):
+    """Characters ``start`` to ``end`` of a turn that are to be replaced."""
+
+    start: int
+    end: int
+    kind: str
+
+
+type Invent = Callable[[str, Faker, Random], str]
+
+
+def make(record: Parent, random: Random) -> Iterator[Made]:
+    """The dialogue with invented data; the same original is the same invention throughout."""
+    places = [_places(record, number) for number in range(len(record["turns"]))]
+    if not any(places):
+        return
+    faker = _faker(locale_of(record["language"]))
+    faker.seed_instance(random.getrandbits(64))
+    invented: dict[str, str] = {}
+    kinds = Counter[str]()
+    for turn, found in zip(record["turns"], places, strict=True):
+        for place in found:
+            original = turn["text"][place.start : place.end]
+            if original not in invented:
+                invented[original] = INVENTIONS.get(place.kind, same_shape)(original, faker, random)
+                kinds[place.kind] += 1
+    turns = [_replaced(turn, found, invented) for turn, found in zip(record["turns"], places, strict=True)]
+    if not _leaks(turns, invented):
+        changes = [{"kind": kind, "count": count} for kind, count in sorted(kinds.items())]
+        yield Made(turns, {"changes": changes, "library": f"faker {VERSION}"})
+
+
+def _replaced(turn: Turn, places: list[Place], invented: Mapping[str, str]) -> Turn:
+    """The turn with inventions at its places, and wherever else an original is said that nobody marked there."""
+    text = turn["text"]
+    for place in reversed(places):
+        text = text[: place.start] + invented[text[place.start : place.end]] + text[place.end :]
+    for original in sorted(invented, key=len, reverse=True):
+        text = text.replace(original, invented[original])
+    return Turn(role=turn["role"], text=text)
+
+
+def _places(record: Parent, number: int) -> list[Place]:
+    """What is to be replaced in one turn, in order; where places overlap, they are one of the first one's kind."""
+    text = record["turns"][number]["text"]
+    found = [
+        Place(max(0, span["start"]), min(len(text), span["end"]), span["kind"])
+        for span in record["personal"]
+        if span["turn"] == number
+    ]
+    for match in _PLACEHOLDER.finditer(text):
+        kind = PLACEHOLDERS.get(match[1] or match[2])
+        if kind:
+            found.append(Place(*match.span(), kind))
+    merged: list[Place] = []
+    for place in sorted(place for place in found if place.start < place.end):
+        if merged and place.start < merged[-1].end:
+            merged[-1] = merged[-1]._replace(end=max(merged[-1].end, place.end))
+        else:
+            merged.append(place)
+    return merged
+
+
+def _leaks(turns: list[Turn], originals: Iterable[str]) -> bool:
+    """Whether an original still stands in a turn, in any case."""
+    said = "\0".join(turn["text"] for turn in turns).casefold()
+    return any(original.casefold() in said for original in originals)
+
+
+def locale_of(language: str) -> str:
+    """The locale of Faker for a language, that of English where there is none."""
+    exact = language.replace("-", "_")
+    if exact in AVAILABLE_LOCALES:
+        return LOCALES.get(exact, exact)
+    wanted = exact.lower().split("_")[0] or ENGLISH
+    there = sorted(locale for locale in AVAILABLE_LOCALES if locale.split("_")[0] == wanted)
+    return LOCALES.get(wanted) or (there[0] if there else LOCALES[ENGLISH])
+
+
+@cache
+def _faker(locale: str) -> Faker:
+    """A generator of its own: seeding it seeds no other. Its dates and addresses load once in a process."""
+    return Faker(locale)
+
+
+def same_shape(original: str, faker: Faker, random: Random) -> str:
+    """A digit for each digit and a letter of the alphabet for each letter; what is neither stays."""
+    return "".join(_like(character, random) for character in original)
+
+
+def _like(character: str, random: Random) -> str:
+    if character.isdigit():
+        return random.choice(string.digits)
+    if character.isalpha():
+        letter = random.choice(string.ascii_lowercase)
+        return letter.upper() if character.isupper() else letter
+    return character
+
+
+def _phone(original: str, faker: Faker, random: Random) -> str:
+    return f"+1 {random.choice(_AREAS)}-555-01{random.randrange(100):02}"
+
+
+def _ip(original: str, faker: Faker, random: Random) -> str:
+    if ":" in original:
+        return f"{_EXAMPLE_NET_V6}::{random.randrange(1, 0xFFFF):x}:{random.randrange(1, 0xFFFF):x}"
+    return f"{random.choice(_EXAMPLE_NETS)}.{random.randrange(1, 255)}"
+
+
+def _faked(method: str) -> Invent:
+    """What Faker calls ``method``, in one line."""
+
+    def invent(original: str, faker: Faker, random: Random) -> str:
+        return ", ".join(str(getattr(faker, method)()).split("\n"))
+
+    return invent
+
+
+INVENTIONS: dict[str, Invent] = {
+    "email": _faked("safe_email"),
+    "phone": _phone,
+    "ip": _ip,
+    "card": _faked("credit_card_number"),
+    "iban": _faked("iban"),
+    "name": _faked("name"),
+    "street": _faked("street_address"),
+    "city": _faked("city"),
+}
+
+
+def _reader(options: Options) -> Reader:
+    return draw(PERSONAL, options, make)
+
+
+PERSONAL = Augmenter(
+    name="personal",
+    title="Invented personal data",
+    summary="E-mail addresses, numbers, names and placeholders such as [EMAIL] become invented ones of their kind.",
+    options=(SEED, COPIES),
+    defaults={"seed": "0", "copies": "1"},
+    effect=KEPT,
+    reader=_reader,
+)
+AUGMENTERS = (PERSONAL,)

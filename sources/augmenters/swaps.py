@@ -1,0 +1,179 @@
+"""Who is spoken of is somebody else: another nation, faith, name or city, or the other of two genders.
+
+Both are for English and know nothing but their reviewed lists; case is kept, and "a" becomes "an" where it must.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from random import Random
+
+from sources.augmenters import tables
+from sources.augmenters.augmenter import COPIES, NEEDS_VOTES, SEED, Augmenter, Made, draw, is_english
+from sources.importers.importer import Option, Options, Reader, WrongOption, did_you_mean
+from sources.rows import Parent, Turn
+
+_PRONOUNS = tables.load("pronouns")
+SWAPS: dict[str, str] = _PRONOUNS["swaps"]
+NO_NOUN = frozenset(_PRONOUNS["no_noun"]["words"].split())
+KINDS = tables.load("entities")["kinds"]
+ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """One row of the list: what it is called in each column."""
+
+    kind: str
+    names: tuple[str, ...]
+
+    def fits(self, columns: Iterable[int]) -> bool:
+        """Whether it has one word for all these columns."""
+        return len({self.names[column] for column in columns}) == 1
+
+
+ENTITIES = [Entity(kind["name"], tuple(row)) for kind in KINDS for row in kind["rows"]]
+_BY_NAME = {name.lower(): entity for entity in ENTITIES for name in entity.names}
+
+
+def _any_of(words: Iterable[str]) -> str:
+    return "|".join(sorted(words, key=len, reverse=True))
+
+
+_ENTITY = re.compile(rf"\b(?:(an?)([ \t]+))?({_any_of(_BY_NAME)})\b", re.IGNORECASE | re.ASCII)
+_GENDERED = re.compile(rf"\b({_any_of([*SWAPS, 'his', 'her'])})\b(?=([ \t]+[A-Za-z]+)?)", re.IGNORECASE | re.ASCII)
+
+
+def like(pattern: str, word: str) -> str:
+    """``word`` in the case of ``pattern``: all capitals, all small, or as it is written here."""
+    if pattern.isupper() and len(pattern) > 1:
+        return word.upper()
+    return word.lower() if pattern.islower() else word[:1].upper() + word[1:]
+
+
+def pronouns(record: Parent, random: Random) -> Iterator[Made]:
+    """Every woman is a man and every man a woman."""
+    if is_english(record["language"]):
+        yield _rewritten(record, _GENDERED, _other_gender)
+
+
+def _other_gender(match: re.Match[str]) -> str:
+    word = match[1].lower()
+    if word in SWAPS:
+        return like(match[1], SWAPS[word])
+    after = (match[2] or "").strip().lower()
+    whose = bool(after) and after not in NO_NOUN
+    if word == "her":
+        return like(match[1], "his" if whose else "him")
+    return like(match[1], "her" if whose else "hers")
+
+
+def entities(record: Parent, random: Random, kinds: frozenset[str]) -> Iterator[Made]:
+    """Each entity is another one of its kind, the same throughout the dialogue."""
+    if not is_english(record["language"]):
+        return
+    columns: dict[Entity, set[int]] = {}
+    for turn in record["turns"]:
+        for match in _ENTITY.finditer(turn["text"]):
+            word, entity = match[3].lower(), _BY_NAME[match[3].lower()]
+            if entity.kind in kinds:
+                found = columns.setdefault(entity, set())
+                found.update(at for at, name in enumerate(entity.names) if name.lower() == word)
+    others = _drawn(columns, random)
+    if others:
+        yield _rewritten(record, _ENTITY, lambda match: _other_entity(match, others))
+
+
+def _drawn(columns: dict[Entity, set[int]], random: Random) -> dict[Entity, Entity]:
+    """Another entity for each, none twice."""
+    others: dict[Entity, Entity] = {}
+    for entity, used in columns.items():
+        free = [
+            other
+            for other in ENTITIES
+            if other.kind == entity.kind
+            and other != entity
+            and other not in others.values()
+            and _replaces(other, entity, used)
+        ]
+        if free:
+            others[entity] = random.choice(free)
+    return others
+
+
+def _replaces(other: Entity, entity: Entity, used: set[int]) -> bool:
+    """Whether every word by which ``entity`` is called has exactly one in ``other``."""
+    by_word: dict[str, list[int]] = {}
+    for column in used:
+        by_word.setdefault(entity.names[column], []).append(column)
+    return all(other.fits(columns) for columns in by_word.values())
+
+
+def _other_entity(match: re.Match[str], others: dict[Entity, Entity]) -> str:
+    article, blank, word = match.groups()
+    entity = _BY_NAME[word.lower()]
+    if entity not in others:
+        return match[0]
+    column = next(at for at, name in enumerate(entity.names) if name.lower() == word.lower())
+    new = like(word, others[entity].names[column])
+    if not article:
+        return new
+    # Of the listed words, those with U begin as "you" does.
+    return like(article, "an" if new[0].lower() in "aeio" else "a") + blank + new
+
+
+def _rewritten(record: Parent, pattern: re.Pattern[str], replace: Callable[[re.Match[str]], str]) -> Made:
+    """The whole dialogue with what ``replace`` writes; the changes are "old > new" with their number."""
+    counts = Counter[str]()
+
+    def noted(match: re.Match[str]) -> str:
+        new = replace(match)
+        if new != match[0]:
+            counts[f"{match[0].lower()} > {new.lower()}"] += 1
+        return new
+
+    turns = [Turn(role=turn["role"], text=pattern.sub(noted, turn["text"])) for turn in record["turns"]]
+    return Made(turns, {"changes": [{"words": words, "count": count} for words, count in sorted(counts.items())]})
+
+
+def _kinds(names: str) -> frozenset[str]:
+    there = [kind["name"] for kind in KINDS]
+    chosen = there if names.strip() == ALL else [name.strip() for name in names.split(",")]
+    for name in chosen:
+        if name not in there:
+            problem, remedy = f"has no kind {name[:40]!r}", did_you_mean(name, there)
+            raise WrongOption(format=ENTITY_SWAP.name, name="kinds", problem=problem, remedy=remedy)
+    return frozenset(chosen)
+
+
+def _entities_reader(options: Options) -> Reader:
+    kinds = _kinds(ENTITY_SWAP.settled(options)["kinds"])
+    return draw(ENTITY_SWAP, options, lambda record, random: entities(record, random, kinds))
+
+
+def _pronouns_reader(options: Options) -> Reader:
+    return draw(PRONOUN_SWAP, options, pronouns)
+
+
+ENTITY_SWAP = Augmenter(
+    name="entities",
+    title="Entity swap",
+    summary="Another nation, faith, first name or city in place of each that is listed.",
+    options=(SEED, COPIES, Option("kinds", "kinds of entities, separated by commas, or all")),
+    defaults={"seed": "0", "copies": "1", "kinds": ALL},
+    effect=NEEDS_VOTES,
+    reader=_entities_reader,
+)
+PRONOUN_SWAP = Augmenter(
+    name="pronouns",
+    title="Pronoun swap",
+    summary="She for he, his for her, and the nouns that go with them (mother, husband, king).",
+    options=(SEED,),
+    defaults={"seed": "0"},
+    effect=NEEDS_VOTES,
+    reader=_pronouns_reader,
+)
+AUGMENTERS = (ENTITY_SWAP, PRONOUN_SWAP)
