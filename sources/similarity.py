@@ -2,17 +2,18 @@
 
 A text is the set of its shingles: every six bytes of its UTF-8, which are six letters of Latin script, three of
 Cyrillic or Arabic and two of Chinese or Hindi, so that one measure suits languages with and without spaces. The
-similarity of two texts is the share of shingles that they have in common (Jaccard), estimated from signatures of 128
-slots. ``docs/near-duplicates.md`` has the reasons and the figures.
+similarity of two texts is the share of shingles that they have in common (Jaccard). Signatures of 128 slots find pairs
+that may be similar, the texts decide. ``docs/near-duplicates.md`` has the reasons and the figures.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, groupby
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +32,11 @@ LOWEST_THRESHOLD = 0.6
 # all others, so that the work grows with the texts and not with their square.
 LEADERS = 16
 PASSES = 4
+# Three standard errors of a similarity estimated from 128 slots: pairs this far below the threshold are looked at.
+MARGIN = 0.1
 
-_BATCH_CHARACTERS, _BATCH_PAIRS = 1_000_000, 100_000
+# Texts are asked for by 200 pairs, since one may be some 100 kB long.
+_BATCH_BYTES, _BATCH_PAIRS, _BATCH_TEXTS = 1_000_000, 100_000, 200
 _ROW = np.dtype([("id", "<i8"), ("signature", f"V{SIGNATURE_BYTES}")])
 _SLOTS = np.dtype([("id", "<i8"), ("slots", "<u2", (SLOTS,))])
 _BANDS = np.dtype([("id", "<i8"), ("bands", "<u8", (BANDS,))])
@@ -46,6 +50,8 @@ _PUNCTUATION = re.compile("[\\s!-/:-@\\[-`{-~\u00a1-\u00bf\u2000-\u206f\u3000-\u
 
 type Integers = NDArray[np.int64]
 type Words = NDArray[np.uint64]
+type Edge = tuple[int, int]  # the places of a leader and of a later text
+type TextsOf = Callable[[Sequence[int]], Mapping[int, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,31 +74,31 @@ def normalised(text: str) -> str:
 def signatures(texts: Iterable[str]) -> Iterator[bytes]:
     """The signature of each text in turn, ``SIGNATURE_BYTES`` long and a function of the text alone.
 
-    Work and memory are linear in the longest text; texts are hashed in batches of about a million characters.
+    Work and memory are linear in the longest text; texts are hashed in batches of about a million bytes.
     """
     batch: list[bytes] = []
     size = 0
     for text in texts:
-        batch.append(normalised(text).encode("utf-8", "surrogatepass"))
+        batch.append(_encoded(text))
         size += len(batch[-1])
-        if size > _BATCH_CHARACTERS:
+        if size > _BATCH_BYTES:
             yield from _hashed(batch)
             batch, size = [], 0
     if batch:
         yield from _hashed(batch)
 
 
-def similarity(one: bytes, other: bytes) -> float:
-    """The estimated Jaccard similarity of two texts, 0 to 1, by their signatures; its standard error is below 0.045."""
-    return float((np.frombuffer(one, "<u2") == np.frombuffer(other, "<u2")).mean())
+def similarity(one: str, other: str) -> float:
+    """The Jaccard similarity of the shingles of two texts, 0 to 1; 1 if neither has any."""
+    return _jaccard(_shingle_set(one), _shingle_set(other))
 
 
-def clusters(signed: Iterable[tuple[int, bytes]], threshold: float) -> Iterator[Cluster]:
+def clusters(signed: Iterable[tuple[int, bytes]], threshold: float, texts_of: TextsOf) -> Iterator[Cluster]:
     """The clusters of texts, given as unique ids with their signatures in any order; ascending by representative.
 
     A text without a near-duplicate is in no cluster, every other in exactly one. Clusters are stars: each member is
     similar to the representative itself, not to somebody in between, so that dropping all members drops no text that
-    is unlike the one kept. Memory is about 700 bytes a text.
+    is unlike the one kept. ``texts_of`` gives the texts of up to 400 ids at a time. Memory is about 700 bytes a text.
     """
     if not LOWEST_THRESHOLD <= threshold <= 1:
         raise ValueError(f"threshold is {threshold}: give one from {LOWEST_THRESHOLD} to 1")
@@ -101,21 +107,60 @@ def clusters(signed: Iterable[tuple[int, bytes]], threshold: float) -> Iterator[
     # Equal signatures are one text until the end: they can neither fill a bucket nor fall into two clusters.
     original = first[inverse]
     del inverse
-    kept, counts = _stars(rows, np.sort(first), int(np.ceil(threshold * SLOTS)))
-    representatives = kept[original]
-    similar = np.where(representatives == original, SLOTS, counts[original]) / SLOTS
-    yield from _grouped(rows["id"], representatives, similar)
+    measured = _Measured(rows["id"], threshold, texts_of)
+    representatives, similar = _stars(rows, np.sort(first), measured)
+    yield from _grouped(rows["id"], representatives[original], similar[original])
 
 
 def _hashed(texts: Sequence[bytes]) -> Iterator[bytes]:
-    """Shingles are read as integers from one buffer, in which every text is followed by zeros that no text has."""
     ends = np.cumsum([0, *map(len, texts)], dtype=np.uint64)
-    buffer = np.frombuffer(b"".join(text + bytes(8) for text in texts), np.uint8)
-    at_each_byte: Words = np.ndarray((len(buffer) - 7,), "<u8", buffer, strides=(1,))
-    shingles = at_each_byte[np.flatnonzero(buffer[:-7])] & np.uint64((1 << 8 * SHINGLE_BYTES) - 1)
-    matrix = RMinHash.digest_matrix_from_flat_token_hashes(shingles, ends, SLOTS, SEED)
+    matrix = RMinHash.digest_matrix_from_flat_token_hashes(_shingles(texts), ends, SLOTS, SEED)
     slots = np.array(matrix.to_rows(), np.uint32).astype("<u2")
     return (row.tobytes() for row in slots)
+
+
+def _shingles(texts: Sequence[bytes]) -> Words:
+    """One integer for each byte of the texts, read from one buffer in which zeros, that no text has, follow each."""
+    buffer = np.frombuffer(b"".join(text + bytes(8) for text in texts), np.uint8)
+    at_each_byte: Words = np.ndarray((len(buffer) - 7,), "<u8", buffer, strides=(1,))
+    return at_each_byte[np.flatnonzero(buffer[:-7])] & np.uint64((1 << 8 * SHINGLE_BYTES) - 1)
+
+
+def _shingle_set(text: str) -> Words:
+    return np.unique(_shingles([_encoded(text)]))
+
+
+def _encoded(text: str) -> bytes:
+    return normalised(text).encode("utf-8", "surrogatepass")
+
+
+def _jaccard(one: Words, other: Words) -> float:
+    common = np.intersect1d(one, other, assume_unique=True).size
+    return common / (one.size + other.size - common) if common else float(one.size == other.size == 0)
+
+
+class _Measured:
+    """The similarities of pairs by their texts; each pair is read once."""
+
+    def __init__(self, ids: Integers, threshold: float, texts_of: TextsOf) -> None:
+        self.ids, self.threshold, self.texts_of = ids, threshold, texts_of
+        self.similarity: dict[Edge, float] = {}
+
+    def refutes(self, edge: Edge) -> bool:
+        """Whether a pair was read and is below the threshold."""
+        return self.similarity.get(edge, 1.0) < self.threshold
+
+    def read(self, edges: Iterable[Edge]) -> None:
+        new = sorted(edge for edge in edges if edge not in self.similarity)
+        for start in range(0, len(new), _BATCH_TEXTS):
+            batch = new[start : start + _BATCH_TEXTS]
+            texts = self.texts_of(sorted({self.id(place) for edge in batch for place in edge}))
+            for leader, pairs in groupby(batch, key=itemgetter(0)):
+                shingles = _shingle_set(texts[self.id(leader)])
+                self.similarity |= {edge: _jaccard(shingles, _shingle_set(texts[self.id(edge[1])])) for edge in pairs}
+
+    def id(self, place: int) -> int:
+        return int(self.ids[place])
 
 
 def _in_order(rows: NDArray[np.void]) -> NDArray[np.void]:
@@ -123,32 +168,50 @@ def _in_order(rows: NDArray[np.void]) -> NDArray[np.void]:
     return rows if (ids[:-1] < ids[1:]).all() else rows[np.argsort(ids)]
 
 
-def _stars(rows: NDArray[np.void], places: Integers, least: int) -> tuple[Integers, NDArray[np.uint8]]:
-    """For each row its representative, itself if alone, and in how many slots the two agree.
+def _stars(rows: NDArray[np.void], places: Integers, measured: _Measured) -> tuple[Integers, NDArray[np.float64]]:
+    """For each row the place of its representative, its own if it has none, and its similarity to it.
 
     A text may be similar only to texts that joined others. Those left over are clustered again among themselves.
     """
-    representatives = np.arange(len(rows), dtype=np.int64)
-    counts = np.full(len(rows), SLOTS, np.uint8)
+    representatives, similar = np.arange(len(rows), dtype=np.int64), np.ones(len(rows))
     for _ in range(PASSES):
-        edges = _edges(rows, places, least)
-        joined = bytearray(len(rows))
-        for later, count, leader in _unpacked(edges):
-            # By the order of the edges it is settled here whether the leader joined an earlier one.
-            if not joined[leader] and not joined[later]:
-                joined[later] = 1
-                representatives[later], counts[later] = leader, count
-        places = _left_over(edges, joined, representatives)
-        if len(places) < 2:
+        edges = _edges(rows, places, int((measured.threshold - MARGIN) * SLOTS))
+        joining = _holding(edges, len(rows), measured)
+        for leader, later in joining:
+            representatives[later], similar[later] = leader, measured.similarity[leader, later]
+        places = _left_over(edges, joining)
+        if not joining or len(places) < 2:
             break
-    return representatives, counts
+    return representatives, similar
 
 
-def _left_over(edges: Words, joined: bytearray, representatives: Integers) -> Integers:
-    """Texts that are similar to another, but joined nobody, and that nobody joined."""
+def _holding(edges: Words, rows: int, measured: _Measured) -> list[Edge]:
+    """Who joins whom by the texts themselves: what these refute is left out, and others may join instead."""
+    for _ in range(PASSES):
+        joining = _joining(edges, rows, measured)
+        measured.read(joining)
+        if not any(map(measured.refutes, joining)):
+            break
+    return [edge for edge in joining if not measured.refutes(edge)]
+
+
+def _joining(edges: Words, rows: int, measured: _Measured) -> list[Edge]:
+    """Each text in turn joins the most similar of the earlier ones that joined nobody themselves."""
+    joined = bytearray(rows)
+    joining = []
+    for edge in _unpacked(edges):
+        leader, later = edge
+        # By the order of the edges it is settled here whether the leader joined an earlier one.
+        if not joined[leader] and not joined[later] and not measured.refutes(edge):
+            joined[later] = 1
+            joining.append(edge)
+    return joining
+
+
+def _left_over(edges: Words, joining: Sequence[Edge]) -> Integers:
+    """Texts that seem similar to another, but joined nobody, and that nobody joined."""
     touched = np.unique(np.concatenate([edges >> np.uint64(64 - _INDEX_BITS), edges & np.uint64(_INDEX_MASK)]))
-    members = np.flatnonzero(np.frombuffer(joined, np.uint8))
-    return np.setdiff1d(touched.astype(np.int64), np.concatenate([members, representatives[members]]))
+    return np.setdiff1d(touched.astype(np.int64), np.array(joining, np.int64).ravel())
 
 
 def _edges(rows: NDArray[np.void], places: Integers, least: int) -> Words:
@@ -199,11 +262,10 @@ def _packed(later: Integers, counts: NDArray[np.uint8], leaders: Integers) -> Wo
     return ((((later << _COUNT_BITS) | unlike) << _INDEX_BITS) | leaders).astype(np.uint64)
 
 
-def _unpacked(edges: Words) -> Iterator[tuple[int, int, int]]:
+def _unpacked(edges: Words) -> Iterator[Edge]:
     batches = (edges[start : start + _BATCH_PAIRS].tolist() for start in range(0, len(edges), _BATCH_PAIRS))
     for edge in chain.from_iterable(batches):
-        unlike = (edge >> _INDEX_BITS) & ((1 << _COUNT_BITS) - 1)
-        yield edge >> (_INDEX_BITS + _COUNT_BITS), SLOTS - unlike, edge & _INDEX_MASK
+        yield edge & _INDEX_MASK, edge >> (_INDEX_BITS + _COUNT_BITS)
 
 
 def _grouped(ids: Integers, representatives: Integers, similar: NDArray[np.float64]) -> Iterator[Cluster]:
