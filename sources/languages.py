@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-import pycld2
+import pycld2  # type: ignore[import-untyped]  # a C extension without stubs
 
 from sources.rows import Turn
 from sources.texts import HUMAN
@@ -38,7 +38,7 @@ def identify(said: str | Sequence[Turn]) -> str:
     """
     text = said if isinstance(said, str) else _human_text(said)
     reliable, _, guesses = pycld2.detect(_REFUSED.sub(" ", text[:LONGEST]).encode())
-    _, code, share, _ = guesses[0]
+    code, share = str(guesses[0][1]), int(guesses[0][2])
     if not reliable or share < LEAST_SHARE or _NO_LANGUAGE.fullmatch(code):
         return ""
     if code != "en" and len(text) < SHORT and text.isascii():

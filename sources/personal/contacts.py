@@ -1,0 +1,120 @@
+"""Where people are reached: e-mail addresses, telephone numbers, addresses of their machines.
+
+Every finder yields where its findings start and end in a text whose digits are folded to ASCII.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator, Sequence
+
+from phonenumbers import Leniency, PhoneNumberMatcher
+
+type Places = Iterator[tuple[int, int]]
+
+# --- e-mail: RFC 5321's lengths, RFC 6531's letters
+
+_LONGEST_LOCAL, _LONGEST_DOMAIN = 64, 255
+_LOCAL_BACKWARDS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]*\w")
+_DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}(?:xn--[a-z0-9-]{2,40}|[^\W\d_]{2,24})(?![\w-])")
+_FILE = re.compile(r".*\.(?:png|jpe?g|gif|svg|webp|js|css)", re.IGNORECASE)  # icon@2x.png
+
+
+def emails(text: str) -> Places:
+    """E-mail addresses; those of example domains too, since nobody reading can be sure that they are invented."""
+    at = text.find("@")
+    while at >= 0:
+        local = _LOCAL_BACKWARDS.match(text[max(0, at - _LONGEST_LOCAL) : at][::-1])
+        domain = _DOMAIN.match(text, at + 1, at + 1 + _LONGEST_DOMAIN)
+        if local and domain and not _FILE.fullmatch(domain[0]):
+            yield at - len(local[0]), domain.end()
+        at = text.find("@", domain.end() if domain else at + 1)
+
+
+# --- IP addresses
+
+_V4 = re.compile(r"(?<![\w.])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![\w]|\.[0-9])")
+_V6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f]{1,4}:(?:[0-9A-Fa-f]{0,4}:){1,6}[0-9A-Fa-f]{0,4}(?![\w:])")
+_NUMBERED = re.compile(
+    r"(?:\b(?:v|ver|version|release|build|firmware|driver|patch|update|section|chapter|clause|paragraph|figure|table)"
+    r"\.?[ :=#-]{0,3}|§ ?|[A-Za-z][/_-])\Z",
+    re.IGNORECASE,
+)
+_GLOBAL_UNICAST = 0b001  # the first bits of every IPv6 address that was given to anybody: RFC 4291
+
+
+def ips(text: str) -> Places:
+    """Addresses that belong to somebody: not private, local or documentation ones, no versions, no section numbers."""
+    if text.count(".") >= 3:
+        for match in _V4.finditer(text):
+            if _is_public(match[0]) and not _NUMBERED.search(text, max(0, match.start() - 16), match.start()):
+                yield match.span()
+    if text.count(":") >= 2:
+        yield from (match.span() for match in _V6.finditer(text) if _is_public(match[0]))
+
+
+def _is_public(text: str) -> bool:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    if address.version == 6 and int(address) >> 125 != _GLOBAL_UNICAST:
+        return False
+    return address.is_global and not address.is_multicast
+
+
+# --- telephones
+
+# Seven digits with little between them: PhoneNumberMatcher is slow, and is shown nothing else.
+_RUN = re.compile(r"[+(]{0,2}[0-9](?:[ ()./~\t-]{0,3}[0-9]){6,}")
+_CONTEXT = 12  # characters beside a run that the matcher may see: a letter or a currency sign there tells it is none
+_CUE = re.compile(
+    r"(?:phone|tel|telephone|telefon\w*|tél|call|calling|ring|dial|mobile|cell|handy|fax|whatsapp|text|sms|contact|reach"
+    r"|number|numbers|no|nr|nummer|numéro|número|móvil|celular|☎|📞|📱)"
+    r"[\s.:#(]{0,4}(?:(?:me|us|him|her|them|is|at|on|to|the|now|=)[\s:]{1,3}){0,3}\Z",
+    re.IGNORECASE,
+)
+_LOCAL = re.compile(r"[2-9][0-9]{2}[ .-][0-9]{4}")  # seven digits without an area code: only after a cue
+_DATE = re.compile(
+    r"(?:[0-3]?[0-9]([./ -])[01]?[0-9]\1(?:19|20)[0-9]{2}|(?:19|20)[0-9]{2}([./ -])[01]?[0-9]\2[0-3]?[0-9])(?: .*)?"
+)
+_IN_DECIMALS = re.compile(r"[0-9][.,·:]\Z"), re.compile(r"[.,·:][0-9]")  # what stands before, and after
+_SEPARATED = re.compile(r"[0-9][ ()/~\t-]+[0-9]|[0-9]{3}\.[0-9]{3}\.[0-9]{4}\Z")
+
+
+def phones(text: str, regions: Sequence[str]) -> Places:
+    """Telephone numbers that exist by their country's numbering plan.
+
+    A national one is written in groups or with a leading 0, or follows a word such as "call": other long numbers are
+    counts, prices and keys.
+    """
+    for run in _RUN.finditer(text):
+        if _LOCAL.fullmatch(run[0]):
+            if _is_cued(text, run.start()):
+                yield run.span()
+            continue
+        yield from _numbers_in(text, run.start(), run.end(), regions)
+
+
+def _numbers_in(text: str, start: int, end: int, regions: Sequence[str]) -> Places:
+    left = max(0, start - _CONTEXT)
+    near = text[left : end + _CONTEXT]
+    # None: only with its country code. Where there is one, no region need be asked.
+    for region in (None, *(() if text.startswith("+", start) else regions)):
+        matches = [(left + match.start, left + match.end) for match in PhoneNumberMatcher(near, region, Leniency.VALID)]
+        places = [place for place in matches if region is None or _is_written_as_phone(text, *place)]
+        yield from places
+        if places:
+            return
+
+
+def _is_written_as_phone(text: str, start: int, end: int) -> bool:
+    before, after = _IN_DECIMALS
+    if _DATE.fullmatch(text, start, end) or before.search(text, max(0, start - 2), start) or after.match(text, end):
+        return False
+    return text[start] == "0" or _SEPARATED.search(text, start, end) is not None or _is_cued(text, start)
+
+
+def _is_cued(text: str, start: int) -> bool:
+    return _CUE.search(text, max(0, start - 40), start) is not None
