@@ -74,8 +74,7 @@ def draw(augmenter: Augmenter, options: Options, make: Making) -> Reader:
 
     def rows(where: str, record: Parent) -> Rows:
         random = Random(json.dumps([settled["seed"], augmenter.name, record["id"]]))  # noqa: S311
-        tries = 1 if copies is None else copies * TRIES
-        found = (made for _ in range(tries) for made in make(record, random))
+        found = _tried(lambda: list(make(record, random)), 1 if copies is None else copies * TRIES)
         for number, made in enumerate(islice(_distinct(record, found), copies), start=1):
             yield InstructionRow(
                 row=f"{record['id']}/{kind}/{number}",
@@ -86,6 +85,15 @@ def draw(augmenter: Augmenter, options: Options, make: Making) -> Reader:
             )
 
     return Reader(rows=rows)
+
+
+def _tried(make: Callable[[], list[Made]], tries: int) -> Iterator[Made]:
+    """What all tries make; there is no second one where the first finds nothing to change."""
+    for _ in range(tries):
+        made = make()
+        if not made:
+            return
+        yield from made
 
 
 def _mark(seed: str, parameters: Mapping[str, str]) -> str:

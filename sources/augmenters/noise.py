@@ -1,8 +1,4 @@
-"""Surface noise: the same words, written as hurried or evading people write them.
-
-Only what people say is changed, never what stands in for something (a placeholder, an address, a span of personal
-information): screening must find it in the new text as it did in the old one.
-"""
+"""Surface noise: the same words, written as hurried or evading people write them. Only what people say is changed."""
 
 from __future__ import annotations
 
@@ -14,11 +10,11 @@ from random import Random
 
 from sources.augmenters import tables
 from sources.augmenters.augmenter import COPIES, KEPT, NEEDS_VOTES, SEED, Augmenter, Effect, Made, draw, share
+from sources.augmenters.held import Held, held
 from sources.importers.importer import Option, Options, Reader
-from sources.rows import Parent, Span, Turn
+from sources.rows import Parent, Turn
 from sources.texts import HUMAN
 
-type Held = set[int]  # the positions that must stay as they are
 type Counts = Counter[str]  # kind of change -> how many
 type Noise = Callable[[str, Held, float, Random, Counts], str]
 
@@ -30,13 +26,6 @@ LEETSPEAK: dict[str, list[str]] = {
 HOMOGLYPHS: dict[str, str] = _TABLES["homoglyphs"]
 EMOJI: list[str] = _TABLES["emoji"]["signs"]
 
-# Repeats are bounded, so that no text makes the search slow.
-_MAYBE_HELD = re.compile(r"[@<\[{`]|://|www\.")
-_HELD = re.compile(
-    r"""https?://\S+ | www\.\S+ | [^\s@]{1,64}@\S+ | @\w+
-    | \[[A-Z][A-Z0-9_ -]{0,60}\] | <[^<>\s]{1,60}> | \{{1,3}[^{}]{0,80}\}{1,3} | `[^`]{0,200}`""",
-    re.VERBOSE,
-)
 _WORD = re.compile(r"\S+")
 
 
@@ -53,17 +42,6 @@ def _neighbours() -> dict[str, str]:
 
 
 NEIGHBOURS = _neighbours()
-
-
-def held(text: str, spans: Iterable[Span]) -> Held:
-    """The positions of placeholders, addresses and personal information in a text."""
-    found: Held = set()
-    for span in spans:
-        found.update(range(span["start"], span["end"]))
-    if _MAYBE_HELD.search(text):
-        for match in _HELD.finditer(text):
-            found.update(range(*match.span()))
-    return found
 
 
 def typos(text: str, held: Held, rate: float, random: Random, counts: Counts) -> str:
@@ -207,8 +185,7 @@ def _noisy(record: Parent, number: int, noise: Noise, rate: float, random: Rando
     turn = record["turns"][number]
     if turn["role"] != HUMAN:
         return turn
-    spans = [span for span in record["personal"] if span["turn"] == number] if record["personal"] else ()
-    return Turn(role=HUMAN, text=noise(turn["text"], held(turn["text"], spans), rate, random, counts))
+    return Turn(role=HUMAN, text=noise(turn["text"], held(record, number), rate, random, counts))
 
 
 AUGMENTERS = (

@@ -25,7 +25,10 @@ from sources.rows import Parent, Turn
 _TABLES = tables.load("personal")
 PLACEHOLDERS: dict[str, str] = {word: kind for kind, words in _TABLES["placeholders"].items() for word in words}
 LOCALES: dict[str, str] = _TABLES["locales"]
-_PLACEHOLDER = re.compile(r"\[([A-Z][A-Z_-]{1,30})(?:[_ -]?\d{1,4})?\]|<([A-Z][A-Z_-]{1,30})(?:[_ -]?\d{1,4})?>")
+# Small letters in square brackets only, as our own masks are written: <address> may be HTML.
+_PLACEHOLDER = re.compile(
+    r"\[([A-Z][A-Z_-]{1,30})(?:[_ -]?\d{1,4})?\]|<([A-Z][A-Z_-]{1,30})(?:[_ -]?\d{1,4})?>|\[([A-Za-z][A-Za-z -]{1,30})\]"
+)
 # Telephone numbers of America that are never given to anybody.
 _AREAS = ("202", "303", "404", "512", "617", "702", "808", "907")
 _EXAMPLE_NETS = ("192.0.2", "198.51.100", "203.0.113")
@@ -83,7 +86,7 @@ def _places(record: Parent, number: int) -> list[Place]:
         if span["turn"] == number
     ]
     for match in _PLACEHOLDER.finditer(text):
-        kind = PLACEHOLDERS.get(match[1] or match[2])
+        kind = PLACEHOLDERS.get(match[match.lastindex or 0])
         if kind:
             found.append(Place(*match.span(), kind))
     merged: list[Place] = []
@@ -150,6 +153,11 @@ def _faked(method: str) -> Invent:
     return invent
 
 
+def _identity(original: str, faker: Faker, random: Random) -> str:
+    # A placeholder has no shape to keep.
+    return same_shape("AA000000" if original[0] in "[<" else original, faker, random)
+
+
 INVENTIONS: dict[str, Invent] = {
     "email": _faked("safe_email"),
     "phone": _phone,
@@ -157,7 +165,8 @@ INVENTIONS: dict[str, Invent] = {
     "card": _faked("credit_card_number"),
     "iban": _faked("iban"),
     "name": _faked("name"),
-    "street": _faked("street_address"),
+    "id": _identity,
+    "address": _faked("street_address"),
     "city": _faked("city"),
 }
 

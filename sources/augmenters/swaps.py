@@ -13,6 +13,7 @@ from random import Random
 
 from sources.augmenters import tables
 from sources.augmenters.augmenter import COPIES, NEEDS_VOTES, SEED, Augmenter, Made, draw, is_english
+from sources.augmenters.held import held
 from sources.importers.importer import Option, Options, Reader, WrongOption, did_you_mean
 from sources.rows import Parent, Turn
 
@@ -44,7 +45,10 @@ def _any_of(words: Iterable[str]) -> str:
 
 
 _ENTITY = re.compile(rf"\b(?:(an?)([ \t]+))?({_any_of(_BY_NAME)})\b", re.IGNORECASE | re.ASCII)
-_GENDERED = re.compile(rf"\b({_any_of([*SWAPS, 'his', 'her'])})\b(?=([ \t]+[A-Za-z]+)?)", re.IGNORECASE | re.ASCII)
+_GENDERED = re.compile(rf"\b({_any_of([*SWAPS, 'his', 'her'])})\b(?=([ \t]+\S+)?)", re.IGNORECASE | re.ASCII)
+
+
+_LETTERS = re.compile(r"[A-Za-z]+")
 
 
 def like(pattern: str, word: str) -> str:
@@ -64,11 +68,16 @@ def _other_gender(match: re.Match[str]) -> str:
     word = match[1].lower()
     if word in SWAPS:
         return like(match[1], SWAPS[word])
-    after = (match[2] or "").strip().lower()
-    whose = bool(after) and after not in NO_NOUN
+    whose = _names_something((match[2] or "").strip())
     if word == "her":
         return like(match[1], "his" if whose else "him")
     return like(match[1], "her" if whose else "hers")
+
+
+def _names_something(after: str) -> bool:
+    """Whether "his" or "her" before this says whose something is: a word that is no adverb or the like, a number, a quote."""
+    word = _LETTERS.match(after)
+    return word[0].lower() not in NO_NOUN if word else after[:1].isdigit() or after[:1] in tuple('"“[<{')
 
 
 def entities(record: Parent, random: Random, kinds: frozenset[str]) -> Iterator[Made]:
@@ -76,15 +85,22 @@ def entities(record: Parent, random: Random, kinds: frozenset[str]) -> Iterator[
     if not is_english(record["language"]):
         return
     columns: dict[Entity, set[int]] = {}
-    for turn in record["turns"]:
-        for match in _ENTITY.finditer(turn["text"]):
-            word, entity = match[3].lower(), _BY_NAME[match[3].lower()]
-            if entity.kind in kinds:
-                found = columns.setdefault(entity, set())
-                found.update(at for at, name in enumerate(entity.names) if name.lower() == word)
+    for word in _named(record):
+        entity = _BY_NAME[word]
+        if entity.kind in kinds:
+            found = columns.setdefault(entity, set())
+            found.update(at for at, name in enumerate(entity.names) if name.lower() == word)
     others = _drawn(columns, random)
     if others:
         yield _rewritten(record, _ENTITY, lambda match: _other_entity(match, others))
+
+
+def _named(record: Parent) -> Iterator[str]:
+    """The listed words of a dialogue, in small letters, in order."""
+    for turn in record["turns"]:
+        # A set is much faster than the pattern, and most texts name nobody.
+        if not _BY_NAME.keys().isdisjoint(_LETTERS.findall(turn["text"].lower())):
+            yield from (match[3].lower() for match in _ENTITY.finditer(turn["text"]))
 
 
 def _drawn(columns: dict[Entity, set[int]], random: Random) -> dict[Entity, Entity]:
@@ -129,13 +145,18 @@ def _rewritten(record: Parent, pattern: re.Pattern[str], replace: Callable[[re.M
     """The whole dialogue with what ``replace`` writes; the changes are "old > new" with their number."""
     counts = Counter[str]()
 
-    def noted(match: re.Match[str]) -> str:
-        new = replace(match)
-        if new != match[0]:
-            counts[f"{match[0].lower()} > {new.lower()}"] += 1
-        return new
+    def rewrite(number: int) -> str:
+        kept = held(record, number)
 
-    turns = [Turn(role=turn["role"], text=pattern.sub(noted, turn["text"])) for turn in record["turns"]]
+        def noted(match: re.Match[str]) -> str:
+            new = match[0] if match.end() - 1 in kept else replace(match)
+            if new != match[0]:
+                counts[f"{match[0].lower()} > {new.lower()}"] += 1
+            return new
+
+        return pattern.sub(noted, record["turns"][number]["text"])
+
+    turns = [Turn(role=turn["role"], text=rewrite(number)) for number, turn in enumerate(record["turns"])]
     return Made(turns, {"changes": [{"words": words, "count": count} for words, count in sorted(counts.items())]})
 
 
