@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from sources.importers import records
 from sources.importers.importer import Importer, Option, Options, Reader, WrongOption, not_an_object, part_of
 from sources.mapping import LabelMap
+from sources.readers.json import BrokenJSON, parse
 from sources.rows import InstructionRow, RejectedRow, Turn
 from sources.texts import BOT, HUMAN
 
@@ -159,8 +159,8 @@ def turns_of(value: Any, column: str) -> list[Turn]:
     """The turns in a list, or in its JSON (as in CSV). Raises WrongValue."""
     if isinstance(value, str):
         try:
-            value = records.parse(value)
-        except records.BrokenJSON as error:
+            value = parse(value)
+        except BrokenJSON as error:
             raise WrongValue("broken JSON", f"column {column!r} is not JSON ({error}): correct it") from None
     if not isinstance(value, list):
         raise WrongValue("wrong type", f"column {column!r} is {_kind(value)}, not a list of turns: give a list")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from sources.importers.importer import Importer, Option, Options, Reader, Rows, not_an_object
-from sources.importers.records import BrokenJSON, parse
 from sources.mapping import LabelMap
+from sources.readers.json import BrokenJSON, parse
 from sources.rows import InstructionRow, RejectedRow
 from sources.texts import parse_oig
 

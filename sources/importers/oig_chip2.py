@@ -9,13 +9,14 @@ from sources.importers.importer import Importer, Options, Reader, Rows
 from sources.importers.oig import LANGUAGE
 from sources.mapping import LabelMap
 from sources.rows import InstructionRow, RejectedRow, Turn
-from sources.texts import ANGLE_MARKS, BOT, HUMAN, parse_oig
+from sources.texts import ANGLE_MARKS, BOT, HUMAN, WORD_MARKS, parse_oig
 
 END = "<|endoftext|>"
 # A name is one lower-case word with a digit, dash, dot or underscore in it, such as "chip2": nobody asks that. A plain
 # word ("hello") is a name only where a dialogue with marks follows it.
 _NAME = re.compile(r"(?=[a-z]*[0-9_.-])[a-z0-9_.-]{1,40}")
 _WORD = re.compile(r"[a-z]{1,40}")
+_MARKS = tuple(f"{mark}:" for mark in (*ANGLE_MARKS, *WORD_MARKS))
 
 
 def reader(options: Options) -> Reader:
@@ -50,16 +51,17 @@ def _without_name(parts: list[str]) -> tuple[str, list[str]]:
 
 
 def _is_marked(text: str) -> bool:
-    return text.startswith((*(f"{mark}:" for mark in ANGLE_MARKS), "User:"))
+    return text.startswith(_MARKS)
 
 
 def _turns(texts: list[str]) -> list[Turn]:
     if len(texts) == 1:
         return parse_oig(texts[0])
-    prompt, response = texts
-    if _is_marked(prompt):
-        return parse_oig(f"{prompt}\n{response}" if _is_marked(response) else f"{prompt}\n<bot>: {response}")
-    return [{"role": HUMAN, "text": prompt}, {"role": BOT, "text": response}]
+    return [turn for role, text in zip((HUMAN, BOT), texts, strict=True) for turn in _said(role, text)]
+
+
+def _said(role: str, text: str) -> list[Turn]:
+    return parse_oig(text) if _is_marked(text) else [Turn(role=role, text=text)]
 
 
 IMPORTER = Importer(
