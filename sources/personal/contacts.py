@@ -68,6 +68,8 @@ def _is_public(text: str) -> bool:
 
 # Seven digits with little between them: PhoneNumberMatcher is slow, and is shown nothing else.
 _RUN = re.compile(r"[+(]{0,2}[0-9](?:[ ()./~\t-]{0,3}[0-9]){6,}")
+_PART = re.compile(r"\([^(]{6,}")
+_LONGEST_RUN = 48
 _CONTEXT = 12  # characters beside a run that the matcher may see: a letter or a currency sign there tells it is none
 _CUE = re.compile(
     r"(?:phone|tel|telephone|telefon\w*|tél|call|calling|ring|dial|mobile|cell|handy|fax|whatsapp|text|sms|contact|reach"
@@ -89,27 +91,46 @@ def phones(text: str, regions: Sequence[str]) -> Places:
     A national one is written in groups or with a leading 0, or follows a word such as "call": other long numbers are
     counts, prices and keys.
     """
-    for run in _RUN.finditer(text):
-        if _LOCAL.fullmatch(run[0]):
-            if _is_cued(text, run.start()):
-                yield run.span()
+    done = 0  # an extension ("ext. 12") may reach into the next run
+    for start, end in _runs(text):
+        if start < done:
             continue
-        yield from _numbers_in(text, run.start(), run.end(), regions)
+        if local := _LOCAL.fullmatch(text, start + text.count("(", start, start + 2), end):
+            if _is_cued(text, start):
+                yield local.span()
+        else:
+            for place in _numbers_in(text, start, end, regions):
+                done = place[1]
+                yield place
+
+
+def _runs(text: str) -> Places:
+    """Where digits stand close together. A long run is a table, unless its numbers begin with brackets."""
+    for run in _RUN.finditer(text):
+        if len(run[0]) <= _LONGEST_RUN:
+            yield run.span()
+            continue
+        for part in _PART.finditer(text, *run.span()):
+            if len(part[0]) <= _LONGEST_RUN:
+                yield part.span()
 
 
 def _numbers_in(text: str, start: int, end: int, regions: Sequence[str]) -> Places:
     left = max(0, start - _CONTEXT)
     near = text[left : end + _CONTEXT]
     # None: only with its country code. Where there is one, no region need be asked.
-    for region in (None, *(() if text.startswith("+", start) else regions)):
+    national = () if text.startswith("+", start) or not _is_written_as_phone(text, start, end) else regions
+    for region in (None, *national):
         matches = [(left + match.start, left + match.end) for match in PhoneNumberMatcher(near, region, Leniency.VALID)]
-        places = [place for place in matches if region is None or _is_written_as_phone(text, *place)]
+        places = [place for place in matches if place[0] < end and _is_written_as_phone(text, *place)]
         yield from places
         if places:
             return
 
 
 def _is_written_as_phone(text: str, start: int, end: int) -> bool:
+    if text[start] == "+":
+        return not text[max(0, start - 1) : start].isdigit()  # else a sum
     before, after = _IN_DECIMALS
     if _DATE.fullmatch(text, start, end) or before.search(text, max(0, start - 2), start) or after.match(text, end):
         return False
