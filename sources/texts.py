@@ -52,6 +52,8 @@ def text_digest(text: str) -> bytes:
 
 
 def _spaced(text: str) -> str:
+    if text.isascii() and text.isprintable() and "  " not in text:
+        return text.strip(" ")  # what the line below would give, in a fifth of the time
     return " ".join((text if text.isascii() else unicodedata.normalize("NFC", text)).split())
 
 
@@ -92,15 +94,22 @@ def refusal(turns: Sequence[Turn], max_characters: int, max_turns: int) -> tuple
     """Why the turns cannot be an instruction, as a short reason and a sentence with the remedy; None if they can."""
     if len(turns) > max_turns:
         return "too many turns", f"has {len(turns):,} turns, more than {max_turns:,}: split it or raise the limit"
-    length = sum(len(turn["text"]) for turn in turns)
-    if length > max_characters:
-        return "too long", f"has {length:,} characters, more than {max_characters:,}: shorten it or raise the limit"
+    if (characters := length(turns)) > max_characters:
+        return "too long", f"has {characters:,} characters, more than {max_characters:,}: shorten it or raise the limit"
     for number, turn in enumerate(turns, start=1):
         if problem := unstorable(turn["text"]):
             return problem, f"turn {number} has a {problem}: remove it from the text"
-    if not any(_is_visible(turn["text"]) for turn in turns):
+    if not _are_visible(turns):
         return "empty", "has no visible text: remove the row or name another column"
     return None
+
+
+def length(turns: Sequence[Turn]) -> int:
+    """The characters of all turns together."""
+    characters = 0
+    for turn in turns:
+        characters += len(turn["text"])
+    return characters
 
 
 def unstorable(text: str) -> str | None:
@@ -120,5 +129,10 @@ def _lines(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
-def _is_visible(text: str) -> bool:
-    return any(unicodedata.category(character) not in _INVISIBLE for character in text)
+def _are_visible(turns: Sequence[Turn]) -> bool:
+    # Loops, not generators: nearly always the first character decides, a million times.
+    for turn in turns:
+        for character in turn["text"]:
+            if unicodedata.category(character) not in _INVISIBLE:
+                return True
+    return False

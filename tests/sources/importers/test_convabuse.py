@@ -4,14 +4,12 @@ from pathlib import Path
 from sources.rows import InstructionRow
 from tests.sources.importers.readers import outcomes, read, rows_of, taken, unique
 
-HEADER = (
-    "annotator_id,conv_id,prev_agent,prev_user,agent,user,is_abuse.1,is_abuse.0,is_abuse.-1,is_abuse.-2,is_abuse.-3,"
-    "type.sexist,type.racist,target.system"
-).split(",")  # noqa: SIM905 - one line of a CSV file
+TEXTS = ["annotator_id", "conv_id", "prev_agent", "prev_user", "agent", "user"]
+FLAGS = [f"is_abuse.{degree}" for degree in (1, 0, -1, -2, -3)] + ["type.sexist", "type.racist", "target.system"]
 
 
 def record(line: str) -> dict[str, str]:
-    return dict(zip(HEADER, line.split(","), strict=True))
+    return dict(zip([*TEXTS, *FLAGS], line.split(","), strict=True))
 
 
 def test_it_reads_one_vote_from_each_row() -> None:
@@ -45,7 +43,7 @@ def test_it_reads_one_vote_from_each_row() -> None:
 
 def test_it_reads_the_same_from_numbers() -> None:
     as_text = record("A1,7.0,Hi,you,Go on.,no,1,0,0,0,0,1,0,0")
-    as_numbers = {**as_text, "conv_id": 7.0, **{name: int(as_text[name]) for name in HEADER[6:]}}
+    as_numbers = {**as_text, "conv_id": 7.0, **{name: int(as_text[name]) for name in FLAGS}}
     assert rows_of("convabuse", as_numbers) == rows_of("convabuse", as_text)
 
 
