@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -20,8 +21,7 @@ _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     """One row as it is stored. ``turns``, ``labels`` and ``suggested`` are JSON."""
 
     digest: bytes
@@ -31,8 +31,8 @@ class Accepted:
     row: str
     labels: str
     suggested: str | None
-    unmapped: list[str]
-    votes: tuple[SourceVote, ...]
+    unmapped: Sequence[str]
+    votes: Sequence[SourceVote]
     parent: bytes | None
 
     def spoken(self) -> list[str]:
@@ -63,12 +63,12 @@ class Acceptance:
             digest=texts.digest(turns, row.conversation),
             turns=orjson.dumps(turns).decode(),
             language=row.language,
-            characters=sum(len(turn["text"]) for turn in turns),
+            characters=texts.length(turns),
             row=row.row,
             labels=labels,
             suggested=orjson.dumps(suggested).decode() if suggested else None,
             unmapped=unmapped,
-            votes=tuple(row.votes),
+            votes=row.votes,
             parent=bytes.fromhex(row.parent) if row.parent else None,
         )
 

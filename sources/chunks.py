@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -25,7 +26,8 @@ from sources.importers.importer import Importer, Rows
 from sources.jobs import JobState, LostLease
 from sources.models import ImportChunk, ImportRun, Screening, Tombstone
 from sources.models.imports import OFFENDERS_KEPT
-from sources.readers import Limits, Piece, Shard
+from sources.readers import Limits, Piece, Shard, csv
+from sources.readers.blocks import plain
 from sources.rows import InstructionRow, RejectedRow, SourceVote, VoteCounts
 
 type VoteWriter = Callable[[ImportRun, str, Sequence[tuple[int, Sequence[SourceVote]]]], VoteCounts]
@@ -129,9 +131,20 @@ def _content(chunk: ImportChunk) -> bytes | None:
         last_stone,
     ]
     seen = blake2b(repr(recipe).encode(), digest_size=16)
-    for block in readers.blocks(shard, _piece(chunk)):
+    for block in _bytes(shard, chunk):
         seen.update(block)
     return seen.digest()
+
+
+def _bytes(shard: Shard, chunk: ImportChunk) -> Iterator[bytes]:
+    """What decides the records of the chunk: its bytes, or of a Parquet file its place in those of the whole."""
+    path = Path(shard.path)
+    if shard.form == "parquet":
+        yield f"{shard.sha256} {chunk.start} {chunk.end}".encode()
+        return
+    if shard.form == "csv":
+        yield repr(csv.header_of(plain(path), limits().line_bytes, shard.delimiter, path)).encode()
+    yield from plain(path, chunk.start, chunk.end)
 
 
 def _as_before(chunk: ImportChunk, content: bytes | None) -> dict[str, Any] | None:

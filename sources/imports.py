@@ -6,6 +6,7 @@ that any worker may take (``sources.chunks``). An augmentation is an import whos
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
@@ -197,7 +198,7 @@ def _planned(run: ImportRun, **lease: None) -> bool:
     try:
         shards, found = _cut(run)
         with transaction.atomic():
-            run.renew(planned_at=timezone.now(), shards=[asdict(shard) for shard in shards], **lease)
+            run.renew(planned_at=timezone.now(), doing="", shards=[asdict(shard) for shard in shards], **lease)
             ImportChunk.objects.bulk_create(
                 ImportChunk(run=run, number=number, shard=shard, start=piece.start, end=piece.end, first=piece.first)
                 for number, (shard, piece) in enumerate(found)
@@ -217,14 +218,12 @@ def _cut(run: ImportRun) -> tuple[list[Shard], list[tuple[int, Piece]]]:
         if not found:
             raise NothingReadable(path=run.augments, problem="has no instructions", format=run.format)
         return [], found
-    run.staging.mkdir(parents=True, exist_ok=True)
     limits = chunks.limits()
-    files = [Path(run.upload.path)] if run.upload else [file.path for file in _fetched(run)]
+    files = _local_files(run) or [file.path for file in _fetched(run)]
     for file in files:
         _check_format(importers.get(run.format), run.options, file)
-    shards = [
-        readers.stage(file, run.staging / f"unpacked-{number}", limits, _nothing) for number, file in enumerate(files)
-    ]
+    shards = [_staged(run, number, file, limits) for number, file in enumerate(files)]
+    _tell(run, "cutting the files into chunks")
     return shards, [
         (number, piece)
         for number, shard in enumerate(shards)
@@ -232,8 +231,27 @@ def _cut(run: ImportRun) -> tuple[list[Shard], list[tuple[int, Piece]]]:
     ]
 
 
+def _staged(run: ImportRun, number: int, file: Path, limits: readers.Limits) -> Shard:
+    _tell(run, f"reading {file.name}")
+    folder = run.staging / f"unpacked-{number}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return readers.stage(file, folder, limits, _nothing)
+
+
 def _fetched(run: ImportRun) -> list[origins.Fetched]:
-    return origins.fetch(origins.resolve(run.origin), run.staging / "fetched", _nothing)
+    last = 0.0
+
+    def progress(done: int, total: int | None) -> None:
+        nonlocal last
+        if time.monotonic() - last > 1:
+            last = time.monotonic()
+            _tell(run, f"downloading: {done:,} of {f'{total:,}' if total else 'an unknown number of'} bytes")
+
+    return origins.fetch(run.origin, run.staging / "fetched", _nothing, progress)
+
+
+def _tell(run: ImportRun, doing: str) -> None:
+    run.renew(doing=texts.printable(doing, 200))
 
 
 def _nothing(*_: Any) -> None:
@@ -260,10 +278,13 @@ def _begin(run: ImportRun) -> ImportRun:
 
 
 def _local_files(run: ImportRun) -> list[Path]:
+    """The files on this machine; none where they come from elsewhere."""
     if run.upload:
         return [Path(run.upload.path)]
     origin = origins.resolve(run.origin)
-    return [file.path for file in origins.fetch(origin, run.staging, _nothing)] if origin.is_local else []
+    if origin.path is None:
+        return []
+    return origins.data_files(origin.path) if origin.kind is origins.Kind.FOLDER else [origin.path]
 
 
 def _saved(run: ImportRun) -> ImportRun:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.core.exceptions import ValidationError
 
 from sources.errors import SourceError
+from sources.importers.importer import Importer
 from sources.models import Source, license_named
 
 
@@ -20,14 +21,20 @@ class WrongSource(SourceError):
     """source {source}: {field}: {problem}"""
 
 
-def entry(name: str, revision: str = "", **facts: str) -> Source:
+# What a format may know of the dataset it was written for.
+FACTS = ("license", "address", "attribution")
+
+
+def entry(name: str, revision: str = "", importer: Importer | None = None, **facts: str) -> Source:
     """The source of that name and revision; if it is new, not saved yet, with ``facts`` (license, title, ...).
 
-    Raises SourceDiffers where a fact that is given and not empty is another than the ledger's.
+    What ``facts`` leave out of a new source, ``importer`` fills in if it was written for one dataset. Raises
+    SourceDiffers where a fact that is given and not empty is another than the ledger's.
     """
     given = {field: license_named(fact) if field == "license" else fact for field, fact in facts.items() if fact}
     known = Source.objects.filter(name=name, revision=revision).first()
     if known is None:
+        given = {field: getattr(importer, field) for field in FACTS if importer and getattr(importer, field)} | given
         return _new(Source(name=name, revision=revision, **given), given)
     for field, fact in given.items():
         if (there := getattr(known, field)) != fact:

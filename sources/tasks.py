@@ -7,8 +7,8 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.utils import timezone
 
-from sources import imports, jobs
-from sources.models import ImportRun
+from sources import duplicates, imports, jobs, screening
+from sources.models import DuplicateSearch, ImportRun, Screening
 
 
 # A download that takes longer is cut off, and goes on where it was when the lease has lapsed.
@@ -22,7 +22,17 @@ def plan_import(run_id: int) -> None:
 def import_chunk(run_id: int) -> None:
     """One chunk; then whoever is free takes the next: two long imports take turns."""
     if imports.work_on_next(ImportRun.objects.get(pk=run_id)):
-        import_chunk.apply_async([run_id], expires=settings.JOB_SWEEP.total_seconds())
+        import_chunk.apply_async((run_id,), expires=settings.JOB_SWEEP.total_seconds())
+
+
+@shared_task(soft_time_limit=600, time_limit=660, throws=(SoftTimeLimitExceeded,))
+def screen(screening_id: int) -> None:
+    screening.work(Screening.objects.get(pk=screening_id))
+
+
+@shared_task(soft_time_limit=3500, time_limit=3600, throws=(SoftTimeLimitExceeded,))
+def search_duplicates(search_id: int) -> None:
+    duplicates.work(DuplicateSearch.objects.get(pk=search_id))
 
 
 @shared_task(soft_time_limit=50, time_limit=55)

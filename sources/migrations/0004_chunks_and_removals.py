@@ -180,6 +180,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='importrun',
+            name='doing',
+            field=models.CharField(blank=True, editable=False, help_text='What the planning is at.', max_length=200),
+        ),
+        migrations.AddField(
+            model_name='importrun',
             name='in_order',
             field=models.BooleanField(default=False, editable=False, help_text='Votes are counted in the order of the file: one chunk at a time.'),
         ),

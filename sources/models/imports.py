@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Self, override
+from typing import Any, ClassVar, Self, override
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Count, F, Q, Sum
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.functional import cached_property
 
 from sources.jobs import Job, JobQuerySet, JobState
 from sources.models.ledger import Source
 
 OFFENDERS_KEPT = 20
+RECENT = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class ImportRun(Job):
     in_order = models.BooleanField(
         default=False, editable=False, help_text="Votes are counted in the order of the file: one chunk at a time."
     )
+    doing = models.CharField(max_length=200, blank=True, editable=False, help_text="What the planning is at.")
     planned_at = models.DateTimeField(null=True, editable=False)
     started_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, editable=False
@@ -91,7 +94,7 @@ class ImportRun(Job):
     @property
     def given_as(self) -> str:
         """What a person calls the file: the name of an upload, a path, an address."""
-        return Path(self.upload.name).name if self.upload else self.origin or str(self.augments)
+        return Path(str(self.upload.name)).name if self.upload else self.origin or str(self.augments)
 
     @property
     def staging(self) -> Path:
@@ -107,12 +110,13 @@ class ImportRun(Job):
     def report(self) -> Report:
         """The sums over its chunks, of the moment when it is first asked for; ``refresh_from_db`` forgets it."""
         rows = self.chunks.all()
+        finished = Q(state=JobState.FINISHED)
         sums = rows.aggregate(
             chunks=Count("pk"),
-            chunks_finished=Count("pk", filter=Q(state=JobState.FINISHED)),
-            size=Sum("size", default=0),
-            done=Sum("size", default=0, filter=Q(state=JobState.FINISHED)),
-            **{name: Sum(name, default=0) for name in COUNTERS},
+            chunks_finished=Count("pk", filter=finished),
+            done=Sum("size", default=0, filter=finished),
+            # Not under their own names, which later ones in the same call would take for these sums.
+            **{f"all_{name}": Sum(name, default=0) for name in ("size", *COUNTERS)},
         )
         reasons, unmapped = Counter[str](), Counter[str]()
         offenders: list[dict[str, str]] = []
@@ -120,7 +124,27 @@ class ImportRun(Job):
             reasons.update(chunk.reasons)
             unmapped.update(chunk.unmapped)
             offenders += chunk.first_offenders
-        return Report(**sums, reasons=dict(reasons), unmapped=dict(unmapped), first_offenders=_first(offenders))
+        counts = {name.removeprefix("all_"): count for name, count in sums.items()}
+        return Report(**counts, reasons=dict(reasons), unmapped=dict(unmapped), first_offenders=_first(offenders))
+
+    @property
+    def rows_per_second(self) -> float:
+        """Rows of the chunks that ended in the last minute, for each second of it; 0 where none did."""
+        if self.planned_at is None:
+            return 0.0
+        now = self.finished_at or timezone.now()
+        since = max(self.planned_at, now - RECENT)
+        rows: int = self.chunks.filter(finished_at__gte=since).aggregate(rows=Sum("read", default=0))["rows"]
+        seconds = (now - since).total_seconds()
+        return rows / seconds if seconds > 0 else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long it will take at the pace so far; None where nobody can tell."""
+        if self.state != JobState.RUNNING or self.planned_at is None or not self.report.done:
+            return None
+        passed = (timezone.now() - self.planned_at).total_seconds()
+        return passed * (self.report.size - self.report.done) / self.report.done
 
     @property
     def percent(self) -> int:
@@ -177,7 +201,7 @@ class ImportChunk(Job):
         max_length=16, null=True, help_text="Of the bytes and of all that decides what is made of them."
     )
 
-    objects = ImportChunkQuerySet.as_manager()
+    objects: ClassVar[Any] = ImportChunkQuerySet.as_manager()
 
     class Meta:
         ordering = ["run", "number"]

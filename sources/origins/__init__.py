@@ -12,7 +12,7 @@ from sources.origins.errors import OriginRefused, TemporaryFailure
 from sources.origins.fetched import Fetched, Meter
 from sources.origins.origin import Kind, Origin, data_files, resolve
 
-__all__ = ["Fetched", "Kind", "Origin", "OriginRefused", "TemporaryFailure", "fetch", "resolve"]
+__all__ = ["Fetched", "Kind", "Origin", "OriginRefused", "TemporaryFailure", "data_files", "fetch", "resolve"]
 
 BLOCK = 1_048_576
 

@@ -76,7 +76,7 @@ class Command(BaseCommand):
         known = Source.objects.filter(name=name, revision=revision).first()
         source = known or ledger.entry(name, revision, **FACTS)
         if not source.pk or not source.runs.filter(state=JobState.FINISHED).exists():
-            run = imports.start(source, "jsonl", path=settings.BASE_DIR / SAMPLE, options=OPTIONS)
+            run = imports.start(source, "columns", origin=settings.BASE_DIR / SAMPLE, options=OPTIONS)
             imports.work(run)
             if run.state != JobState.FINISHED:
                 raise CommandError(f"{SAMPLE} was not imported: {run.error}")

@@ -13,10 +13,10 @@ from django.db import transaction
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sources import files, importers, imports, ledger
+from sources import importers, imports, ledger, texts
 from sources.errors import SourceError
 from sources.jobs import JobState
-from sources.models import ImportRun
+from sources.models import ImportRun, Report
 
 VOTES_SHOWN = 3
 
@@ -27,9 +27,13 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         formats = ", ".join(importer.name for importer in importers.known())
         parser.add_argument("format", help=f"One of {formats}.")
-        parser.add_argument("path", type=Path, help="The file, plain or .gz.")
+        parser.add_argument(
+            "origin",
+            help="A file, a folder of them, an https:// address, or hf://datasets/ORG/NAME@REVISION/FILE; "
+            "JSON, CSV or Parquet, plain, .gz or .zst.",
+        )
         parser.add_argument("--name", required=True, help="Short name of the source, as in published records.")
-        parser.add_argument("--license", default="", help="SPDX identifier, or unknown. Needed for a new source.")
+        parser.add_argument("--license", default="", help="SPDX identifier, or unknown. Needed for a new source whose format does not say it.")
         parser.add_argument("--revision", default="", help="Version, tag or commit of the dataset.")
         parser.add_argument("--title", default="")
         parser.add_argument("--address", default="", help="Where the dataset can be found.")
@@ -43,6 +47,7 @@ class Command(BaseCommand):
             metavar="NAME=VALUE",
             help="Of the format, for example text=prompt. May be given several times.",
         )
+        parser.add_argument("--mapping", type=Path, help="A TOML file that says what is in which column.")
         parser.add_argument("--max-rejected", type=_count, default=0, help="Rows that may be rejected; 0 by default.")
         parser.add_argument("--queue", action="store_true", help="Leave it to the workers, which need the file.")
 
@@ -50,7 +55,7 @@ class Command(BaseCommand):
         try:
             run = self._start(options)
         except SourceError as error:
-            raise CommandError(imports.printable(str(error), 2000)) from None
+            raise CommandError(texts.printable(str(error), 2000)) from None
         if options["queue"]:
             self.stdout.write(f"{run} is queued; the workers will take it")
         else:
@@ -58,64 +63,86 @@ class Command(BaseCommand):
             self._report(run, options["max_rejected"])
 
     def _start(self, options: dict[str, Any]) -> ImportRun:
-        importers.get(options["format"])
-        # Before anything is written; the worker's own proof comes after that.
-        files.check(options["path"])
-        files.prove_whole(options["path"])
+        importer = importers.get(options["format"])
         facts = {field: options[field] for field in ("license", "title", "address", "attribution")}
-        source = ledger.entry(options["name"], options["revision"], **facts)
+        source = ledger.entry(options["name"], options["revision"], importer, **facts)
         # Taken in the transaction that makes it, so that no worker takes it first.
         with transaction.atomic():
-            run = imports.start(source, options["format"], path=options["path"], options=dict(options["options"]))
+            run = imports.start(source, importer.name, origin=options["origin"], options=self._options(options))
             if not options["queue"]:
                 run.take()
         return run
 
+    def _options(self, options: dict[str, Any]) -> dict[str, str]:
+        given = dict(options["options"])
+        if options["mapping"]:
+            try:
+                given["mapping"] = options["mapping"].read_text("utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise CommandError(f"{options['mapping']}: cannot be read ({error}): give a TOML file in UTF-8") from None
+        return given
+
     def _work(self, run: ImportRun) -> None:
-        with self._progress(run) as bar:
+        with self._progress() as bar:
             if bar is None:
                 imports.proceed(run)
                 return
-            task = bar.add_task("Importing", total=run.bytes_total, rows=0)
-            imports.proceed(run, lambda now: bar.update(task, completed=now.bytes_read, rows=now.read))
+            task = bar.add_task("Importing", total=None, rows=0, rate=0)
+            imports.proceed(
+                run,
+                lambda now: bar.update(
+                    task,
+                    total=now.report.size,
+                    completed=now.report.done,
+                    rows=now.report.read,
+                    rate=now.rows_per_second,
+                ),
+            )
 
-    def _progress(self, run: ImportRun) -> AbstractContextManager[Progress | None]:
+    def _progress(self) -> AbstractContextManager[Progress | None]:
         if not sys.stderr.isatty():
             return nullcontext()
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rows]:,} rows"))
-        return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
+        rows = TextColumn("{task.fields[rows]:,} rows, {task.fields[rate]:,.0f}/s")
+        columns = (TextColumn("{task.description}"), BarColumn(), rows, TimeRemainingColumn())
+        return Progress(*columns, console=Console(stderr=True))
 
     def _report(self, run: ImportRun, max_rejected: int) -> None:
         run.refresh_from_db()
         if run.state == JobState.FAILED:
             raise CommandError(run.error)
         if run.state != JobState.FINISHED:
-            raise CommandError(f"{run}: a worker has taken it over and goes on; see {run.get_absolute_url()}")
-        for sentence in self._votes(run):
+            raise CommandError(f"{run}: was stopped or taken over by a worker; see {run.get_absolute_url()}")
+        report = run.report
+        for sentence in self._votes(report):
             self.stdout.write(sentence)
-        counts = f"read {run.read:,} = added {run.added:,} + known {run.known:,} + rejected {run.rejected:,}"
+        if report.unmapped:
+            labels = ", ".join(f"{label} {count:,}" for label, count in sorted(report.unmapped.items()))
+            self.stdout.write(f"labels without a mapping, kept as they are: {labels}")
+        counts = f"read {report.read:,} = added {report.added:,} + known {report.known:,} + rejected {report.rejected:,}"
         self.stdout.write(counts + self._vote_counts(run))
-        if run.rejected > max_rejected:
+        if report.rejected > max_rejected:
             raise CommandError(self._rejection(run))
 
-    def _votes(self, run: ImportRun) -> list[str]:
+    def _votes(self, report: Report) -> list[str]:
         """The first votes that were not taken, each with who gave it."""
-        return [entry["detail"] for entry in run.first_offenders if not entry["row"]][:VOTES_SHOWN]
+        return [entry["detail"] for entry in report.first_offenders if not entry["row"]][:VOTES_SHOWN]
 
     def _vote_counts(self, run: ImportRun) -> str:
         if not importers.get(run.format).label_set:
             return ""
+        report = run.report
         return (
-            f"; votes: added {run.votes_added:,} + known {run.votes_known:,} + "
-            f"repeats by the same annotator {run.votes_repeated:,} + without a mapping {run.votes_rejected:,}"
+            f"; votes: added {report.votes_added:,} + known {report.votes_known:,} + "
+            f"repeats by the same annotator {report.votes_repeated:,} + without a mapping {report.votes_rejected:,}"
         )
 
     def _rejection(self, run: ImportRun) -> str:
-        first = next(entry for entry in run.first_offenders if entry["row"])
-        reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(run.reasons.items()))
+        report = run.report
+        first = next(entry for entry in report.first_offenders if entry["row"])
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(report.reasons.items()))
         return (
-            f"{run.file}: {first['row']}: {first['reason']}: {first['detail']} "
-            f"({run.rejected:,} rows rejected: {reasons}; the others are kept; --max-rejected allows this)"
+            f"{run.given_as}: {first['row']}: {first['reason']}: {first['detail']} "
+            f"({report.rejected:,} rows rejected: {reasons}; the others are kept; --max-rejected allows this)"
         )
 
 
