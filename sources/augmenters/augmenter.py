@@ -136,4 +136,9 @@ def share(augmenter: Augmenter, settled: Options, name: str) -> float:
 
 def is_english(language: str) -> bool:
     """Whether a text is taken for English: it says so, or says nothing."""
-    return not language or language.lower().replace("_", "-").split("-")[0] == ENGLISH
+    return primary(language) in ("", ENGLISH)
+
+
+def primary(language: str) -> str:
+    """The language without its region, in small letters: pt for pt-BR."""
+    return language.lower().replace("_", "-").split("-")[0]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from random import Random
 
 from sources.augmenters import tables
-from sources.augmenters.augmenter import COPIES, ENGLISH, NEEDS_VOTES, SEED, Augmenter, Made, draw
+from sources.augmenters.augmenter import COPIES, ENGLISH, NEEDS_VOTES, SEED, Augmenter, Made, draw, primary
 from sources.importers.importer import Option, Options, Reader, WrongOption, did_you_mean
 from sources.rows import Parent, Turn
 from sources.texts import HUMAN
@@ -46,7 +46,7 @@ def _tasks(names: str) -> list[str]:
 
 def language_of(record: Parent) -> str:
     """The language without its region; English where the record says nothing."""
-    return record["language"].lower().replace("_", "-").split("-")[0] or ENGLISH
+    return primary(record["language"]) or ENGLISH
 
 
 COMMENT = Augmenter(

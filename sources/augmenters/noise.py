@@ -49,18 +49,28 @@ def typos(text: str, held: Held, rate: float, random: Random, counts: Counts) ->
     characters = list(text)
     letters = [at for at, character in enumerate(text) if character.isalpha() and at not in held]
     for at in _chosen(letters, rate, random):
-        letter, after = text[at], text[at + 1 : at + 2]
         # A letter that bears marks stays: what is left would be broken, not mistyped.
-        if not (after and unicodedata.category(after)[0] == "M"):
-            kind = random.choice(("neighbour", "neighbour", "doubled", "dropped", "swapped"))
-            characters[at], kind = _slip(kind, letter, random)
-            if kind == "swapped":
-                if not after.isalpha() or at + 1 in held or characters[at + 1] != after or after == letter:
-                    characters[at], kind = letter * 2, "doubled"
-                else:
-                    characters[at], characters[at + 1] = after, letter
-            counts[kind] += 1
+        if _bears_marks(text, at):
+            continue
+        kind = random.choice(("neighbour", "neighbour", "doubled", "dropped", "swapped"))
+        characters[at], kind = _slip(kind, text[at], random)
+        if kind == "swapped":
+            after = text[at + 1 : at + 2]
+            if at + 1 in held or characters[at + 1 : at + 2] != [after] or not _can_swap(text, at):
+                characters[at], kind = text[at] * 2, "doubled"
+            else:
+                characters[at], characters[at + 1] = after, text[at]
+        counts[kind] += 1
     return "".join(characters)
+
+
+def _bears_marks(text: str, at: int) -> bool:
+    return at + 1 < len(text) and unicodedata.category(text[at + 1])[0] == "M"
+
+
+def _can_swap(text: str, at: int) -> bool:
+    after = text[at + 1]
+    return after.isalpha() and after != text[at] and not _bears_marks(text, at + 1)
 
 
 def _slip(kind: str, letter: str, random: Random) -> tuple[str, str]:

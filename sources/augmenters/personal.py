@@ -15,10 +15,9 @@ from random import Random
 from typing import NamedTuple
 
 from faker import VERSION, Faker
-from faker.config import AVAILABLE_LOCALES
 
 from sources.augmenters import tables
-from sources.augmenters.augmenter import COPIES, ENGLISH, KEPT, SEED, Augmenter, Made, draw
+from sources.augmenters.augmenter import COPIES, ENGLISH, KEPT, SEED, Augmenter, Made, draw, primary
 from sources.importers.importer import Options, Reader
 from sources.rows import Parent, Turn
 
@@ -27,9 +26,11 @@ PLACEHOLDERS: dict[str, str] = {word: kind for kind, words in _TABLES["placehold
 LOCALES: dict[str, str] = _TABLES["locales"]
 # Small letters in square brackets only, as our own masks are written: <address> may be HTML.
 _PLACEHOLDER = re.compile(
-    r"\[([A-Z][A-Z_-]{1,30})(?:[_ -]?\d{1,4})?\]|<([A-Z][A-Z_-]{1,30})(?:[_ -]?\d{1,4})?>|\[([A-Za-z][A-Za-z -]{1,30})\]"
+    r"\[([A-Z][A-Z_-]{1,30})(?:[_ -]?\d{1,4})?\]"
+    r"|<([A-Z][A-Z_-]{1,30})(?:[_ -]?\d{1,4})?>"
+    r"|\[([A-Za-z][A-Za-z -]{1,30})\]"
 )
-# Telephone numbers of America that are never given to anybody.
+# Numbers 555-0100 to 555-0199 of these areas are never given to anybody.
 _AREAS = ("202", "303", "404", "512", "617", "702", "808", "907")
 _EXAMPLE_NETS = ("192.0.2", "198.51.100", "203.0.113")
 _EXAMPLE_NET_V6 = "2001:db8"
@@ -62,7 +63,8 @@ def make(record: Parent, random: Random) -> Iterator[Made]:
                 invented[original] = INVENTIONS.get(place.kind, same_shape)(original, faker, random)
                 kinds[place.kind] += 1
     turns = [_replaced(turn, found, invented) for turn, found in zip(record["turns"], places, strict=True)]
-    if not _leaks(turns, invented):
+    marked = [record["turns"][span["turn"]]["text"][span["start"] : span["end"]] for span in record["personal"]]
+    if not _leaks(turns, {*invented, *marked} - {""}):
         changes = [{"kind": kind, "count": count} for kind, count in sorted(kinds.items())]
         yield Made(turns, {"changes": changes, "library": f"faker {VERSION}"})
 
@@ -73,7 +75,9 @@ def _replaced(turn: Turn, places: list[Place], invented: Mapping[str, str]) -> T
     for place in reversed(places):
         text = text[: place.start] + invented[text[place.start : place.end]] + text[place.end :]
     for original in sorted(invented, key=len, reverse=True):
-        text = text.replace(original, invented[original])
+        # Searching in any case is slow, and most originals are said once.
+        if original.casefold() in text.casefold():
+            text = re.sub(re.escape(original), lambda _, new=invented[original]: new, text, flags=re.IGNORECASE)
     return Turn(role=turn["role"], text=text)
 
 
@@ -86,7 +90,7 @@ def _places(record: Parent, number: int) -> list[Place]:
         if span["turn"] == number
     ]
     for match in _PLACEHOLDER.finditer(text):
-        kind = PLACEHOLDERS.get(match[match.lastindex or 0])
+        kind = PLACEHOLDERS.get(match[match.lastindex or 0].rstrip("_-"))
         if kind:
             found.append(Place(*match.span(), kind))
     merged: list[Place] = []
@@ -105,13 +109,8 @@ def _leaks(turns: list[Turn], originals: Iterable[str]) -> bool:
 
 
 def locale_of(language: str) -> str:
-    """The locale of Faker for a language, that of English where there is none."""
-    exact = language.replace("-", "_")
-    if exact in AVAILABLE_LOCALES:
-        return LOCALES.get(exact, exact)
-    wanted = exact.lower().split("_")[0] or ENGLISH
-    there = sorted(locale for locale in AVAILABLE_LOCALES if locale.split("_")[0] == wanted)
-    return LOCALES.get(wanted) or (there[0] if there else LOCALES[ENGLISH])
+    """The locale of Faker for a language, whatever its region; that of English where there is none."""
+    return LOCALES.get(primary(language), LOCALES[ENGLISH])
 
 
 @cache
@@ -144,11 +143,11 @@ def _ip(original: str, faker: Faker, random: Random) -> str:
     return f"{random.choice(_EXAMPLE_NETS)}.{random.randrange(1, 255)}"
 
 
-def _faked(method: str) -> Invent:
+def _faked(method: str, **wanted: str) -> Invent:
     """What Faker calls ``method``, in one line."""
 
     def invent(original: str, faker: Faker, random: Random) -> str:
-        return ", ".join(str(getattr(faker, method)()).split("\n"))
+        return ", ".join(str(getattr(faker, method)(**wanted)).split("\n"))
 
     return invent
 
@@ -162,7 +161,7 @@ INVENTIONS: dict[str, Invent] = {
     "email": _faked("safe_email"),
     "phone": _phone,
     "ip": _ip,
-    "card": _faked("credit_card_number"),
+    "card": _faked("credit_card_number", card_type="visa16"),
     "iban": _faked("iban"),
     "name": _faked("name"),
     "id": _identity,

@@ -75,7 +75,7 @@ def _other_gender(match: re.Match[str]) -> str:
 
 
 def _names_something(after: str) -> bool:
-    """Whether "his" or "her" before this says whose something is: a word that is no adverb or the like, a number, a quote."""
+    """Whether "his" or "her" before this says whose something is: before a noun, a number, a quotation."""
     word = _LETTERS.match(after)
     return word[0].lower() not in NO_NOUN if word else after[:1].isdigit() or after[:1] in tuple('"“[<{')
 
