@@ -23,8 +23,8 @@ _FORMS = [
     rf"""{_NUMBER},?[ ](?:(?:[NSEW]|North|South|East|West)\.?[ ])?(?:(?:{_NAME}|[0-9]{{1,3}}(?:st|nd|rd|th))[ ]){{1,3}}
     (?:Street|St|Avenue|Ave|Road|Rd|Lane|Ln|Drive|Dr|Boulevard|Blvd|Court|Ct|Way|Place|Pl|Terrace|Square|Sq|Close
     |Crescent|Parkway|Pkwy|Highway|Hwy|Circle|Gardens|Grove|Mews|Row|Walk|Hill)\b""",
-    # 12 baker street: in lower case only with words that mean little else
-    rf"{_NUMBER},?[ ](?:[a-z]{{3,15}}[ ]){{1,2}}(?:street|avenue|boulevard)\b",
+    # 12 baker street: in lower case only with two digits and words that mean little else
+    r"(?<![\w.,:/$€£#-])[1-9][0-9]{1,4}[ ](?:[a-z]{3,15}[ ]){1,2}(?:street|avenue|boulevard)\b",
     r"\b[Pp]\.?[ ]?[Oo]\.?[ ][Bb]ox[ ][0-9]{1,6}\b",
     # Hauptstraße 12; Kerkstraat 12; Storgatan 5; Alte Allee 3
     rf"""\b[A-ZÄÖÜ][\w-]{{1,24}}(?:straße|strasse|str\.|weg|gasse|platz|allee|damm|ufer|straat|laan|gracht|plein|kade

@@ -78,10 +78,16 @@ _CUE = re.compile(
     re.IGNORECASE,
 )
 _LOCAL = re.compile(r"[2-9][0-9]{2}[ .-][0-9]{4}")  # seven digits without an area code: only after a cue
-_DATE = re.compile(
+# What is no telephone number though some country could have it: dates, and the form of a US social security number.
+_OTHER = re.compile(
     r"(?:[0-3]?[0-9]([./ -])[01]?[0-9]\1(?:19|20)[0-9]{2}|(?:19|20)[0-9]{2}([./ -])[01]?[0-9]\2[0-3]?[0-9])(?: .*)?"
+    r"|[0-9]{3}-[0-9]{2}-[0-9]{4}|[0-9]+(?:/[0-9]+){2,}"
 )
-_IN_DECIMALS = re.compile(r"[0-9][.,·:]\Z"), re.compile(r"[.,·:][0-9]")  # what stands before, and after
+# What stands before or after a part of something longer (a decimal, a sum, a link), and words for other numbers.
+_BEFORE = re.compile(
+    r"(?:[0-9][.,·:]|[\w/=&#_-]|(?:isbn|issn|ean|doi|imei|isin|sku)(?:-1[03])?[\s:#.]{0,3})\Z", re.IGNORECASE
+)
+_AFTER = re.compile(r"[.,·:][0-9]|[/=&_]")
 _SEPARATED = re.compile(r"[0-9][ ()/~\t-]+[0-9]|[0-9]{3}\.[0-9]{3}\.[0-9]{4}\Z")
 
 
@@ -121,18 +127,23 @@ def _numbers_in(text: str, start: int, end: int, regions: Sequence[str]) -> Plac
     # None: only with its country code. Where there is one, no region need be asked.
     national = () if text.startswith("+", start) or not _is_written_as_phone(text, start, end) else regions
     for region in (None, *national):
-        matches = [(left + match.start, left + match.end) for match in PhoneNumberMatcher(near, region, Leniency.VALID)]
-        places = [place for place in matches if place[0] < end and _is_written_as_phone(text, *place)]
+        matches = PhoneNumberMatcher(near, region, Leniency.VALID)
+        found = [(left + match.start + _is_open(match.raw_string), left + match.end) for match in matches]
+        places = [place for place in found if place[0] < end and _is_written_as_phone(text, *place)]
         yield from places
         if places:
             return
 
 
+def _is_open(raw: str) -> bool:
+    """Whether it begins with a bracket that is closed somewhere behind it."""
+    return raw.startswith("(") and ")" not in raw
+
+
 def _is_written_as_phone(text: str, start: int, end: int) -> bool:
     if text[start] == "+":
         return not text[max(0, start - 1) : start].isdigit()  # else a sum
-    before, after = _IN_DECIMALS
-    if _DATE.fullmatch(text, start, end) or before.search(text, max(0, start - 2), start) or after.match(text, end):
+    if _OTHER.fullmatch(text, start, end) or _AFTER.match(text, end) or _BEFORE.search(text, max(0, start - 12), start):
         return False
     return text[start] == "0" or _SEPARATED.search(text, start, end) is not None or _is_cued(text, start)
 

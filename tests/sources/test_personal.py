@@ -47,7 +47,7 @@ def masked(text: str) -> str:
         ("ip", "81.2.69.142"),
         ("ip", "2a02:2770::21a:4aff:feb3:2ee"),
         ("id", "536-90-4399"),  # stdnum's own examples from here
-        ("id", "231.002.999-00"),
+        ("id", "390.533.447-05"),
         ("id", "54362315K"),
         ("id", "X2482300W"),
         ("id", "RCCMNL83S18D969H"),
@@ -90,7 +90,7 @@ def test_it_finds(kind: str, words: str) -> None:
         "Nothing at all.",
         "open 24/7 since 1984-1995, on 05.06.2019 at 10:30:45, or 2020-09-23 01:08",
         "It ended 3:2 and 112-98, odds 1,000,000 to 1; pi is 3.14159265358 and c is 299792458",
-        "ISBN 978-3-16-148410-0 and 0-306-40615-2",
+        "ISBN 978-3-16-148410-0, ISBN-10: 0-306-40615-2, https://example.org/2020/71/9128922",
         "IMEI 490154203237518, order 4111 1111 1111 1112",
         "version 81.2.69.142, section 8.2.3.4, Chrome/120.0.81.3, v8.8.8.8",
         "192.168.1.20 and 10.0.0.1 and 127.0.0.1 and 192.0.2.7 and ::1 and fe80::1 and 2001:db8::1 and 300.1.1.1",
@@ -101,7 +101,7 @@ def test_it_finds(kind: str, words: str) -> None:
         "DE89 3704 0044 0532 0130 01",
         "666-12-3456 and 000-12-3456 and 078-05-1120",
         "555-1234 is in my list",  # seven digits without a word that says what they are
-        "54362315Z, 880320-0018, 131052-308U",
+        "54362315Z, 131052-308U",
     ],
 )
 def test_it_finds_nothing_in(text: str) -> None:
@@ -163,8 +163,6 @@ PARTS = st.sampled_from(
         "::",
         "(",
         ")",
-    ]
-    + [
         "536-90-4399",
         "DE89370400440532013000",
         "12 Baker Street",
@@ -177,8 +175,16 @@ PARTS = st.sampled_from(
         "v",
         "٤",
         "１",
+        "ext. 1234567",
+        "\u202e",
+        "\n",
+        "0",
+        "9",
+        "Hauptstraße 1",
+        ",",
+        "/",
+        "+",
     ]
-    + ["ext. 1234567", "\u202e", "\n", "0", "9", "Hauptstraße 1", ",", "/", "+"]
 )
 TEXTS = st.one_of(st.text(max_size=80), st.lists(PARTS, max_size=12).map("".join))
 
@@ -206,7 +212,8 @@ COUNTRIES = ("US", "GB", "IN", "DE", "FR", "ES", "BR", "JP", "NG", "EG", "RU", "
 
 
 def an_email(rnd: random.Random) -> str:
-    return f"{rnd.choice(FIRST)}.{rnd.choice(SURNAMES)}{rnd.randrange(100)}@mail{rnd.randrange(9)}.example.{rnd.choice(('org', 'co.uk', 'de'))}"
+    domain = rnd.choice(("example.org", "mail.example.co.uk", "x1.example.de"))
+    return f"{rnd.choice(FIRST)}.{rnd.choice(SURNAMES)}{rnd.randrange(100)}@{domain}"
 
 
 def a_telephone(rnd: random.Random) -> str:
@@ -295,21 +302,22 @@ def test_it_has_the_precision_and_recall_that_its_page_states() -> None:
         wanted[kind] += 1
         found.update(hit for hit, _ in hits)
         right[kind] += (kind, words) in hits
-    print({kind: (right[kind] / wanted[kind], right[kind] / found[kind]) for kind in PLANTERS})
     for kind in PLANTERS:
         assert right[kind] / wanted[kind] >= 0.97, f"recall of {kind}"
         assert right[kind] / found[kind] >= 0.97, f"precision of {kind}"
 
 
 def test_it_raises_few_alarms_on_real_texts(shared_data: Path) -> None:
-    # Both are known by heart: nobody is reached in HateCheck, and what is found in hh-rlhf was read one by one.
+    # Nobody can be reached by HateCheck. What is found in the replies of hh-rlhf was read one by one: all of it looks
+    # like somebody's, and is what people there asked a machine to tell or to invent.
     with (shared_data / "hatecheck/all_annotations.csv").open() as lines:
         assert [row for row in csv.DictReader(lines) if personal.find(row["test_case"])] == []
     found = Counter[str]()
     with gzip.open(shared_data / "hh_rlhf_harmless/test.jsonl.gz", "rt") as lines:
         for line in lines:
             found.update(hit.kind for hit in personal.find(json.loads(line)["chosen"]))
-    print(found)
+    assert found.total() <= 45
+    assert found["address"] >= 10
 
 
 # --- hostile texts
@@ -338,8 +346,6 @@ LONG = 200_000
         "1 A ",
         "Aaaa ",
         "Via de la ",
-    ]
-    + [
         "[e-mail ",
         "中",
         "１",
