@@ -25,9 +25,9 @@ PORT = 443
 GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 # Registered for special purposes although they lie within (RFC 6890 and its registry): protocol assignments with
 # Teredo, documentation, and 6to4, which carries an address of version 4.
-SPECIAL = [ipaddress.ip_network(block) for block in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")]
-# The relays of 6to4, which Python counts as public.
-SPECIAL_4 = ipaddress.IPv4Network("192.88.99.0/24")
+SPECIAL_6 = [ipaddress.ip_network(block) for block in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")]
+# Protocol assignments and the relays of 6to4, of which Python counts some as public.
+SPECIAL_4 = [ipaddress.ip_network(block) for block in ("192.0.0.0/24", "192.88.99.0/24")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +86,9 @@ def is_public(address: str) -> bool:
     """Whether an IP address is one that the internet routes to a single host, and carries no other address in it."""
     ip = ipaddress.ip_address(address)
     if isinstance(ip, ipaddress.IPv4Address):
-        return ip.is_global and not ip.is_multicast and not ip.is_reserved and ip not in SPECIAL_4
-    return ip in GLOBAL_UNICAST and ip.is_global and not any(ip in block for block in SPECIAL)
+        ordinary = not ip.is_multicast and not ip.is_reserved
+        return ip.is_global and ordinary and not any(ip in block for block in SPECIAL_4)
+    return ip.is_global and ip in GLOBAL_UNICAST and not any(ip in block for block in SPECIAL_6)
 
 
 def shown(url: httpx2.URL) -> str:

@@ -22,6 +22,8 @@ from sources.origins.guard import Guard, shown
 REDIRECTS = 5
 # What httpx2 or huggingface_hub read into memory by themselves: bodies of redirects, lists of files, errors.
 WHOLE_BYTES = 64_000_000
+# What a request costs of that besides its answer: a list must not have endless pages either.
+REQUEST_BYTES = 10_000
 # The server is busy or ill: 408, 425, 429 and the 500s that pass.
 TEMPORARY = (408, 425, 429, 500, 502, 503, 504)
 
@@ -29,7 +31,7 @@ TEMPORARY = (408, 425, 429, 500, 502, 503, 504)
 def open_client(tick: Callable[[], None], max_bytes: float = math.inf) -> httpx2.Client:
     """A guarded client that follows a few redirects; ``tick`` is called with every block that arrives.
 
-    A body longer than ``max_bytes`` is refused; a client whose user reads bodies whole needs such a limit.
+    No more than ``max_bytes`` come in all its answers: who reads them whole needs such a limit.
     """
     return httpx2.Client(
         transport=_Transport(Guard.of_settings(), tick, max_bytes),
@@ -50,7 +52,7 @@ class _Transport(httpx2.HTTPTransport):
         context = _tls()
         super().__init__(verify=context, trust_env=False)
         self._pool = httpcore2.ConnectionPool(ssl_context=context, network_backend=_Backend(guard, tick))
-        self._guard, self._tick, self._max_bytes = guard, tick, max_bytes
+        self._guard, self._tick, self._allowance = guard, tick, _Allowance(max_bytes)
 
     @override
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -72,26 +74,35 @@ class _Transport(httpx2.HTTPTransport):
         assert isinstance(response.stream, httpx2.SyncByteStream)  # noqa: S101 - for the type checker
         # Compressed bodies stay so: a small one may become a huge one.
         response.headers.pop("content-encoding", None)
-        max_bytes = WHOLE_BYTES if response.has_redirect_location else self._max_bytes
-        response.stream = _Body(request.url, response.stream, self._tick, max_bytes)
+        allowance = _Allowance(WHOLE_BYTES) if response.has_redirect_location else self._allowance
+        allowance.take(request.url, REQUEST_BYTES)
+        response.stream = _Body(request.url, response.stream, self._tick, allowance)
         return response
+
+
+class _Allowance:
+    def __init__(self, left: float) -> None:
+        self._left = left
+
+    def take(self, url: httpx2.URL, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            problem = "the answer is longer than any list of files"
+            raise OriginRefused(origin=shown(url), problem=problem, remedy="check the address")
 
 
 class _Body(httpx2.SyncByteStream):
     def __init__(
-        self, url: httpx2.URL, stream: httpx2.SyncByteStream, tick: Callable[[], None], max_bytes: float
+        self, url: httpx2.URL, stream: httpx2.SyncByteStream, tick: Callable[[], None], allowance: _Allowance
     ) -> None:
-        self._url, self._stream, self._tick, self._left = url, stream, tick, max_bytes
+        self._url, self._stream, self._tick, self._allowance = url, stream, tick, allowance
 
     @override
     def __iter__(self) -> Iterator[bytes]:
         try:
             for block in self._stream:
                 self._tick()
-                self._left -= len(block)
-                if self._left < 0:
-                    problem = "the answer is longer than any list of files"
-                    raise OriginRefused(origin=shown(self._url), problem=problem, remedy="check the address")
+                self._allowance.take(self._url, len(block))
                 yield block
         except httpx2.TransportError as error:
             raise _failure(self._url, error) from error

@@ -29,6 +29,13 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority().issue_cert("localhost", "127.0.0.1", "mirror.test").configure_cert(context)
+    return context
+
+
 @dataclass(frozen=True)
 class Asked:
     """One request that a site got."""
@@ -89,10 +96,8 @@ class Site:
         self.closing = threading.Event()
         self._server = _Server(("127.0.0.1", 0), Answer)
         self._server.site = self
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority().issue_cert("localhost", "127.0.0.1", "mirror.test").configure_cert(context)
         # The handshake belongs to the thread of the request: a client that stalls must not stop the others.
-        self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
+        self._server.socket = _tls().wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
@@ -195,7 +200,7 @@ class Hub(Site):
         if folder and not found:
             answer.say(404, {"X-Error-Code": "EntryNotFound"})
             return
-        start = int(query.get("cursor", ["0"])[0])
+        start = int(query.get("cursor", ["0"])[-1])
         entries: list[dict[str, object]] = [{"type": "directory", "path": f"{within}inner", "oid": "0" * 40}]
         entries += [self._entry(path) for path in found]
         following = f"{answer.path}&cursor={start + 2}"

@@ -241,10 +241,10 @@ def test_it_does_not_follow_redirects_for_ever(site: Site, tmp_path: Path) -> No
     [
         ("https://169.254.169.254/latest/meta-data", "host 169.254.169.254 is not allowed"),
         ("http://huggingface.co/a.jsonl", "is not an https address"),
-        ("file:///etc/passwd", "cannot be followed"),
+        ("file:///etc/passwd", "is not an https address"),
         ("https://me:secret@huggingface.co/", "holds a user name"),
         ("https://localhost/", "localhost leads to"),
-        ("//[", "cannot be followed"),
+        ("https://huggingface.co:port/", "cannot be followed"),
     ],
 )
 def test_a_redirect_to_elsewhere_is_refused(
@@ -267,7 +267,7 @@ def test_a_redirect_to_another_server_on_loopback_is_refused(site: Site, other: 
 def test_a_redirect_with_an_endless_body_is_refused(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sources.origins.transport.WHOLE_BYTES", 1_000)
+    monkeypatch.setattr("sources.origins.transport.WHOLE_BYTES", 20_000)
     site.pages["/1"] = lambda answer: answer.say(302, {"Location": PATH}, b"x" * 100_000)
     assert "longer than any list of files" in refusal(site.address("/1"), tmp_path)
 

@@ -14,7 +14,7 @@ from pytest_django import Settings
 from sources import origins
 from sources.origins import OriginRefused, TemporaryFailure, downloads
 from sources.origins import hub as asking
-from tests.sources.hub import COMMIT, File, Hub, Site, trust
+from tests.sources.hub import COMMIT, Answer, File, Hub, Site, trust
 
 LARGE = os.urandom(5_000)
 FILES = {
@@ -173,9 +173,23 @@ def test_an_answer_of_no_hub_is_refused(body: bytes, hub: Hub, tmp_path: Path) -
 
 
 def test_an_endless_list_is_refused(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "WHOLE_BYTES", 1_000)
+    monkeypatch.setattr(asking, "WHOLE_BYTES", 20_000)
     hub.otherwise = lambda answer: answer.say(200, {}, b" " * 100_000)
     assert "longer than any list of files" in refusal("main/train.jsonl", tmp_path)
+
+
+def test_a_list_of_endless_pages_is_refused(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "WHOLE_BYTES", 100_000)
+    well = hub.otherwise
+
+    def endless(answer: Answer) -> None:
+        if "/tree/" in answer.path:
+            answer.say_json([], {"Link": f'<{hub.address(answer.path)}>; rel="next"'})
+        else:
+            well(answer)
+
+    hub.otherwise = endless
+    assert "longer than any list of files" in refusal("main/*.jsonl", tmp_path)
 
 
 def test_the_hub_itself_has_to_be_allowed(hub: Hub, cdn: Site, tmp_path: Path, settings: Settings) -> None:
