@@ -63,13 +63,15 @@ class LabelMap:
     """A declared map, compiled: ``suggest`` costs one look-up for each value."""
 
     rules: Mapping[str, _Rule]
+    ignored: frozenset[str]
 
     @classmethod
     def parse(cls, table: Mapping[str, Any]) -> Self:
         """The map that a ``[labels]`` table of TOML declares. Raises WrongMapping, which names table and key."""
         if not isinstance(table, Mapping):
             raise WrongMapping(table="labels", key="labels", problem="is no table", remedy="write [labels.COLUMN]")
-        return cls({column: _rule(f"labels.{column}", declared) for column, declared in table.items()})
+        rules = {column: _rule(f"labels.{column}", declared) for column, declared in table.items()}
+        return cls(rules, frozenset(column for column, rule in rules.items() if rule.is_ignored))
 
     @classmethod
     def parse_text(cls, text: str) -> Self:
@@ -92,6 +94,8 @@ class LabelMap:
         share of those who say any of it. What has no mapping is ``column=value``, or ``column`` alone where no
         table is declared for it.
         """
+        if source_labels.keys() <= self.ignored:
+            return {}, []  # most rows of the largest sources
         found, unmapped = list[Meaning](), list[str]()
         self._collect("", source_labels, found, unmapped, MAX_DEPTH)
         if not found:

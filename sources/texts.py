@@ -66,17 +66,30 @@ def parse_oig(text: str) -> list[Turn]:
     """The turns of a text in OIG's form; one human turn where it has no marks.
 
     What stands before the first mark (OIG puts background passages there) is a human turn of its own. Texts without
-    marks and those of one question and one answer, nearly all of OIG, are found without a regular expression.
+    marks, and those in which question and answer alternate (nearly all of OIG), need no regular expression.
     """
     text = _lines(text).strip()
     if "<human>" not in text and "<bot>" not in text:
         if not text.startswith(("User", "Assistant")):
             return [{"role": HUMAN, "text": text}] if text else []
-    elif text.startswith("<human>:") and text.count("<human>") == text.count("<bot>") == 1:
-        said, mark, reply = text[8:].partition("\n<bot>:")
-        if mark and (said := said.strip()) and (reply := reply.strip()):
-            return [{"role": HUMAN, "text": said}, {"role": BOT, "text": reply}]
+    elif text.startswith("<human>:") and (turns := _alternating(text)):
+        return turns
     return _marked_turns(text)
+
+
+def _alternating(text: str) -> list[Turn]:
+    """The turns of a text in which each question has at most one answer; none where a mark stands anywhere else."""
+    turns: list[Turn] = []
+    questions, answers = text[8:].split("\n<human>:"), 0
+    for question in questions:
+        said, mark, reply = question.partition("\n<bot>:")
+        if said := said.strip():
+            turns.append({"role": HUMAN, "text": said})
+        if mark:
+            answers += 1
+            if reply := reply.strip():
+                turns.append({"role": BOT, "text": reply})
+    return turns if text.count("<human>") == len(questions) and text.count("<bot>") == answers else []
 
 
 def _marked_turns(text: str) -> list[Turn]:

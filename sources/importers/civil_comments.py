@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from sources.importers.importer import Importer, Options, Reader, Rows, not_an_object, part_of
@@ -58,9 +59,10 @@ def _rows(where: str, record: Any) -> Rows:
 def _number(written: Any) -> Any:
     """A share of a CSV file as a number; what is none stays as it is written."""
     try:
-        return float(written) if isinstance(written, str) else written
+        share = float(written) if isinstance(written, str) else written
     except ValueError:
         return written
+    return share if not isinstance(share, float) or math.isfinite(share) else written
 
 
 IMPORTER = Importer(

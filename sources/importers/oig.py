@@ -31,8 +31,8 @@ def reader(options: Options) -> Reader:
 
 
 def as_object(written: Any) -> Any:
-    """Some builders of OIG write the object as a JSON string; what is no JSON is kept as it stands."""
-    if not isinstance(written, str):
+    """Some builders of OIG write the object as a JSON string; what is none is kept as it stands."""
+    if not isinstance(written, str) or not written.lstrip().startswith("{"):
         return written
     try:
         return parse(written)

@@ -1,14 +1,15 @@
-"""How the tests of the formats read records, and real files with nothing but the standard library."""
+"""How the tests of the formats read records and real files."""
 
-import csv
-import gzip
-import json
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sources import importers, texts
+from sources import importers, readers, texts
 from sources.rows import InstructionRow, RejectedRow
+
+LIMITS = readers.Limits(line_bytes=1_000_000, staged_bytes=100_000_000)
+PIECE_BYTES = 50_000
 
 type Outcome = InstructionRow | RejectedRow
 
@@ -46,24 +47,23 @@ def outcomes(rows: list[Outcome]) -> list[str]:
 
 
 def records(path: Path) -> Iterator[tuple[str, Any]]:
-    """The records of a file and where they stand, as the project's own readers say it."""
-    raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    text = raw.decode("utf-8-sig")
-    if ".csv" in path.suffixes:
-        header, *lines = csv.reader(text.splitlines(keepends=True))
-        for number, values in enumerate(lines, start=2):
-            yield f"line {number}", dict(zip(header, values, strict=True))
-    elif ".jsonl" in path.suffixes:
-        for number, line in enumerate(text.splitlines(), start=1):
-            yield f"line {number}", json.loads(line)
-    else:
-        whole = json.loads(text)
-        for number, record in enumerate(whole if isinstance(whole, list) else [whole], start=1):
-            yield f"record {number}", record
+    """The records of a file and where they stand, read in many small pieces."""
+    with tempfile.TemporaryDirectory() as folder:
+        shard = readers.stage(path, Path(folder), LIMITS, _nothing)
+        for piece in readers.pieces(shard, PIECE_BYTES, _nothing):
+            yield from readers.records(shard, piece, LIMITS)
+
+
+def _nothing() -> None:
+    """A tick that renews no lease."""
 
 
 def _rows(name: str, found: Iterator[tuple[str, Any]], options: dict[str, str]) -> list[Outcome]:
     importer = importers.get(name)
     importer.check_options(options)
     reader = importer.reader(options)
-    return [row for where, record in found for row in reader.rows(where, record)]
+    return [
+        row
+        for where, record in found
+        for row in ([record] if isinstance(record, RejectedRow) else reader.rows(where, record))
+    ]

@@ -3,6 +3,8 @@
 from collections import Counter
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from sources import importers
@@ -76,6 +78,17 @@ def test_it_takes_a_missing_flag_for_unknown_and_never_for_no(
     label_map = importers.get("openai-moderation").reader({}).label_map
     assert label_map is not None
     assert label_map.suggest(row.source_labels) == (suggestion, [])
+
+
+def test_it_takes_a_null_of_parquet_for_a_missing_flag(tmp_path: Path) -> None:
+    path = tmp_path / "samples.parquet"
+    pq.write_table(pa.Table.from_pylist([{"prompt": "a", "S": 1, "H": None}, {"prompt": "b", "S": None, "H": 0}]), path)
+    label_map = importers.get("openai-moderation").reader({}).label_map
+    assert label_map is not None
+    assert [label_map.suggest(row.source_labels) for row in taken(read("openai-moderation", path))] == [
+        ({"tags": {"sexual-content": 1.0}}, []),
+        ({"tags": {"hate": 0.0}}, []),
+    ]
 
 
 def test_it_rejects_records_without_the_declared_columns() -> None:

@@ -1,4 +1,8 @@
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sources import importers, texts
 from sources.rows import InstructionRow
@@ -63,3 +67,32 @@ def test_it_counts_no_metadata_as_labels_without_a_mapping() -> None:
 )
 def test_it_finds_the_same_turns_on_the_fast_path_and_beside_it(text: str, turns: str) -> None:
     assert [" / ".join(f"{turn['role']}: {turn['text']}" for turn in texts.parse_oig(text))] == [turns]
+
+
+PARTS = [
+    "<human>:",
+    "<bot>:",
+    "<human>",
+    "<bot> :",
+    "\n",
+    "\n<human>: ",
+    "\n<bot>: ",
+    " ",
+    "a",
+    "User: ",
+    "\nUser: ",
+    "\nAssistant: ",
+]
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=9).map("".join))
+def test_it_finds_what_the_marks_alone_would_give(text: str) -> None:
+    """The fast paths of a text against its marks, found one by one."""
+    text = text.strip()
+    roles: dict[str, str] = texts.ANGLE_MARKS
+    found = re.split(r"(?m)^[ \t]*(<human>|<bot>)[ \t]*:", text)
+    if len(found) == 1 and re.match(r"[ \t]*(User|Assistant)[ \t]*:", text):
+        found, roles = re.split(r"(?m)^[ \t]*(User|Assistant)[ \t]*:", text), texts.WORD_MARKS
+    turns = [("human", found[0]), *((roles[mark], said) for mark, said in zip(found[1::2], found[2::2], strict=True))]
+    expected = [{"role": role, "text": said.strip()} for role, said in turns if said.strip()]
+    assert texts.parse_oig(text) == expected

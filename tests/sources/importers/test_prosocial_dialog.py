@@ -2,6 +2,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from sources import importers
@@ -65,6 +67,14 @@ def test_it_knows_a_vote_again_in_another_layout() -> None:
         rows = taken(rows_of("prosocial-dialog", *layout()))
         found.append([[vote.row for vote in row.votes] for row in rows])
     assert found[0] == found[1] == found[2]
+
+
+def test_it_reads_the_same_from_parquet(tmp_path: Path) -> None:
+    path = tmp_path / "prosocial.parquet"
+    pq.write_table(pa.Table.from_pylist(ROWS), path)
+    from_parquet, from_lines = taken(read("prosocial-dialog", path)), taken(rows_of("prosocial-dialog", *ROWS))
+    assert [row.row for row in from_parquet] == ["row 1", "row 2"]
+    assert [row._replace(row="") for row in from_parquet] == [row._replace(row="") for row in from_lines]
 
 
 def test_it_knows_the_parts_of_a_record_by_their_number() -> None:
