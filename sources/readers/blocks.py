@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,7 +35,7 @@ def plain(path: Path, start: int = 0, end: int | None = None) -> Iterator[bytes]
             left -= len(block) if end is not None else 0
 
 
-def decompressed(path: Path, note: Callable[[memoryview], object] = len) -> Iterator[bytes]:
+def decompressed(path: Path, note: Callable[[memoryview], object] = len) -> Generator[bytes]:
     """The content of a file as its name says it is compressed; ``note`` is given the bytes as they lie on the disk.
 
     Raises WrongFile where they end too early or are damaged, which may show only at the end.
@@ -52,7 +52,7 @@ def decompressed(path: Path, note: Callable[[memoryview], object] = len) -> Iter
                 yield from iter(lambda: raw.read(BLOCK), b"")
 
 
-def _zstd(raw: io.BufferedReader) -> Iterator[bytes]:
+def _zstd(raw: io.BufferedIOBase) -> Iterator[bytes]:
     decompressor = zstandard.ZstdDecompressor()
     frame = decompressor.decompressobj()
     held, left, is_inside = bytearray(), b"", True

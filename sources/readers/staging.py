@@ -31,23 +31,14 @@ def stage(path: Path, folder: Path, limits: Limits, tick: Callable[[], None]) ->
         tick()
 
     with closing(decompressed(path, note)) as blocks:
-        first = next(blocks, b"")
-        content = chain([first], blocks)
-        is_array = form_of(path) == "jsonl" and not json.is_lines(first)
-        form = "json" if is_array else form_of(path)
-        is_staged = is_array or bool(compression_of(path.name))
-        if is_staged:
-            whole = _bounded(content, path, limits, tick)
-            written = _written(json.as_lines(whole) if is_array else whole, folder)
-        else:
-            for _ in content:
-                pass
+        form, written = _plain(path, blocks, folder, limits, tick)
     if _state(path) != before:
-        written.unlink() if is_staged else None
+        if written:
+            written.unlink()
         raise FileChanged(path=path, problem="was changed")
     sha256 = digest.hexdigest()
-    ready = written.replace(folder / f"{sha256}.{form}") if is_staged else path
-    _check_staged(path, ready, form, limits, tick)
+    ready = written.replace(folder / f"{sha256}.{form}") if written else path
+    _check_whole(path, ready, form, limits, tick)
     size, modified_ns = _state(ready)
     return Shard(
         path=os.fspath(ready),
@@ -55,10 +46,25 @@ def stage(path: Path, folder: Path, limits: Limits, tick: Callable[[], None]) ->
         bytes=size,
         sha256=sha256,
         modified_ns=modified_ns,
-        is_staged=is_staged,
+        is_staged=written is not None,
         name=path.name,
         line_bytes=limits.line_bytes,
     )
+
+
+def _plain(
+    path: Path, blocks: Iterator[bytes], folder: Path, limits: Limits, tick: Callable[[], None]
+) -> tuple[str, Path | None]:
+    """Read to the end; the form of what is there, and the file that was written where it cannot be used as it is."""
+    first = next(blocks, b"")
+    form, content = form_of(path), _bounded(chain([first], blocks), path, limits, tick)
+    if form == "jsonl" and not json.is_lines(first):
+        return "json", _written(json.as_lines(content), folder)
+    if compression_of(path.name):
+        return form, _written(content, folder)
+    for _ in blocks:  # for the digest
+        pass
+    return form, None
 
 
 def _state(path: Path) -> tuple[int, int]:
@@ -103,7 +109,7 @@ def _write(descriptor: int, block: bytes, folder: Path) -> None:
         raise WrongFile(path=folder, problem=problem, remedy=remedy) from None
 
 
-def _check_staged(path: Path, staged: Path, form: str, limits: Limits, tick: Callable[[], None]) -> None:
+def _check_whole(path: Path, staged: Path, form: str, limits: Limits, tick: Callable[[], None]) -> None:
     """What shows only once a file is plain: a CSV's header, the whole of a Parquet file."""
     try:
         if form == "csv":
