@@ -18,6 +18,7 @@ from stdnum.iso7064 import mod_97_10
 
 from sources import personal
 from sources.rows import Turn
+from tests import ROOT
 
 Planter = Callable[[random.Random], str]
 
@@ -363,3 +364,9 @@ def test_it_ends_on_hostile_texts(unit: str) -> None:
     text = (unit * LONG)[:LONG]
     assert all(hit.end <= LONG for hit in personal.find(text))
     assert all(hit.end <= LONG + 2 for hit in personal.find(f"1{text}1"))
+
+
+def test_its_page_describes_every_kind_and_its_mask() -> None:
+    page = (ROOT / "docs/personal-information.md").read_text()
+    described = [line.split(" | ")[:2] for line in page.splitlines() if line.startswith("| `")]
+    assert described == [[f"| `{kind}`", f"`[{words}]`"] for kind, words in personal.KINDS.items()]
