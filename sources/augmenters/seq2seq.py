@@ -91,13 +91,18 @@ def rewritten(text: str, model: Model, writing: Writing, seed: int) -> str | Non
 @lru_cache(maxsize=2)
 def _loaded(name: str, revision: str) -> tuple[Any, Any]:
     """Tokenizer and network, once in each process; back-translation has two."""
+    from huggingface_hub.errors import StrictDataclassError
+    from safetensors import SafetensorError
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # it would be drawn into the log of a worker
+    broken = (AttributeError, ImportError, RuntimeError, SafetensorError, StrictDataclassError)
     source = {"local_files_only": True} if not revision else {"revision": revision}
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False, **source)
         network = AutoModelForSeq2SeqLM.from_pretrained(name, trust_remote_code=False, use_safetensors=True, **source)
-    except (OSError, ValueError, ImportError, KeyError) as error:
+    except (OSError, ValueError, LookupError, TypeError, *broken) as error:
         problem = " ".join(str(error).split())[:200] or type(error).__name__
         remedy = "give a sequence-to-sequence model with safetensors and a tokenizer that needs no code of its own"
         raise ModelNotLoaded(model=name, problem=problem, remedy=remedy) from error
