@@ -38,21 +38,22 @@ def fetch(
 
 
 def _listed(origin: Origin, path: Path, meter: Meter) -> list[Fetched]:
-    paths = data_files(path) if origin.kind is Kind.FOLDER else [path]
-    meter.announce(sum(each.stat().st_size for each in paths))
-    return [_local(each, meter) for each in paths]
+    try:
+        paths = data_files(path) if origin.kind is Kind.FOLDER else [path]
+        meter.announce(sum(each.stat().st_size for each in paths))
+        return [_local(each, meter) for each in paths]
+    except OSError as error:
+        where, problem = error.filename or path, f"cannot be read ({error.strerror})"
+        raise OriginRefused(origin=where, problem=problem, remedy="check the path and its permissions") from None
 
 
 def _local(path: Path, meter: Meter) -> Fetched:
     digest, size = hashlib.sha256(), 0
-    try:
-        with path.open("rb") as file:
-            while block := file.read(BLOCK):
-                digest.update(block)
-                size += len(block)
-                meter.reach(size)
-    except OSError as error:
-        raise OriginRefused(origin=path, problem=f"cannot be read ({error.strerror})", remedy="check it") from None
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+            size += len(block)
+            meter.reach(size)
     meter.finish(size)
     return Fetched(path, path.name, path.as_uri(), digest.hexdigest(), size)
 

@@ -59,7 +59,23 @@ def download(client: httpx2.Client, wanted: Wanted, folder: Path, meter: Meter) 
     Raises OriginRefused, or TemporaryFailure after several tries: what has come then stays for the next call.
     """
     place = folder / hashlib.sha256(wanted.address.encode()).hexdigest()[:16]
-    place.mkdir(parents=True, exist_ok=True)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        return _try_often(client, wanted, place, meter)
+    except OriginRefused as error:
+        raise error.seen_from(wanted.shown) from error
+    except OSError as error:
+        raise _unwritable(wanted, error) from error
+
+
+def safe_name(path: str) -> str:
+    """A file name made of the last part of an address or a path: plain letters, no leading dot, not too long."""
+    last = unquote(path.rstrip("/").rpartition("/")[2])
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", last).lstrip("._-")
+    return plain[-NAME_LENGTH:].lstrip("._-") or "download"
+
+
+def _try_often(client: httpx2.Client, wanted: Wanted, place: Path, meter: Meter) -> Fetched:
     if (there := _complete(place, wanted)) is not None:
         meter.finish(there.bytes)
         return there
@@ -68,17 +84,8 @@ def download(client: httpx2.Client, wanted: Wanted, folder: Path, meter: Meter) 
         try:
             return _fetch(client, wanted, place, meter)
         except TemporaryFailure as error:
-            failure = error.seen_from(wanted.shown)
-        except OriginRefused as error:
-            raise error.seen_from(wanted.shown) from error
+            failure = error
     raise failure
-
-
-def safe_name(path: str) -> str:
-    """A file name made of the last part of an address or a path: plain letters, no leading dot, not too long."""
-    last = unquote(path.rstrip("/").rpartition("/")[2])
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", last).lstrip("._-")
-    return plain[-NAME_LENGTH:].lstrip("._-") or "download"
 
 
 def _complete(place: Path, wanted: Wanted) -> Fetched | None:
@@ -99,8 +106,6 @@ def _fetch(client: httpx2.Client, wanted: Wanted, place: Path, meter: Meter) -> 
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             problem = f"the answer cannot be followed ({error})"
             raise OriginRefused(origin=wanted.shown, problem=problem, remedy="check the address") from error
-        except OSError as error:
-            raise _unwritable(wanted, error) from None
         return part.finish(wanted)
 
 

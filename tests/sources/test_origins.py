@@ -270,6 +270,16 @@ def test_a_full_disk_is_said_in_words(site: Site, tmp_path: Path, monkeypatch: p
     assert "(No space left on device): free some space" in refusal(site.address("/a.jsonl"), tmp_path)
 
 
+def test_a_folder_that_cannot_be_written_is_said_in_words(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "staging").write_bytes(b"no folder")
+    assert "cannot be written (Not a directory)" in refusal(site.address("/a.jsonl"), tmp_path)
+
+
+def test_a_file_that_cannot_be_read_is_said_in_words(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").symlink_to("/proc/self/mem")
+    assert "cannot be read (Input/output error)" in refusal(str(tmp_path), tmp_path)
+
+
 def test_compressed_answers_stay_as_they_are(site: Site, tmp_path: Path) -> None:
     site.pages["/a.jsonl.gz"] = lambda answer: answer.say(200, {"Content-Encoding": "gzip"}, b"\x1f\x8b anything")
     assert fetch(site.address("/a.jsonl.gz"), tmp_path).path.read_bytes() == b"\x1f\x8b anything"

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import huggingface_hub
 import pytest
-from huggingface_hub.utils import get_session
 from pytest_django import Settings
 
 from sources import origins
@@ -219,6 +218,6 @@ def test_huggingface_hub_gets_back_the_client_it_had(hub: Hub, tmp_path: Path) -
     huggingface_hub.set_client_factory(lambda: mine)
     try:
         fetch("main/train.jsonl", tmp_path)
-        assert get_session() is mine
+        assert huggingface_hub.get_session() is mine
     finally:
         huggingface_hub.set_client_factory(huggingface_hub.utils._http.default_client_factory)
