@@ -8,6 +8,7 @@ that may be similar, the texts decide. ``docs/near-duplicates.md`` has the reaso
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -32,16 +33,19 @@ LOWEST_THRESHOLD = 0.6
 # all others, so that the work grows with the texts and not with their square.
 LEADERS = 16
 PASSES = 4
+# A text is offered so many earlier ones to join: in a million copies of one form each would have dozens.
+OFFERS = 8
 # Three standard errors of a similarity estimated from 128 slots: pairs this far below the threshold are looked at.
-MARGIN = 0.1
+MARGIN_SLOTS = 13
 
 # Texts are asked for by 200 pairs, since one may be some 100 kB long.
 _BATCH_BYTES, _BATCH_PAIRS, _BATCH_TEXTS = 1_000_000, 100_000, 200
 _ROW = np.dtype([("id", "<i8"), ("signature", f"V{SIGNATURE_BYTES}")])
 _SLOTS = np.dtype([("id", "<i8"), ("slots", "<u2", (SLOTS,))])
 _BANDS = np.dtype([("id", "<i8"), ("bands", "<u8", (BANDS,))])
-# An edge in 64 bits, whose order is that of the later text, then the most similar, then the earliest leader.
-_INDEX_BITS, _COUNT_BITS = 28, 8
+# An edge in 64 bits. The order is that of the later text; for each, the earliest leader that seems similar enough comes
+# first, and behind these the ones that lack the fewest slots.
+_INDEX_BITS, _LACK_BITS = 28, 8
 _INDEX_MASK = (1 << _INDEX_BITS) - 1
 
 # ASCII, Latin-1, general and Chinese or Japanese punctuation. Not the category P: vowel signs of Indian scripts are no
@@ -175,7 +179,7 @@ def _stars(rows: NDArray[np.void], places: Integers, measured: _Measured) -> tup
     """
     representatives, similar = np.arange(len(rows), dtype=np.int64), np.ones(len(rows))
     for _ in range(PASSES):
-        edges = _edges(rows, places, int((measured.threshold - MARGIN) * SLOTS))
+        edges = _edges(rows, places, math.ceil(measured.threshold * SLOTS))
         joining = _holding(edges, len(rows), measured)
         for leader, later in joining:
             representatives[later], similar[later] = leader, measured.similarity[leader, later]
@@ -196,7 +200,7 @@ def _holding(edges: Words, rows: int, measured: _Measured) -> list[Edge]:
 
 
 def _joining(edges: Words, rows: int, measured: _Measured) -> list[Edge]:
-    """Each text in turn joins the most similar of the earlier ones that joined nobody themselves."""
+    """Each text in turn joins the first offered to it that joined nobody itself."""
     joined = bytearray(rows)
     joining = []
     for edge in _unpacked(edges):
@@ -210,22 +214,22 @@ def _joining(edges: Words, rows: int, measured: _Measured) -> list[Edge]:
 
 def _left_over(edges: Words, joining: Sequence[Edge]) -> Integers:
     """Texts that seem similar to another, but joined nobody, and that nobody joined."""
-    touched = np.unique(np.concatenate([edges >> np.uint64(64 - _INDEX_BITS), edges & np.uint64(_INDEX_MASK)]))
+    touched = np.unique(np.concatenate([edges >> np.uint64(_INDEX_BITS + _LACK_BITS), edges & np.uint64(_INDEX_MASK)]))
     return np.setdiff1d(touched.astype(np.int64), np.array(joining, np.int64).ravel())
 
 
-def _edges(rows: NDArray[np.void], places: Integers, least: int) -> Words:
-    """Pairs that share a band and agree in at least so many slots, packed, sorted and unique."""
+def _edges(rows: NDArray[np.void], places: Integers, enough: int) -> Words:
+    """Pairs that share a band and agree in about so many slots, packed, sorted and unique; of a text its best ones."""
     bands = rows.view(_BANDS)["bands"]
     slots = rows.view(_SLOTS)["slots"]
     edges: Words = np.empty(0, np.uint64)
     for band in range(BANDS):
-        found = list(_pairs_of_band(slots, places, bands[places, band], least))
-        edges = np.unique(np.concatenate([edges, *found]))
+        found = list(_pairs_of_band(slots, places, bands[places, band], enough))
+        edges = _best(np.unique(np.concatenate([edges, *found])))
     return edges
 
 
-def _pairs_of_band(slots: NDArray[np.uint16], places: Integers, keys: Words, least: int) -> Iterator[Words]:
+def _pairs_of_band(slots: NDArray[np.uint16], places: Integers, keys: Words, enough: int) -> Iterator[Words]:
     """Compare the first text of every bucket with the others, then the first of those unlike it, and so on."""
     order = np.argsort(keys, kind="stable")
     places, keys = places[order], keys[order]
@@ -238,8 +242,9 @@ def _pairs_of_band(slots: NDArray[np.uint16], places: Integers, keys: Words, lea
             return
         counts = _agreeing(slots, leaders, places)
         others = leaders != places
-        similar = others & (counts >= least)
-        yield _packed(places[similar], counts[similar], leaders[similar])
+        similar = others & (counts >= enough - MARGIN_SLOTS)
+        lacking = np.maximum(enough - counts[similar].astype(np.int64), 0)
+        yield _packed(places[similar], lacking, leaders[similar])
         places, keys = places[others & ~similar], keys[others & ~similar]
 
 
@@ -257,15 +262,19 @@ def _agreeing(slots: NDArray[np.uint16], ones: Integers, others: Integers) -> ND
     return counts
 
 
-def _packed(later: Integers, counts: NDArray[np.uint8], leaders: Integers) -> Words:
-    unlike = (SLOTS - counts).astype(np.int64)
-    return ((((later << _COUNT_BITS) | unlike) << _INDEX_BITS) | leaders).astype(np.uint64)
+def _best(edges: Words) -> Words:
+    starts, sizes = _buckets(edges >> np.uint64(_INDEX_BITS + _LACK_BITS))
+    return edges[np.arange(len(edges)) - np.repeat(starts, sizes) < OFFERS]
+
+
+def _packed(later: Integers, lacking: Integers, leaders: Integers) -> Words:
+    return ((((later << _LACK_BITS) | lacking) << _INDEX_BITS) | leaders).astype(np.uint64)
 
 
 def _unpacked(edges: Words) -> Iterator[Edge]:
     batches = (edges[start : start + _BATCH_PAIRS].tolist() for start in range(0, len(edges), _BATCH_PAIRS))
     for edge in chain.from_iterable(batches):
-        yield edge & _INDEX_MASK, edge >> (_INDEX_BITS + _COUNT_BITS)
+        yield edge & _INDEX_MASK, edge >> (_INDEX_BITS + _LACK_BITS)
 
 
 def _grouped(ids: Integers, representatives: Integers, similar: NDArray[np.float64]) -> Iterator[Cluster]:
