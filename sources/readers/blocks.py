@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 BLOCK = 1_048_576
 # Four bytes of zstd can make 128 KiB, and its library sets no limit to what one call gives back.
-ZSTD_STEP = 2_048
+ZSTD_STEP = 1_024
 ZSTD_BLOCK = 262_144
 
 FAILURES = (OSError, EOFError, zlib.error, zstandard.ZstdError)
@@ -64,12 +64,15 @@ def _zstd(raw: io.BufferedIOBase) -> Iterator[bytes]:
         if frame.eof:
             left, is_inside = frame.unused_data, False
         if len(held) >= ZSTD_BLOCK:
-            yield bytes(held)
+            yield from _cut(held)
             held.clear()
     if is_inside:
         raise EOFError
-    if held:
-        yield bytes(held)
+    yield from _cut(held)
+
+
+def _cut(held: bytearray) -> Iterator[bytes]:
+    return (bytes(held[at : at + BLOCK]) for at in range(0, len(held), BLOCK))
 
 
 class _Noted(io.RawIOBase):

@@ -122,7 +122,7 @@ def test_it_goes_on_after_a_line_that_cannot_be_read(tmp_path: Path) -> None:
     assert [record.detail for _, record in found if isinstance(record, RejectedRow)] == [
         "has 5,002 bytes, more than 1,000: split it or raise OIG_IMPORT_MAX_LINE_BYTES",
         "byte 2 of the line is not UTF-8: save the file as UTF-8",
-        "is not JSON (Illegal trailing comma before end of object at character 8): correct it",
+        "is not JSON (Expecting property name enclosed in double quotes at character 9): correct it",
     ]
 
 
