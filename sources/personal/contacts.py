@@ -23,12 +23,13 @@ _FILE = re.compile(r".*\.(?:png|jpe?g|gif|svg|webp|js|css)", re.IGNORECASE)  # i
 
 def emails(text: str) -> Places:
     """E-mail addresses; those of example domains too, since nobody reading can be sure that they are invented."""
-    at = text.find("@")
+    at, done = text.find("@"), 0
     while at >= 0:
-        local = _LOCAL_BACKWARDS.match(text[max(0, at - _LONGEST_LOCAL) : at][::-1])
+        local = _LOCAL_BACKWARDS.match(text[max(done, at - _LONGEST_LOCAL) : at][::-1])
         domain = _DOMAIN.match(text, at + 1, at + 1 + _LONGEST_DOMAIN)
         if local and domain and not _FILE.fullmatch(domain[0]):
-            yield at - len(local[0]), domain.end()
+            done = domain.end()
+            yield at - len(local[0]), done
         at = text.find("@", domain.end() if domain else at + 1)
 
 
