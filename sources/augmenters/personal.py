@@ -75,10 +75,15 @@ def _replaced(turn: Turn, places: list[Place], invented: Mapping[str, str]) -> T
     for place in reversed(places):
         text = text[: place.start] + invented[text[place.start : place.end]] + text[place.end :]
     for original in sorted(invented, key=len, reverse=True):
-        # Searching in any case is slow, and most originals are said once.
-        if original.casefold() in text.casefold():
-            text = re.sub(re.escape(original), lambda _, new=invented[original]: new, text, flags=re.IGNORECASE)
+        text = _everywhere(text, original, invented[original])
     return Turn(role=turn["role"], text=text)
+
+
+def _everywhere(text: str, original: str, invention: str) -> str:
+    # Searching in any case is slow, and most originals are said once.
+    if original.casefold() not in text.casefold():
+        return text
+    return re.sub(re.escape(original), lambda _: invention, text, flags=re.IGNORECASE)
 
 
 def _places(record: Parent, number: int) -> list[Place]:

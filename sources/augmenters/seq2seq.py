@@ -61,7 +61,7 @@ class Writing:
 
 
 def rewritten(text: str, model: Model, writing: Writing, seed: int) -> str | None:
-    """What the model makes of the text; None where the text is too long for it.
+    """What the model makes of the text; None where the text is too long for it, or what it writes has no end.
 
     Equal arguments give equal texts with the same libraries, weights and kind of processor.
     Raises ModelNotLoaded.
@@ -85,7 +85,15 @@ def rewritten(text: str, model: Model, writing: Writing, seed: int) -> str | Non
             max_new_tokens=writing.max_tokens,
             **how,
         )
+    if int(written[0, -1]) not in _ends(network):
+        return None
     return str(tokenizer.decode(written[0], skip_special_tokens=True)).strip()
+
+
+def _ends(network: Any) -> list[int]:
+    """The tokens that end a text."""
+    ends = network.generation_config.eos_token_id
+    return ends if isinstance(ends, list) else [ends]
 
 
 @lru_cache(maxsize=2)

@@ -4,7 +4,7 @@ import pytest
 
 from sources import augmenters
 from sources.augmenters import UnknownAugmenter
-from sources.augmenters.augmenter import KEPT, NEEDS_VOTES
+from sources.augmenters.augmenter import KEPT, NEEDS_VOTES, Augmenter
 from sources.importers.importer import WrongOption
 from sources.rows import InstructionRow
 from tests.sources.augmenters.parents import ID, parent, rows, texts
@@ -25,7 +25,7 @@ def test_names_are_short_enough_for_the_identity_of_a_row() -> None:
 
 
 @pytest.mark.parametrize("augmenter", KNOWN, ids=lambda augmenter: augmenter.name)
-def test_every_augmenter_takes_a_seed_and_says_what_happens_to_the_label(augmenter: augmenters.Augmenter) -> None:
+def test_every_augmenter_takes_a_seed_and_says_what_happens_to_the_label(augmenter: Augmenter) -> None:
     names = [option.name for option in augmenter.options]
     assert "seed" in names
     assert set(augmenter.defaults) <= set(names)
