@@ -71,8 +71,9 @@ def download(client: httpx2.Client, wanted: Wanted, folder: Path, meter: Meter) 
 def safe_name(path: str) -> str:
     """A file name made of the last part of an address or a path: plain letters, no leading dot, not too long."""
     last = unquote(path.rstrip("/").rpartition("/")[2])
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", last).lstrip("._-")
-    return plain[-NAME_LENGTH:].lstrip("._-") or "download"
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", last)[-NAME_LENGTH:]
+    # Names with a leading dot are this module's own; suffixes stay, since readers go by them.
+    return plain if plain[:1].isalnum() else f"file{plain}"
 
 
 def _try_often(client: httpx2.Client, wanted: Wanted, place: Path, meter: Meter) -> Fetched:

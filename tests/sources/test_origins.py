@@ -326,6 +326,20 @@ def test_no_name_chooses_a_path(path: str, site: Site, tmp_path: Path) -> None:
     assert not found.path.name.startswith(".")
 
 
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("https://a.example/数据.jsonl", "file_.jsonl"),
+        ("https://a.example/a%20b.csv.gz", "a_b.csv.gz"),
+        ("https://a.example/.jsonl", "file.jsonl"),
+        ("https://a.example/" + "n" * 3_000 + ".jsonl", "n" * 144 + ".jsonl"),
+        ("https://a.example/..", "file.."),
+    ],
+)
+def test_names_keep_their_suffix(path: str, name: str) -> None:
+    assert downloads.safe_name(path) == name
+
+
 def test_a_local_file_is_listed_where_it_is(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(BODY)
