@@ -36,7 +36,7 @@ def as_lines(rows: list[dict[str, str]]) -> bytes:
     return b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)
 
 
-WRITERS = {
+WRITERS: dict[str, Callable[[list[dict[str, str]]], bytes]] = {
     "a.jsonl": as_lines,
     "a.json": lambda rows: json.dumps(rows, indent=1).encode(),
     "b.json": lambda rows: json.dumps({"rows": rows}, indent=1).encode(),
