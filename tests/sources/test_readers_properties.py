@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
