@@ -22,6 +22,7 @@ MANIFEST: dict[str, Any] = {
     "label_set": {"name": "oig-safety", "revision": 1, "rule": "fresh-readers"},
     "target": "prompt",
     "left_out": {"votes": {}, "instructions": {}},
+    "personal_information": "as it is",
 }
 
 
@@ -42,8 +43,7 @@ def rendered(found: dict[str, Any]) -> str:
 
 
 def with_source(found: dict[str, Any], **facts: str) -> dict[str, Any]:
-    (source,) = found["by_source"].values()
-    return {**found, "by_source": {"letters@1": {**source, **facts}}}
+    return {**found, "by_source": {"letters@1": {**found["by_source"]["letters@1"], **facts}}}
 
 
 def test_it_has_a_head_that_the_hub_reads() -> None:
