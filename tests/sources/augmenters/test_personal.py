@@ -1,7 +1,10 @@
 import ipaddress
 import re
 
+import pytest
+
 from sources import personal
+from sources.augmenters.personal import INVENTIONS, LOCALES
 from tests.sources.augmenters.parents import marked, parent, rows, texts
 
 
@@ -61,3 +64,10 @@ def test_spans_that_overlap_are_one() -> None:
         {"turn": 0, "start": 9, "end": 15, "kind": "id"},
     ]
     assert re.fullmatch(r"Call \+1 \d{3}-555-01\d\d now", texts("personal", record)[0])
+
+
+@pytest.mark.parametrize("language", LOCALES)
+def test_every_language_has_data_of_every_kind(language: str) -> None:
+    for kind in INVENTIONS:
+        [text] = texts("personal", marked("Say 8.8.4.4, please", language=language, **{kind: "8.8.4.4"}))
+        assert re.fullmatch(r"Say .{3,}, please", text)

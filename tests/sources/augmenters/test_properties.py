@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sources import augmenters
@@ -61,6 +61,7 @@ def instructions(draw: st.DrawFn) -> Parent:
 
 
 @pytest.mark.parametrize("augmenter", WITHOUT_MODEL, ids=lambda augmenter: augmenter.name)
+@settings(deadline=None)  # the first text of a language loads its data
 @given(record=instructions(), seed=st.text(min_size=1, max_size=5).filter(str.strip))
 def test_it_makes_new_storable_rows_of_anything(augmenter: Augmenter, record: Parent, seed: str) -> None:
     takes = {option.name for option in augmenter.options}
@@ -78,6 +79,7 @@ def test_it_makes_new_storable_rows_of_anything(augmenter: Augmenter, record: Pa
     assert rows(augmenter.name, record, options) == made
 
 
+@settings(deadline=None)  # the first text of a language loads its data
 @given(record=instructions())
 def test_no_original_of_personal_information_is_left(record: Parent) -> None:
     originals = [
