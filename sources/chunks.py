@@ -35,6 +35,8 @@ type VoteWriter = Callable[[ImportRun, str, Sequence[tuple[int, Sequence[SourceV
 # What is kept of the words of a file, so that no file makes a report grow without end.
 REASONS_KEPT = 50
 OTHER_REASONS = "other reasons"
+# What of a file's name stands before the line, where an import has several files.
+LONGEST_NAME = 60
 # A worker that is lost this often over one chunk is killed by what is in it (it takes all memory, say).
 FRUITLESS_ATTEMPTS = 5
 
@@ -244,7 +246,10 @@ def _records(chunk: ImportChunk) -> Iterable[tuple[str, Any]]:
     run = chunk.run
     if run.augments is not None:
         return parents.records(run.augments, chunk.start, chunk.end)
-    return readers.records(Shard(**run.shards[chunk.shard]), _piece(chunk), limits())
+    shard = Shard(**run.shards[chunk.shard])
+    found = readers.records(shard, _piece(chunk), limits())
+    # Of several files, each has a line 7.
+    return found if len(run.shards) == 1 else ((f"{shard.name[:LONGEST_NAME]}: {at}", record) for at, record in found)
 
 
 def _write_votes(run: ImportRun, tally: _Tally) -> VoteCounts:

@@ -102,6 +102,7 @@ def write(chunk: ImportChunk, rows: Iterable[Accepted]) -> Written:
         # If the server crashes, the chunk's rows are lost together with the word that they were written.
         cursor.execute("SET LOCAL synchronous_commit = off")
         cursor.execute(_STAGE)
+        cursor.execute("TRUNCATE staged")
         staged = _stage(cursor, chunk, rows)
         refused = _refused(cursor) if Tombstone.objects.exists() else []
         if chunk.run.is_augmentation:

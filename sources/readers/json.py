@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -44,7 +45,7 @@ def parse(text: str | bytes) -> Any:
     # Slower, but takes lone surrogates (which are then refused by their own name) and says where it broke.
     text = text if isinstance(text, str) else text.decode()
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except json.JSONDecodeError as error:
         raise BrokenJSON(f"{error.msg} at character {error.pos + 1}") from None
     except (ValueError, RecursionError) as error:
@@ -166,6 +167,13 @@ class _Slicer:
             else:
                 written.insert(place + 1, _LINE_END)
         return written
+
+
+def _finite(written: str) -> float:
+    number = float(written)
+    if math.isinf(number):
+        raise ValueError(f"{written[:40]} is too large a number")
+    return number
 
 
 def _refuse_constant(name: str) -> Any:
