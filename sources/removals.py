@@ -41,7 +41,7 @@ _concerned: list[Concerned] = []
 _afterwards: list[Callable[[], object]] = []
 
 # Who goes and who stays, in tables of the transaction: a million ids stay in the database.
-_CHOSEN = "CREATE TEMPORARY TABLE chosen ON COMMIT DROP AS {found}"
+_CHOSEN = "CREATE TEMPORARY TABLE chosen (id) ON COMMIT DROP AS {found}"
 # That a source which is not made of another one gives a text; of a source that is taken down, another one than it.
 _IS_GIVEN = """
     EXISTS (SELECT 1 FROM sources_source AS origin
@@ -276,7 +276,7 @@ def _follow() -> None:
 
 
 def _change(instructions: QuerySet[Instruction], before: InstructionState, after: InstructionState) -> int:
-    chosen = Instruction.objects.filter(pk__in=instructions.order_by().values("pk"), state=before)
+    chosen = Instruction.objects.filter(pk__in=instructions.values("pk"), state=before)
     in_order = chosen.order_by("pk").select_for_update(no_key=True).values("pk")
     return Instruction.objects.filter(pk__in=in_order, state=before).update(state=after)
 
