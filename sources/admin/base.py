@@ -32,6 +32,8 @@ class ReadOnly:
 class BoundedPaginator(Paginator[Any]):
     """Pages over the first 10,000 rows: counting millions would take longer than anybody looks at them."""
 
+    most = MOST_COUNTED
+
     @cached_property
     @override
     def count(self) -> int:
