@@ -299,25 +299,33 @@ def rederive(snapshot: Snapshot) -> None:
     parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".again-", dir=parent) as folder:
         try:
-            files = _write(snapshot, Path(folder), _silent)[0]["files"]
+            found = _write(snapshot, Path(folder), _silent)[0]["files"]
         except NothingToPublish:
-            files = {}
-        differing = [name for name, print_ in snapshot.manifest["files"].items() if files.get(name) != print_]
-        if differing:
-            what = _withdrawn(snapshot, Path(folder)) or (
-                f"{', '.join(sorted(differing))} would not be the same now "
-                f"(published by code {snapshot.manifest['code_revision']}, this is {code_revision()})"
-            )
-            raise NotReproducible(
-                f"{snapshot} is published, and {what}: it stays as it is in {snapshot.path}; choose a new version"
+            _check_withdrawn(snapshot, Path(folder))
+            raise
+        published = snapshot.manifest["files"]
+        if differing := [name for name in sorted(published) if found[name] != published[name]]:
+            _check_withdrawn(snapshot, Path(folder))
+            raise _not_reproducible(
+                snapshot,
+                f"{', '.join(differing)} would not be the same now "
+                f"(published by code {snapshot.manifest['code_revision']}, this is {code_revision()})",
             )
 
 
-def _withdrawn(snapshot: Snapshot, again: Path) -> str:
-    """Which lines are not derived again because their texts were withdrawn; empty where that is not the reason."""
-    records_file = file_names(snapshot.version)["records"]
+def _check_withdrawn(snapshot: Snapshot, again: Path) -> None:
+    """Raise NotReproducible if lines are not derived again since their texts were withdrawn, and name them."""
     _check_published(snapshot)
-    return differences.sentence(differences.compare(snapshot.path / records_file, again / records_file))
+    records_file = file_names(snapshot.version)["records"]
+    difference = differences.compare(snapshot.path / records_file, again / records_file)
+    if problem := differences.sentence(difference):
+        raise _not_reproducible(snapshot, problem)
+
+
+def _not_reproducible(snapshot: Snapshot, problem: str) -> NotReproducible:
+    return NotReproducible(
+        f"{snapshot} is published, and {problem}: it stays as it is in {snapshot.path}; choose a new version"
+    )
 
 
 def concerned(instructions: RawSQL) -> dict[str, int]:

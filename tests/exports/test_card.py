@@ -43,7 +43,8 @@ def rendered(found: dict[str, Any]) -> str:
 
 
 def with_source(found: dict[str, Any], **facts: str) -> dict[str, Any]:
-    return {**found, "by_source": {"letters@1": {**found["by_source"]["letters@1"], **facts}}}
+    by_source = found["by_source"]
+    return {**found, "by_source": {**by_source, "letters@1": {**by_source["letters@1"], **facts}}}
 
 
 def test_it_has_a_head_that_the_hub_reads() -> None:

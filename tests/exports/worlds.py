@@ -59,7 +59,7 @@ def instruction(
     facts = {"turns": turns, "language": language, "parent": parent, "root": root}
     made = Instruction.objects.create(digest=texts.digest(turns), **facts)
     for origin in sources:
-        how = {"format": "noise", "augments": origin.augments} if origin.augments else {"format": "jsonl"}
+        how = {"format": "noise", "augments": origin.augments} if origin.augments else {"format": "columns"}
         run, _ = ImportRun.objects.get_or_create(source=origin, state="finished", **how)
         row = f"row {origin.provenances.count() + 1}"
         Provenance.objects.create(instruction=made, source=origin, run=run, row=row)

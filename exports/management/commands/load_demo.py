@@ -80,7 +80,7 @@ class Command(BaseCommand):
             imports.work(run)
             if run.state != JobState.FINISHED:
                 raise CommandError(f"{SAMPLE} was not imported: {run.error}")
-            self.stderr.write(f"{run.added:,} instructions of the sample")
+            self.stderr.write(f"{run.report.added:,} instructions of the sample")
         return source
 
     def _open_campaign(self, source: Source) -> Campaign:
