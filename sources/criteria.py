@@ -50,6 +50,10 @@ class Criterion:
     source: Source | None = None  # whose texts stay where another one gives them
     digests: tuple[bytes, ...] = ()  # that must never come in
 
+    @property
+    def source_id(self) -> int | None:
+        return self.source.pk if self.source else None
+
 
 def by_ids(public_ids: Sequence[str]) -> Criterion:
     """The instructions with these public ids. Raises UnknownId unless there are all of them."""

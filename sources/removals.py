@@ -188,7 +188,7 @@ def take_down(criterion: Criterion, reason: str, decided_by: Any = None) -> Remo
             runs = _runs(cursor, criterion)
             cursor.execute(_LOCK)
             cursor.execute(_EMPTY, _STATES)
-            named = {"take_down": removal.take_down.pk, "source": criterion.source and criterion.source.pk}
+            named = {"take_down": removal.take_down.pk, "source": criterion.source_id}
             for statement in _FORGET:
                 cursor.execute(statement, named)
             if criterion.source is not None:
@@ -283,7 +283,7 @@ def _change(instructions: QuerySet[Instruction], before: InstructionState, after
 
 def _gathered(cursor: CursorWrapper, criterion: Criterion) -> Effect:
     """Make the tables ``leaving`` and ``staying``, and count them."""
-    named = {"source": criterion.source and criterion.source.pk, **_STATES}
+    named = {"source": criterion.source_id, **_STATES}
     cursor.execute("SET LOCAL client_min_messages = warning")
     cursor.execute("DROP TABLE IF EXISTS chosen, leaving, staying")
     found, values = criterion.found.order_by().values("pk").query.sql_with_params()
@@ -327,7 +327,7 @@ def _runs(cursor: CursorWrapper, criterion: Criterion) -> list[int]:
     """The imports that gave what leaves; of a source that is taken down, all of its imports."""
     cursor.execute("SELECT DISTINCT run_id FROM sources_provenance WHERE instruction_id IN (SELECT id FROM leaving)")
     runs = {run for (run,) in cursor.fetchall()}
-    return sorted(runs | set(ImportRun.objects.filter(source=criterion.source or 0).values_list("pk", flat=True)))
+    return sorted(runs | set(ImportRun.objects.filter(source=criterion.source_id or 0).values_list("pk", flat=True)))
 
 
 def _delete_files(criterion: Criterion, removal: Removal) -> None:
@@ -336,7 +336,7 @@ def _delete_files(criterion: Criterion, removal: Removal) -> None:
     Those of earlier take-downs too, which an import may have needed then, or whose deletion was cut off.
     """
     gave = Provenance.objects.filter(instruction__state=InstructionState.REMOVED).order_by().values("run")
-    runs = ImportRun.objects.filter(Q(pk__in=gave) | Q(source=criterion.source or 0))
+    runs = ImportRun.objects.filter(Q(pk__in=gave) | Q(source=criterion.source_id or 0))
     unfinished = ImportRun.objects.filter(state__in=[JobState.QUEUED, JobState.RUNNING])
     for run in runs.order_by("pk"):
         needed = unfinished.filter(Q(pk=run.pk) | Q(upload=run.upload.name) & ~Q(upload="")).first()

@@ -1,7 +1,5 @@
 """An instruction that is set aside, quarantined or taken down leaves the desk of everybody at once."""
 
-from __future__ import annotations
-
 import random
 import threading
 from collections.abc import Callable
@@ -48,8 +46,8 @@ def test_it_is_served_to_nobody_any_more(withdraw: Withdraw) -> None:
     withdraw(Unit.objects.get(position=1).instruction)
     assert [worlds.vote(ada, kindness).unit.position for _ in range(2)] == [0, 2]
     assert assignments.claim_next(ada, kindness) is None
-    progress = Campaign.objects.with_progress().values().get()
-    assert (progress["units_count"], progress["wanted"], progress["given"]) == (2, 6, 2)
+    progress = dict(Campaign.objects.with_progress().values().get())
+    assert [progress[name] for name in ("units_count", "wanted", "given")] == [2, 6, 2]
     assert worlds.problems(kindness) == []
 
 

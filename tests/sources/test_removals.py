@@ -29,6 +29,7 @@ from sources.models import (
     Tombstone,
 )
 from sources.removals import TextIsGone
+from sources.rows import Turn
 
 pytestmark = pytest.mark.django_db
 
@@ -42,7 +43,7 @@ def source(name: str = "letters", **facts: Any) -> Source:
 
 def said(text: str, *origins: Source, parent: Instruction | None = None) -> Instruction:
     """An instruction that ``origins`` gave, with everything that is known of one."""
-    turns = [{"role": "human", "text": text}]
+    turns: list[Turn] = [{"role": "human", "text": text}]
     root = parent and (parent.root or parent)
     made = Instruction.objects.create(
         digest=texts.digest(turns), turns=turns, language="en", characters=len(text), parent=parent, root=root

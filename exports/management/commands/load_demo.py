@@ -74,7 +74,7 @@ class Command(BaseCommand):
         """The sample's source, imported once; what its owner made of it in admin stays."""
         name, revision = "oig-safety-sample", "1"
         known = Source.objects.filter(name=name, revision=revision).first()
-        source = known or ledger.entry(name, revision, **FACTS)
+        source = known or ledger.entry(name, revision, None, **FACTS)
         if not source.pk or not source.runs.filter(state=JobState.FINISHED).exists():
             run = imports.start(source, "columns", origin=settings.BASE_DIR / SAMPLE, options=OPTIONS)
             imports.work(run)
