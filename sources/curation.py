@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -47,7 +47,8 @@ _STATES = """
 _SPREAD = """
     WITH sample AS MATERIALIZED (
         SELECT instruction.characters, instruction.language, given.source_labels, given.suggested
-        FROM sources_provenance AS given JOIN sources_instruction AS instruction ON instruction.id = given.instruction_id
+        FROM sources_provenance AS given
+        JOIN sources_instruction AS instruction ON instruction.id = given.instruction_id
         WHERE given.source_id = %(source)s AND instruction.state IN (0, 1)
           AND (%(share)s = 1 OR hashint8extended(given.instruction_id, 0) %% %(share)s = 0)
     ), labels AS (
@@ -57,7 +58,8 @@ _SPREAD = """
         SELECT key, value, n, row_number() OVER (PARTITION BY key ORDER BY n DESC, value) AS rank FROM labels
     )
     SELECT 'all', '', '', count(*) FROM sample
-    UNION ALL SELECT 'length', width_bucket(characters - 1, %(lengths)s::int[])::text, '', count(*) FROM sample GROUP BY 2
+    UNION ALL
+    SELECT 'length', width_bucket(characters - 1, %(lengths)s::int[])::text, '', count(*) FROM sample GROUP BY 2
     UNION ALL
     SELECT 'quantile', which.name, '', which.n FROM (
         SELECT percentile_disc(ARRAY[0, 0.05, 0.5, 0.95, 1]) WITHIN GROUP (ORDER BY characters) AS found FROM sample
@@ -221,7 +223,10 @@ def spread(source: Source) -> Spread:
         lengths=_lengths(found["length"], looked_at),
         quantiles={name: n for name, _, n in found["quantile"] if n is not None},
         languages=_languages(found["language"], looked_at),
-        labels=_ordered([(one, n) for one, _, n in found["label"] if one], looked_at),
+        labels=[
+            replace(bar, name=words(bar.code))
+            for bar in _ordered([(one, n) for one, _, n in found["label"] if one], looked_at)
+        ],
         tags=_tags(found["tag"]),
         columns=_columns(found["values"], found["value"], label_map(source)),
     )
@@ -354,7 +359,7 @@ def _languages(found: list[tuple[str, str, int]], total: int) -> list[Bar]:
 
 def _ordered(pairs: list[tuple[str, int]], total: int) -> list[Bar]:
     ordered = sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
-    return [Bar(words(name), n, _share(n, total), name) for name, n in ordered]
+    return [Bar(name, n, _share(n, total), name) for name, n in ordered]
 
 
 def _tags(found: list[tuple[str, str, int]]) -> list[tuple[str, int, int]]:

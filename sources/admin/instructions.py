@@ -69,7 +69,7 @@ class InstructionList(ChangeList):
 @admin.register(Instruction)
 class InstructionAdmin(ReadOnly, admin.ModelAdmin[Instruction]):
     change_form_template = "admin/sources/instruction/page.html"
-    list_display = ("id", "text", "language", "characters", "turn_count", "given_by", "state", "created_at")
+    list_display = ("id", "text", "characters", "language", "given_by", "state", "created_at")
     list_display_links = ("id", "text")
     list_filter = FILTERS
     search_fields = ("turns",)
@@ -82,6 +82,9 @@ class InstructionAdmin(ReadOnly, admin.ModelAdmin[Instruction]):
     paginator = BoundedPaginator
     fields = ("public_id",)
     actions = ("set_aside", "take_back", "report")
+
+    class Media:
+        css = {"all": ("curation.css",)}
 
     @override
     def get_queryset(self, request: HttpRequest) -> QuerySet[Instruction]:
@@ -137,10 +140,6 @@ class InstructionAdmin(ReadOnly, admin.ModelAdmin[Instruction]):
             return format_html("<em>Severe ({}): open it to read</em>", severity)
         text = str(instruction)
         return format_html('<bdi dir="auto">{}</bdi>', text if len(text) <= LISTED else f"{text[: LISTED - 1]}…")
-
-    @admin.display(description="Turns")
-    def turn_count(self, instruction: Instruction) -> int:
-        return len(instruction.turns)
 
     @admin.display(description="Given by")
     def given_by(self, instruction: Instruction) -> str:

@@ -59,7 +59,7 @@ class SourceAdmin(admin.ModelAdmin[Source]):
     @override
     def get_urls(self) -> list[URLPattern | URLResolver]:
         view = self.admin_site.admin_view(self.part_view)
-        return [path("<int:pk>/<slug:part>/", view, name="sources_source_part"), *super().get_urls()]
+        return [path("<int:pk>/parts/<slug:part>/", view, name="sources_source_part"), *super().get_urls()]
 
     @override
     def has_delete_permission(self, request: HttpRequest, obj: Source | None = None) -> bool:
