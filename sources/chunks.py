@@ -37,8 +37,6 @@ REASONS_KEPT = 50
 OTHER_REASONS = "other reasons"
 # What of a file's name stands before the line, where an import has several files.
 LONGEST_NAME = 60
-# A worker that is lost this often over one chunk is killed by what is in it (it takes all memory, say).
-FRUITLESS_ATTEMPTS = 5
 
 _vote_writer: VoteWriter | None = None
 
@@ -80,7 +78,7 @@ def work(chunk: ImportChunk) -> None:
     """
     with suppress(LostLease), jobs.heartbeat(chunk):
         try:
-            if chunk.attempts > FRUITLESS_ATTEMPTS:
+            if chunk.attempts > jobs.FRUITLESS_ATTEMPTS:
                 raise GivenUp(chunk=chunk, attempts=chunk.attempts - 1)
             content = _content(chunk)
             with transaction.atomic():

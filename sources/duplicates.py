@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import Any
@@ -14,6 +14,8 @@ from sources.errors import SourceError
 from sources.jobs import Heartbeat, LostLease
 from sources.models import DuplicateSearch, Instruction, NearDuplicate
 from sources.rows import Turn
+
+type Progress = Callable[[DuplicateSearch], None]
 
 BATCH = 2_000
 # Progress is told this often.
@@ -35,10 +37,14 @@ def search(threshold: float = 0.8, started_by: Any = None) -> DuplicateSearch:
 
 def work(found: DuplicateSearch) -> None:
     """Search, unless it is done or somebody else is at it. A worker that is lost leaves nothing; the next begins anew."""
-    if not found.take():
-        return
+    if found.take() and not found.is_given_up():
+        proceed(found)
+
+
+def proceed(found: DuplicateSearch, on_progress: Progress | None = None) -> None:
+    """Search under the lease that the caller took."""
     with suppress(LostLease), jobs.heartbeat(found) as beat:
-        clusters = _clusters(found, beat)
+        clusters = _clusters(found, beat, on_progress)
         with transaction.atomic():
             found.finish(**_stored(found, clusters))
 
@@ -48,15 +54,17 @@ def text_of(turns: Sequence[Turn]) -> str:
     return "\n".join(turn["text"] for turn in turns)
 
 
-def _clusters(found: DuplicateSearch, beat: Heartbeat) -> Iterator[tuple[int, Sequence[tuple[int, float]]]]:
+def _clusters(
+    found: DuplicateSearch, beat: Heartbeat, on_progress: Progress | None
+) -> Iterator[tuple[int, Sequence[tuple[int, float]]]]:
     from sources import similarity  # numpy and rensa take memory that only this worker needs
 
-    for cluster in similarity.clusters(_signed(found, beat), found.threshold, _texts):
+    for cluster in similarity.clusters(_signed(found, beat, on_progress), found.threshold, _texts):
         beat.check()
         yield cluster.representative, cluster.members
 
 
-def _signed(found: DuplicateSearch, beat: Heartbeat) -> Iterator[tuple[int, bytes]]:
+def _signed(found: DuplicateSearch, beat: Heartbeat, on_progress: Progress | None) -> Iterator[tuple[int, bytes]]:
     from sources import similarity
 
     available = Instruction.objects.available()
@@ -73,6 +81,9 @@ def _signed(found: DuplicateSearch, beat: Heartbeat) -> Iterator[tuple[int, byte
         if read % TOLD_EVERY == 0:
             beat.check()
             found.renew(read=read)
+            if on_progress:
+                found.refresh_from_db(fields=["read", "total"])
+                on_progress(found)
 
 
 def _texts(ids: Sequence[int]) -> Mapping[int, str]:

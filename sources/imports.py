@@ -18,6 +18,7 @@ from typing import Any
 from django.conf import settings
 from django.core.files import File
 from django.db import transaction
+from django.db.models import Count
 from django.utils import timezone
 
 from sources import augmenters, chunks, importers, jobs, origins, parents, readers, texts
@@ -31,8 +32,8 @@ from sources.rows import InstructionRow, RejectedRow
 type Progress = Callable[[ImportRun], None]
 
 LONGEST_ORIGIN = 1000
-# What beat sends for one run at a time; each message that is taken sends the next.
-MOST_MESSAGES = 64
+# What beat sends for one run at a time; each message that is taken sends the next, behind what waits by then.
+MOST_MESSAGES = 16
 
 
 class NothingReadable(SourceError):
@@ -122,17 +123,19 @@ def cancel(run: ImportRun) -> bool:
 
 
 @transaction.atomic
-def resume(run: ImportRun) -> None:
-    """Go on with what a failed or cancelled import left. Raises NotResumable."""
+def resume(run: ImportRun, *, here: bool = False) -> None:
+    """Go on with what a failed or cancelled import left; ``here`` takes it for the caller. Raises NotResumable."""
     locked = ImportRun.objects.select_for_update(no_key=True).get(pk=run.pk)
     if locked.state not in {JobState.FAILED, JobState.CANCELLED}:
         raise NotResumable(run=run, state=locked.get_state_display())
     left = locked.chunks.exclude(state=JobState.FINISHED)
     left.update(state=JobState.QUEUED, attempts=0, error="", finished_at=None)
     # One that was never planned is planned now.
-    state = JobState.RUNNING if locked.planned_at else JobState.QUEUED
+    state = JobState.RUNNING if locked.planned_at and not here else JobState.QUEUED
     ImportRun.objects.filter(pk=run.pk).update(state=state, attempts=0, error="", finished_at=None)
     run.refresh_from_db()
+    if here:
+        run.take()
 
 
 def work(run: ImportRun, on_progress: Progress | None = None) -> None:
@@ -187,10 +190,13 @@ def waiting(now: datetime) -> Iterator[tuple[str, int]]:
     """Task name and id of a run for every message that beat should send: one to plan, or one a waiting chunk."""
     for pk in ImportRun.objects.waiting(now).filter(planned_at=None).values_list("pk", flat=True):
         yield "sources.tasks.plan_import", pk
-    chunks_waiting = ImportChunk.objects.waiting(now).filter(run__state=JobState.RUNNING)
-    for pk in chunks_waiting.values_list("run", flat=True).distinct().order_by("run"):
-        for _ in range(min(chunks_waiting.filter(run=pk).count(), MOST_MESSAGES)):
-            yield "sources.tasks.import_chunk", pk
+    found = ImportChunk.objects.waiting(now).filter(run__state=JobState.RUNNING)
+    counted = dict(found.order_by("run").values("run").annotate(n=Count("pk")).values_list("run", "n"))
+    # In turns, so that a long import does not hold up a short one.
+    for number in range(min(MOST_MESSAGES, max(counted.values(), default=0))):
+        for pk, chunks_of_run in counted.items():
+            if number < chunks_of_run:
+                yield "sources.tasks.import_chunk", pk
 
 
 def _planned(run: ImportRun, **lease: None) -> bool:

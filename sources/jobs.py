@@ -22,6 +22,10 @@ from django.db import OperationalError, connection, models
 from django.utils import timezone
 
 
+# A worker that is lost this often over one job is killed by what is in it (it takes all memory, say).
+FRUITLESS_ATTEMPTS = 5
+
+
 class LostLease(Exception):
     """Another worker has taken this job over; this worker stops without writing."""
 
@@ -73,6 +77,13 @@ class Job(models.Model):
         )
         self.refresh_from_db()
         return taken == 1 and self.lease_token == token
+
+    def is_given_up(self) -> bool:
+        """Whether so many workers were lost over this job that it has failed now, in the hands of this one."""
+        if self.attempts <= FRUITLESS_ATTEMPTS:
+            return False
+        self.fail(f"the worker was lost {self.attempts - 1} times in a row: see its log")
+        return True
 
     def renew(self, **progress: Any) -> None:
         """Keep the lease and store ``progress``. Raises LostLease, so that a transaction around it rolls back."""

@@ -11,7 +11,7 @@ from contextlib import suppress
 from django.db import connection, transaction
 
 from sources import jobs
-from sources.jobs import JobState, LostLease
+from sources.jobs import LostLease
 from sources.models import Instruction, PersonalFinding, Screening
 from sources.rows import Span, Turn
 
@@ -30,10 +30,10 @@ def request_all() -> int:
 
 def work(screening: Screening) -> None:
     """Screen the range, unless it is done or somebody else is at it."""
-    if not screening.take():
+    if not screening.take() or screening.is_given_up():
         return
     with suppress(LostLease), jobs.heartbeat(screening), transaction.atomic():
-        PersonalFinding.objects.filter(instruction__range=(screening.lowest, screening.highest)).delete()
+        PersonalFinding.objects.filter(instruction__id__range=(screening.lowest, screening.highest)).delete()
         screened = findings = languages = 0
         for texts in _texts(screening):
             screened += len(texts)
@@ -83,8 +83,3 @@ def _store_languages(texts: Texts) -> int:
             [list(known), list(known.values())],
         )
         return int(cursor.rowcount)
-
-
-def is_waiting() -> bool:
-    """Whether some instructions have not been screened yet."""
-    return Screening.objects.filter(state__in=[JobState.QUEUED, JobState.RUNNING]).exists()

@@ -51,7 +51,7 @@ def import_all(folder: Path) -> ImportRun:
     file = folder / "hostile.jsonl"
     rows = [json.dumps(text) for text in UNHARMED.values()] + list(REFUSED.values())
     file.write_text("".join(f'{{"text": {row}}}\n' for row in rows))
-    run = imports.start(ledger.entry("hostile", license="CC0-1.0"), "jsonl", path=file, options={"text": "text"})
+    run = imports.start(ledger.entry("hostile", license="CC0-1.0"), "columns", origin=file, options={"text": "text"})
     imports.work(run)
     return run
 
