@@ -7,7 +7,7 @@ from typing import Any, override
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 
 from sources import curation, personal
@@ -22,6 +22,7 @@ _LANGUAGES = """
 _ROWS_GUESSED = "SELECT reltuples FROM pg_class WHERE oid = 'sources_instruction'::regclass"
 LANGUAGE_SAMPLE = 20_000
 LANGUAGES_OFFERED = 30
+MEMBERS_LISTED = 10_000
 
 type Choices = list[tuple[str, str]]
 type Rows = QuerySet[Instruction]
@@ -140,7 +141,8 @@ class NearFilter(Filter):
         found = NearDuplicate.objects.order_by().filter(search=curation.newest_search())
         if value.startswith("of-") and value[3:].isdigit():
             one = int(value[3:])
-            return rows.filter(Q(pk=one) | Q(pk__in=found.filter(representative=one).values("instruction")))
+            members = found.filter(representative=one).values_list("instruction", flat=True)
+            return rows.filter(pk__in=[one, *members[:MEMBERS_LISTED]])
         if value == "alone":
             return rows.filter(_without(found), _without(found, "representative"))
         column = {"member": "instruction", "kept": "representative"}.get(value)

@@ -26,7 +26,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import smart_split, unescape_string_literal
 
 from sources import curation, removals
-from sources.admin import shown
+from sources.admin import base, shown
 from sources.admin.base import BoundedPaginator, ReadOnly
 from sources.admin.filters import FILTERS
 from sources.errors import SourceError
@@ -64,6 +64,7 @@ class InstructionList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         self.result_list: Any = curation.with_provenances(list(self.result_list))
+        self.is_cut = self.result_count >= base.MOST_COUNTED
 
 
 @admin.register(Instruction)
@@ -124,6 +125,8 @@ class InstructionAdmin(ReadOnly, admin.ModelAdmin[Instruction]):
         if instruction is None or not self.has_view_permission(request, instruction):
             return super().change_view(request, object_id, form_url, extra_context)
         context = {"instruction": instruction, "subtitle": shown.name(instruction), **shown.everything(instruction)}
+        if "is_hidden" in context:
+            context["action_form"] = None  # nothing is left to do with it here
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **context})
 
     @override

@@ -13,9 +13,10 @@ from django.shortcuts import get_object_or_404, render
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path
 
-from sources import curation, personal, screening
+from sources import curation, personal
 from sources.admin import shown
-from sources.models import ImportRun, InstructionState, Provenance, Source
+from sources.jobs import JobState
+from sources.models import ImportRun, InstructionState, Provenance, Screening, Source
 
 RUNS_LISTED = 20
 # What a page loads after it is shown, since a million instructions take longer than anybody waits for a page.
@@ -133,7 +134,11 @@ def _spread(request: HttpRequest, source: Source) -> dict[str, Any]:
 
 def _duplicates(request: HttpRequest, source: Source) -> dict[str, Any]:
     kinds = [(kind, personal.KINDS.get(kind, kind), n, of) for kind, n, of in curation.personal(source)]
-    return {"duplicates": curation.duplicates(source), "personal": kinds, "is_waiting": screening.is_waiting()}
+    return {"duplicates": curation.duplicates(source), "personal": kinds, "is_waiting": _is_screened_later()}
+
+
+def _is_screened_later() -> bool:
+    return Screening.objects.filter(state__in=[JobState.QUEUED, JobState.RUNNING]).exists()
 
 
 def _samples(request: HttpRequest, source: Source) -> dict[str, Any]:

@@ -39,7 +39,8 @@ class ScreeningAdmin(ReadOnly, admin.ModelAdmin[Screening]):
             raise PermissionDenied
         jobs = screening.request_all()
         tasks.dispatch_jobs.delay_on_commit()  # type: ignore[attr-defined]
-        said = f"Everything is screened again, in {jobs:,} parts" if jobs else "There is no instruction to screen"
+        parts = "part" if jobs == 1 else "parts"
+        said = f"Everything is screened again, in {jobs:,} {parts}" if jobs else "There is no instruction to screen"
         self.message_user(request, f"{said}.", messages.INFO)
         return HttpResponseRedirect(reverse("admin:sources_screening_changelist"))
 
