@@ -206,12 +206,8 @@ def newest_search() -> DuplicateSearch | None:
 def spread(source: Source) -> Spread:
     """Distributions over the source, or over a sample of about 100,000 of its instructions."""
     total = source.provenances.order_by().values("source").count()
-    named = {
-        "source": source.pk,
-        "share": max(1, -(-total // SAMPLE)),
-        "lengths": list(LENGTHS),
-        "values": VALUES_NAMED,
-    }
+    share = max(1, -(-total // SAMPLE))
+    named = {"source": source.pk, "share": share, "lengths": list(LENGTHS), "values": VALUES_NAMED}
     found: dict[str, list[tuple[str, str, int]]] = defaultdict(list)
     for kind, one, other, n in _rows(_SPREAD, named):
         found[kind].append((one, other, n))
@@ -219,9 +215,9 @@ def spread(source: Source) -> Spread:
     return Spread(
         looked_at=looked_at,
         # Where everything was looked at, what is hidden is not missing.
-        of=total if named["share"] > 1 else looked_at,
+        of=total if share > 1 else looked_at,
         lengths=_lengths(found["length"], looked_at),
-        quantiles={name: n for name, _, n in found["quantile"] if n is not None},
+        quantiles={name: n or 0 for name, _, n in found["quantile"]},
         languages=_languages(found["language"], looked_at),
         labels=[
             replace(bar, name=words(bar.code))
@@ -329,13 +325,14 @@ def length_name(low: int, high: int | None) -> str:
 
 
 def _said(share: float) -> str:
-    return {1: "yes", 0: "no"}.get(share) or f"{share:g} of the raters"
+    return "yes" if share == 1 else "no" if share == 0 else f"{share:g} of the raters"
 
 
 def _rows(statement: str, values: Any) -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-        return cursor.fetchall()
+        rows: list[Any] = cursor.fetchall()
+        return rows
 
 
 def _lengths(found: list[tuple[str, str, int]], total: int) -> list[Bar]:

@@ -12,7 +12,7 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, URLResolver, path, reverse
+from django.urls import URLPattern, path, reverse
 
 from sources import curation, duplicates, tasks
 from sources.admin import shown
@@ -53,7 +53,7 @@ class DuplicateSearchAdmin(JobAdmin):
         return ("threshold", *looked_at)
 
     @override
-    def get_urls(self) -> list[URLPattern | URLResolver]:
+    def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.clusters_view)
         return [path("<int:pk>/clusters/", view, name="sources_duplicatesearch_clusters"), *super().get_urls()]
 
@@ -101,7 +101,7 @@ class _Clusters(Paginator[Any]):
     def __init__(self, found: QuerySet[NearDuplicate], per_page: int, count: int) -> None:
         ordered = found.values("representative").annotate(n=Count("*")).order_by("-n", "representative")
         super().__init__(ordered, per_page)
-        self.count = count  # type: ignore[misc]
+        self.count = count
 
 
 def _shown(search: DuplicateSearch, page: Page[Any], is_newest: bool) -> list[dict[str, Any]]:

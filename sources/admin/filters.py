@@ -35,7 +35,7 @@ class Filter(admin.SimpleListFilter):
     def choices(self, changelist: ChangeList) -> Any:
         offered = list(super().choices(changelist))
         if (value := self.value()) and value not in [str(lookup) for lookup, _ in self.lookup_choices]:
-            query = changelist.get_query_string({self.parameter_name: value})
+            query = changelist.get_query_string({str(self.parameter_name): value})
             offered.append({"selected": True, "query_string": query, "display": value})
         return offered
 
@@ -180,7 +180,7 @@ class SuggestionFilter(Filter):
         return rows.filter(pk__in=given.filter(suggested__label=value).values("instruction"))
 
 
-def _without(found: QuerySet[Any], column: str = "instruction") -> Exists:
+def _without(found: QuerySet[Any], column: str = "instruction") -> Any:
     """That none of ``found`` is of the instruction; NOT IN would keep a million ids in memory, or worse."""
     return ~Exists(found.filter(**{column: OuterRef("pk")}))
 

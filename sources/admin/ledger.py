@@ -11,7 +11,7 @@ from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, path
 
 from sources import curation, personal
 from sources.admin import shown
@@ -58,7 +58,7 @@ class SourceAdmin(admin.ModelAdmin[Source]):
         return Source.objects.filter(pk=object_id).first() if object_id.isdecimal() else None
 
     @override
-    def get_urls(self) -> list[URLPattern | URLResolver]:
+    def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.part_view)
         return [path("<int:pk>/parts/<slug:part>/", view, name="sources_source_part"), *super().get_urls()]
 

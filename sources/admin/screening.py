@@ -7,7 +7,7 @@ from typing import override
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
-from django.urls import URLPattern, URLResolver, path, reverse
+from django.urls import URLPattern, path, reverse
 
 from sources import screening, tasks
 from sources.admin.base import BoundedPaginator, ReadOnly
@@ -28,7 +28,7 @@ class ScreeningAdmin(ReadOnly, admin.ModelAdmin[Screening]):
     actions = None
 
     @override
-    def get_urls(self) -> list[URLPattern | URLResolver]:
+    def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.again_view)
         return [path("again/", view, name="sources_screening_again"), *super().get_urls()]
 
