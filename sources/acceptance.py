@@ -58,7 +58,7 @@ class Acceptance:
         problem = texts.refusal(turns, self.max_characters, self.max_turns) or self._label_problem(labels)
         if problem := problem or _name_problem(row):
             return RejectedRow(row.row, *problem)
-        suggested, unmapped = self.label_map.suggest(row.source_labels) if self.label_map else ({}, [])
+        suggested, unmapped = self.label_map.suggest(row.source_labels) if self.label_map else (row.suggested, [])
         return Accepted(
             digest=texts.digest(turns, row.conversation),
             turns=orjson.dumps(turns).decode(),

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import DataError, transaction
+from django.db import DataError, connection, transaction
 from django.utils import timezone
 
 from labels.errors import LabelsError
@@ -62,7 +62,7 @@ def format_of(run: ImportRun) -> Importer:
 
 
 def take_next(run: ImportRun, *, holds_run: bool = False) -> ImportChunk | None:
-    """A chunk of ``run`` for this worker; None where none waits. ``holds_run`` if the caller has the run's own lease."""
+    """A chunk of ``run`` for this worker, or None. ``holds_run`` says that the caller has the run's own lease."""
     with transaction.atomic():
         waiting = ImportChunk.objects.waiting(timezone.now(), holds_run=holds_run).filter(run=run)
         chunk: ImportChunk | None = waiting.order_by("number").select_for_update(skip_locked=True, of=("self",)).first()
@@ -92,6 +92,9 @@ def _finish(chunk: ImportChunk, content: bytes | None, result: dict[str, Any]) -
     # Locked, so that of two last chunks the second sees that the first is done.
     run = ImportRun.objects.select_for_update(no_key=True).get(pk=chunk.run_id)
     if run.state == JobState.RUNNING and not run.chunks.exclude(state=JobState.FINISHED).exists():
+        # What was unpacked is removed next: a server that crashes then must not forget that all was written.
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL synchronous_commit = on")
         ImportRun.objects.filter(pk=run.pk).update(
             state=JobState.FINISHED, finished_at=timezone.now(), error="", lease_token=None, lease_until=None
         )
@@ -280,5 +283,3 @@ def _offenders(tally: _Tally, votes: VoteCounts) -> list[dict[str, str]]:
     ]
     said = [{"row": "", "reason": "vote", "detail": texts.printable(sentence)} for sentence in votes.offenders]
     return rows + said[:OFFENDERS_KEPT]
-
-

@@ -36,7 +36,7 @@ def search(threshold: float = 0.8, started_by: Any = None) -> DuplicateSearch:
 
 
 def work(found: DuplicateSearch) -> None:
-    """Search, unless it is done or somebody else is at it. A worker that is lost leaves nothing; the next begins anew."""
+    """Search, unless it is done or somebody else is at it. A lost worker leaves nothing; the next begins anew."""
     if found.take() and not found.is_given_up():
         proceed(found)
 
@@ -91,9 +91,7 @@ def _texts(ids: Sequence[int]) -> Mapping[int, str]:
     return {pk: text_of(turns) for pk, turns in rows}
 
 
-def _stored(
-    found: DuplicateSearch, clusters: Iterable[tuple[int, Sequence[tuple[int, float]]]]
-) -> dict[str, int]:
+def _stored(found: DuplicateSearch, clusters: Iterable[tuple[int, Sequence[tuple[int, float]]]]) -> dict[str, int]:
     stored = {"clusters": 0, "duplicates": 0}
     while batch := list(islice(clusters, BATCH)):
         stored["clusters"] += len(batch)

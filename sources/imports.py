@@ -147,7 +147,11 @@ def work(run: ImportRun, on_progress: Progress | None = None) -> None:
 def proceed(run: ImportRun, on_progress: Progress | None = None) -> None:
     """Do the whole import under the run's lease that the caller took; no worker takes a chunk of it meanwhile."""
     with suppress(LostLease), jobs.heartbeat(run) as beat:
-        if run.planned_at is None and not _planned(run):
+        try:
+            if run.planned_at is None and not _planned(run):
+                return
+        except origins.TemporaryFailure as error:
+            run.fail(texts.printable(str(error)))
             return
         while chunk := chunks.take_next(run, holds_run=True):
             chunks.work(chunk)
@@ -161,11 +165,15 @@ def proceed(run: ImportRun, on_progress: Progress | None = None) -> None:
 
 
 def plan(run: ImportRun) -> bool:
-    """Fetch, unpack and cut what is imported, then let go of the run: its chunks are for all workers. True if planned."""
-    if not run.take():
+    """Fetch, unpack and cut what is imported, then let go of the run, whose chunks are for all. True if planned."""
+    if not run.take() or run.is_given_up():
         return False
     with suppress(LostLease), jobs.heartbeat(run):
-        return _planned(run, lease_token=None, lease_until=None)
+        try:
+            return _planned(run, lease_token=None, lease_until=None)
+        except origins.TemporaryFailure as error:
+            # The lease lapses, and then somebody tries again.
+            _tell(run, f"waiting to try again: {error}")
     return False
 
 
@@ -213,6 +221,7 @@ def _planned(run: ImportRun, **lease: None) -> bool:
         raise
     except SourceError as error:
         run.fail(texts.printable(str(error)))
+        clean_up(run)
         return False
     run.refresh_from_db()
     return True
@@ -225,7 +234,7 @@ def _cut(run: ImportRun) -> tuple[list[Shard], list[tuple[int, Piece]]]:
             raise NothingReadable(path=run.augments, problem="has no instructions", format=run.format)
         return [], found
     limits = chunks.limits()
-    files = _local_files(run) or [file.path for file in _fetched(run)]
+    files = _local_files(run) or _fetched(run)
     for file in files:
         _check_format(importers.get(run.format), run.options, file)
     shards = [_staged(run, number, file, limits) for number, file in enumerate(files)]
@@ -244,7 +253,8 @@ def _staged(run: ImportRun, number: int, file: Path, limits: readers.Limits) -> 
     return readers.stage(file, folder, limits, _nothing)
 
 
-def _fetched(run: ImportRun) -> list[origins.Fetched]:
+def _fetched(run: ImportRun) -> list[Path]:
+    """The files from elsewhere, on this machine now; where each came from is noted in the run."""
     last = 0.0
 
     def progress(done: int, total: int | None) -> None:
@@ -253,7 +263,9 @@ def _fetched(run: ImportRun) -> list[origins.Fetched]:
             last = time.monotonic()
             _tell(run, f"downloading: {done:,} of {f'{total:,}' if total else 'an unknown number of'} bytes")
 
-    return origins.fetch(run.origin, run.staging / "fetched", _nothing, progress)
+    fetched = origins.fetch(run.origin, run.staging / "fetched", _nothing, progress)
+    run.renew(fetched=[{"address": file.address, "revision": file.revision} for file in fetched])
+    return [file.path for file in fetched]
 
 
 def _tell(run: ImportRun, doing: str) -> None:

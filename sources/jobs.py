@@ -21,7 +21,6 @@ from django.conf import settings
 from django.db import OperationalError, connection, models
 from django.utils import timezone
 
-
 # A worker that is lost this often over one job is killed by what is in it (it takes all memory, say).
 FRUITLESS_ATTEMPTS = 5
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import Any
 
 from django.db.models import Max
 
@@ -36,25 +37,26 @@ def records(source: Source, start: int, end: int) -> Iterator[tuple[str, Parent]
         instruction_id__lt=end,
         instruction__state=InstructionState.AVAILABLE,
     )
-    rows = list(given.order_by("instruction_id").values_list("instruction_id", "source_labels"))
+    rows = list(given.order_by("instruction_id").values_list("instruction_id", "source_labels", "suggested"))
     for first in range(0, len(rows), BATCH):
-        yield from _batch(dict(rows[first : first + BATCH]))
+        yield from _batch({pk: said for pk, *said in rows[first : first + BATCH]})
 
 
-def _batch(labels: dict[int, dict[str, object]]) -> Iterator[tuple[str, Parent]]:
+def _batch(given: dict[int, list[Any]]) -> Iterator[tuple[str, Parent]]:
+    """The instructions with these ids; with each stand the labels of its source, and what they suggest."""
     spans = defaultdict[int, list[Span]](list)
-    for found in PersonalFinding.objects.filter(instruction__in=labels):
-        spans[found.instruction_id].append(
-            Span(turn=found.turn, start=found.start, end=found.end, kind=found.kind)
-        )
-    for instruction in Instruction.objects.filter(pk__in=labels).order_by("pk"):
+    for found in PersonalFinding.objects.filter(instruction__in=given):
+        spans[found.instruction_id].append(Span(turn=found.turn, start=found.start, end=found.end, kind=found.kind))
+    for instruction in Instruction.objects.filter(pk__in=given).order_by("pk"):
+        labels, suggested = given[instruction.pk]
         yield (
             instruction.public_id,
             Parent(
                 id=instruction.public_id,
                 turns=instruction.turns,
                 language=instruction.language,
-                source_labels=labels[instruction.pk],
+                source_labels=labels,
+                suggested=suggested,
                 personal=spans[instruction.pk],
             ),
         )

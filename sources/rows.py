@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 
 class Turn(TypedDict):
@@ -36,6 +36,9 @@ class InstructionRow(NamedTuple):
     source_labels: Mapping[str, Any] = MappingProxyType({})
     votes: Sequence[SourceVote] = ()
     parent: str = ""  # of an augmented row, the public id of the instruction it was made of
+    suggested: Mapping[str, Any] | None = (
+        None  # of an augmented row, what its parent's suggestion says of it
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class Parent(TypedDict):
     turns: Sequence[Turn]
     language: str
     source_labels: Mapping[str, Any]
+    suggested: NotRequired[Mapping[str, Any] | None]  # what the labels of its source suggest
     personal: Sequence[Span]
 
 

@@ -58,7 +58,8 @@ def _store_findings(texts: Texts) -> int:
     from sources import personal  # the libraries behind it take memory that only workers need
 
     found = [(pk, span) for pk, turns, _ in texts for span in personal.spans(turns)]
-    PersonalFinding.objects.bulk_create(_finding(pk, span) for pk, span in found)
+    # Chunks that are written at once have ids between each other's: both screenings find the same.
+    PersonalFinding.objects.bulk_create((_finding(pk, span) for pk, span in found), ignore_conflicts=True)
     return len(found)
 
 
@@ -76,10 +77,13 @@ def _store_languages(texts: Texts) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             """
+            WITH unknown AS (
+                SELECT id FROM sources_instruction WHERE id = ANY(%s) AND language = '' ORDER BY id FOR NO KEY UPDATE
+            )
             UPDATE sources_instruction AS instruction SET language = found.language
-            FROM unnest(%s::bigint[], %s::text[]) AS found (id, language)
-            WHERE instruction.id = found.id AND instruction.language = ''
+            FROM unnest(%s::bigint[], %s::text[]) AS found (id, language) JOIN unknown USING (id)
+            WHERE instruction.id = found.id
             """,
-            [list(known), list(known.values())],
+            [list(known), list(known), list(known.values())],
         )
         return int(cursor.rowcount)

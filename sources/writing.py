@@ -67,21 +67,35 @@ _INSERT_PROVENANCE = """
     SELECT %s, id, %s, place, position, labels::jsonb, suggested::jsonb, now() FROM staged ORDER BY id, position
     ON CONFLICT (source_id, instruction_id) DO NOTHING
 """
-# Chunks end in any order; of equal rows the first in the file is the one named.
+# Chunks end in any order; of equal rows the first in the file is the one named. What no other source gave was made by
+# this run, and gets that row's text (repeats may differ in white space), language and parent too.
 _FIRST_ROW_WINS = """
     WITH earlier AS (
         SELECT kept.instruction_id FROM sources_provenance AS kept
         JOIN staged ON staged.id = kept.instruction_id AND staged.position < kept.position
+        JOIN sources_instruction AS made ON made.id = kept.instruction_id
         WHERE kept.source_id = %(source)s AND kept.run_id = %(run)s
-        ORDER BY kept.instruction_id FOR UPDATE OF kept
+        ORDER BY kept.instruction_id FOR NO KEY UPDATE OF kept, made
     ), first AS (
-        SELECT DISTINCT ON (id) * FROM staged ORDER BY id, position
-    )
-    UPDATE sources_provenance AS kept
-    SET "row" = first.place, position = first.position, source_labels = first.labels::jsonb,
-        suggested = first.suggested::jsonb
-    FROM first JOIN earlier ON earlier.instruction_id = first.id
-    WHERE kept.source_id = %(source)s AND kept.instruction_id = first.id
+        SELECT DISTINCT ON (staged.id) staged.*, staged.turns::jsonb AS said, parent.id AS parent_id,
+            coalesce(parent.root_id, parent.id) AS root_id
+        FROM staged JOIN earlier ON earlier.instruction_id = staged.id
+        LEFT JOIN sources_instruction AS parent ON parent.digest = staged.parent
+        ORDER BY staged.id, staged.position
+    ), named AS (
+        UPDATE sources_provenance AS kept
+        SET "row" = first.place, position = first.position, source_labels = first.labels::jsonb,
+            suggested = first.suggested::jsonb
+        FROM first WHERE kept.source_id = %(source)s AND kept.instruction_id = first.id
+    ), changed AS (
+        UPDATE sources_instruction AS made
+        SET turns = first.said, characters = first.characters, language = first.language,
+            parent_id = first.parent_id, root_id = first.root_id
+        FROM first WHERE made.id = first.id AND NOT EXISTS (
+            SELECT 1 FROM sources_provenance AS other WHERE other.instruction_id = made.id AND other.source_id <> %(source)s
+        ) AND (made.turns, made.language, made.parent_id) IS DISTINCT FROM (first.said, first.language, first.parent_id)
+        RETURNING made.id
+    ) SELECT min(id), max(id) FROM changed
 """
 
 
@@ -92,7 +106,7 @@ class Written:
     accepted: int
     added: int
     refused: list[RejectedRow]
-    lowest: int | None  # ids of the new instructions
+    lowest: int | None  # ids of the instructions that are to be screened
     highest: int | None
 
 
@@ -109,13 +123,13 @@ def write(chunk: ImportChunk, rows: Iterable[Accepted]) -> Written:
             refused += _orphans(cursor)
         cursor.execute(_INSERT_CHILDREN if chunk.run.is_augmentation else _INSERT_ORIGINALS)
         added, accepted = cursor.rowcount, staged - len(refused)
-        lowest, highest = _new_ids(cursor) if added else (None, None)
+        screened = _new_ids(cursor) if added else []
         if added < accepted:
             cursor.execute(_FIND_IDS)
         cursor.execute(_INSERT_PROVENANCE, [chunk.run.source_id, chunk.run_id])
         if cursor.rowcount < accepted:
-            cursor.execute(_FIRST_ROW_WINS, {"source": chunk.run.source_id, "run": chunk.run_id})
-    return Written(accepted, added, refused, lowest, highest)
+            screened += _name_first_rows(cursor, chunk)
+    return Written(accepted, added, refused, min(screened, default=None), max(screened, default=None))
 
 
 def ids(digests: list[bytes]) -> dict[bytes, int]:
@@ -166,8 +180,13 @@ def _orphans(cursor: CursorWrapper) -> list[RejectedRow]:
     return [RejectedRow(place, "no parent", detail) for (place,) in cursor.fetchall()]
 
 
-def _new_ids(cursor: CursorWrapper) -> tuple[int | None, int | None]:
+def _new_ids(cursor: CursorWrapper) -> list[int]:
     """The range that the new ids lie in; other chunks' may lie between them."""
     cursor.execute("SELECT min(id), max(id) FROM staged")
-    lowest, highest = cursor.fetchone() or (None, None)
-    return lowest, highest
+    return list(cursor.fetchone() or [])
+
+
+def _name_first_rows(cursor: CursorWrapper, chunk: ImportChunk) -> list[int]:
+    """The range of those whose text or language is another now, so that they are to be screened again."""
+    cursor.execute(_FIRST_ROW_WINS, {"source": chunk.run.source_id, "run": chunk.run_id})
+    return [pk for pk in cursor.fetchone() or [] if pk is not None]

@@ -44,7 +44,7 @@ class Migration(migrations.Migration):
                 ('state', models.CharField(choices=[('open', 'Open'), ('referred', 'referred to the authorities'), ('removed', 'removed for good'), ('released', 'found harmless and released')], default='open', max_length=10)),
                 ('reason', models.CharField(blank=True, help_text='What was reported; never quote the text.', max_length=500)),
                 ('reported_at', models.DateTimeField(auto_now_add=True)),
-                ('reference', models.CharField(blank=True, help_text='Of the authority or hotline it was referred to.', max_length=200)),
+                ('reference', models.CharField(blank=True, help_text='Of the authority it was referred to.', max_length=200)),
                 ('outcome', models.TextField(blank=True, help_text='What was decided and why; never quote the text.')),
                 ('decided_at', models.DateTimeField(editable=False, null=True)),
             ],
@@ -177,6 +177,11 @@ class Migration(migrations.Migration):
             model_name='importrun',
             name='augments',
             field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='augmentations', to='sources.source'),
+        ),
+        migrations.AddField(
+            model_name='importrun',
+            name='fetched',
+            field=models.JSONField(default=list, editable=False, help_text='Address and revision of files from elsewhere.'),
         ),
         migrations.AddField(
             model_name='importrun',

@@ -62,13 +62,16 @@ class ImportRun(Job):
     format = models.CharField(max_length=40, help_text="An importer, or an augmenter.")
     upload = models.FileField(upload_to="imports/%Y/%m/", blank=True)
     origin = models.CharField(
-        max_length=1000, blank=True, help_text="A file or folder that the workers can read, or an https:// or hf:// address."
+        max_length=1000,
+        blank=True,
+        help_text="A file or folder that the workers can read, or an https:// or hf:// address.",
     )
     augments = models.ForeignKey(
         Source, null=True, blank=True, on_delete=models.PROTECT, related_name="augmentations", editable=False
     )
     options = models.JSONField(default=dict, blank=True, help_text='For example {"text": "prompt", "language": "en"}.')
     shards = models.JSONField(default=list, editable=False, help_text="The files, with size and sha256.")
+    fetched = models.JSONField(default=list, editable=False, help_text="Address and revision of files from elsewhere.")
     in_order = models.BooleanField(
         default=False, editable=False, help_text="Votes are counted in the order of the file: one chunk at a time."
     )
@@ -120,7 +123,8 @@ class ImportRun(Job):
         )
         reasons, unmapped = Counter[str](), Counter[str]()
         offenders: list[dict[str, str]] = []
-        for chunk in rows.filter(Q(rejected__gt=0) | Q(votes_rejected__gt=0) | Q(votes_repeated__gt=0) | ~Q(unmapped={})):
+        has_news = Q(rejected__gt=0) | Q(votes_rejected__gt=0) | Q(votes_repeated__gt=0) | ~Q(unmapped={})
+        for chunk in rows.filter(has_news):
             reasons.update(chunk.reasons)
             unmapped.update(chunk.unmapped)
             offenders += chunk.first_offenders
@@ -231,7 +235,9 @@ class Screening(Job):
 
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index(fields=["state"], condition=Q(state__in=["queued", "running"]), name="screening_waiting")]
+        indexes = [
+            models.Index(fields=["state"], condition=Q(state__in=["queued", "running"]), name="screening_waiting")
+        ]
 
     def __str__(self) -> str:
         return f"screening of instructions {self.lowest} to {self.highest}"

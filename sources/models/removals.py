@@ -70,7 +70,7 @@ class Escalation(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, editable=False, related_name="+"
     )
     reported_at = models.DateTimeField(auto_now_add=True)
-    reference = models.CharField(max_length=200, blank=True, help_text="Of the authority or hotline it was referred to.")
+    reference = models.CharField(max_length=200, blank=True, help_text="Of the authority it was referred to.")
     outcome = models.TextField(blank=True, help_text="What was decided and why; never quote the text.")
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, editable=False, related_name="+"

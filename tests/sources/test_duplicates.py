@@ -56,5 +56,5 @@ def test_it_may_be_done_again_and_leaves_the_other_search_alone() -> None:
 
 @pytest.mark.parametrize("threshold", [0, 0.3, 1.2])
 def test_it_refuses_a_similarity_that_it_cannot_find(threshold: float) -> None:
-    with pytest.raises(SourceError, match="is not from 0.6 to 1: choose another"):
+    with pytest.raises(SourceError, match=r"is not from 0\.6 to 1: choose another"):
         duplicates.search(threshold)

@@ -41,7 +41,7 @@ def test_it_gives_the_known_source_of_a_name_and_revision() -> None:
 def test_it_refuses_facts_that_are_missing_wrong_or_others(name: str, facts: dict[str, str], message: str) -> None:
     Source.objects.create(name="known")
     with pytest.raises(SourceError, match=message):
-        ledger.entry(name, **facts)
+        ledger.entry(name, "", None, **facts)
 
 
 UNKNOWN = ["unknown", "Unknown", "UNKNOWN", " unknown ", "none", "None", "NOASSERTION", "?", "??", " "]

@@ -51,7 +51,7 @@ def test_it_may_be_done_again(letters: Source) -> None:
 
 
 def test_it_looks_at_nothing_that_was_taken_out(letters: Source) -> None:
-    english = next(each for each in Instruction.objects.all() if ENGLISH == each.turns[0]["text"])
+    english = next(each for each in Instruction.objects.all() if each.turns[0]["text"] == ENGLISH)
     removals.report(english, by=None, reason="illegal")
     screen()
     assert not PersonalFinding.objects.exists()

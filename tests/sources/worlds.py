@@ -36,8 +36,9 @@ def counts(run: ImportRun) -> tuple[int, int, int, int]:
 def rows() -> list[tuple[Any, ...]]:
     """All that imports wrote, without the numbers and times that differ between two equal imports."""
     found = Provenance.objects.order_by("source__name", "instruction__digest")
-    wanted = ("source__name", "instruction__digest", "instruction__turns", "row", "position", "source_labels", "suggested")
-    return [(name, bytes(digest), *rest) for name, digest, *rest in found.values_list(*wanted)]
+    wanted = ("instruction__turns", "row", "position", "source_labels", "suggested")
+    chosen = found.values_list("source__name", "instruction__digest", *wanted)
+    return [(name, bytes(digest), *rest) for name, digest, *rest in chosen]
 
 
 def forget_all() -> None:
