@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Dialog, Page, expect
 
 from annotate.models import Annotator
 from sources import removals
@@ -107,7 +107,12 @@ def test_it_fills_a_sources_page_and_draws_other_samples_without_loading_it_agai
 
 def test_it_shows_every_hostile_text_as_it_is(curator_page: Page, letters: Source) -> None:
     dialogs: list[str] = []
-    curator_page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+
+    def note(dialog: Dialog) -> None:
+        dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    curator_page.on("dialog", note)
     for one in Instruction.objects.visible():
         curator_page.goto(reverse("admin:sources_instruction_change", args=[one.pk]))
         words = curator_page.locator(".words").first
