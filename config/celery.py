@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, celeryd_init, import_modules
+from celery.signals import after_task_publish, beat_init, celeryd_init, heartbeat_sent, import_modules, worker_shutdown
 
 from config import local
 
@@ -29,3 +29,30 @@ def make_local_folder(**_: Any) -> None:
 def join_local_servers(**_: Any) -> None:
     """A worker or beat runs on the embedded servers where the environment names no others."""
     local.join()
+
+
+@heartbeat_sent.connect
+def note_heartbeat(sender: Any, **_: Any) -> None:
+    """So that the admin can say which workers live."""
+    from sources import workers
+
+    workers.note_heartbeat(sender.eventer.hostname)
+
+
+@worker_shutdown.connect
+def forget_heartbeat(sender: Any, **_: Any) -> None:
+    """One that ended in order is not missed."""
+    from sources import workers
+
+    workers.forget(sender.hostname)
+
+
+@beat_init.connect
+def note_sweeps(**_: Any) -> None:
+    """So that the admin can say whether beat looks for what waits; only beat's own messages count."""
+    from sources import workers
+
+    def note(**_: Any) -> None:
+        workers.note_sweep()
+
+    after_task_publish.connect(note, sender="sources.tasks.dispatch_jobs", weak=False)

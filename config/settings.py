@@ -145,6 +145,8 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
+# What admins may import by naming a path; where it is not set, nothing.
+IMPORT_ROOT = env.path("OIG_IMPORT_ROOT", default=BASE_DIR) if env.given("OIG_IMPORT_ROOT") else None
 # Where published snapshots live, and where they are offered for download from.
 SNAPSHOT_ROOT = env.path("OIG_SNAPSHOT_ROOT", default=BASE_DIR / "snapshots")
 # Named in manifests; where it is not set, git is asked.

@@ -17,6 +17,10 @@ class LicenseMissing(SourceError):
     """source {source} is new and has no licence: give its SPDX identifier, or unknown, and it will not be published"""
 
 
+class NotDerived(SourceError):
+    """source {source}: is there and was not made of {parent}: choose another name"""
+
+
 class WrongSource(SourceError):
     """source {source}: {field}: {problem}"""
 
@@ -39,6 +43,30 @@ def entry(name: str, revision: str = "", importer: Importer | None = None, **fac
     for field, fact in given.items():
         if (there := getattr(known, field)) != fact:
             raise SourceDiffers(source=known, field=field, there=there, given=fact)
+    return known
+
+
+def derived(source: Source, augmenter_name: str, name: str = "") -> Source:
+    """The source of what an augmenter makes of ``source``; if it is new, not saved yet, under the terms of ``source``.
+
+    Without a ``name`` it is called SOURCE-AUGMENTER. Raises NotDerived for the name of another one.
+    """
+    called = name or f"{source.name}-{augmenter_name}"
+    known = Source.objects.filter(name=called, revision=source.revision).first()
+    if known is None:
+        made_from = f"Augmented from {source}"
+        facts = {
+            "title": f"{source.title or source.name}, augmented by {augmenter_name}"[:200],
+            "license": source.license,
+            "address": source.address,
+            "attribution": f"{made_from}. {source.attribution}" if source.attribution else f"{made_from}.",
+        }
+        facts_of_new = Source(
+            name=called, revision=source.revision, augments=source, precedence=source.precedence, **facts
+        )
+        return _new(facts_of_new, facts)
+    if known.augments_id != source.pk:
+        raise NotDerived(source=known, parent=source)
     return known
 
 

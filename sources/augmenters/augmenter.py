@@ -82,6 +82,7 @@ def draw(augmenter: Augmenter, options: Options, make: Making) -> Reader:
                 language=record["language"],
                 source_labels={**made_by, **made.how},
                 parent=record["id"],
+                suggested=record.get("suggested") if augmenter.effect == KEPT else None,
             )
 
     return Reader(rows=rows)
