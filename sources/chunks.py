@@ -24,7 +24,7 @@ from sources.acceptance import LONGEST_IDENTITY, Acceptance, Accepted
 from sources.errors import SourceError
 from sources.importers.importer import Importer, Rows
 from sources.jobs import JobState, LostLease
-from sources.models import ImportChunk, ImportRun, Screening, Tombstone
+from sources.models import ImportChunk, ImportRun, Screening, TakeDown
 from sources.models.imports import OFFENDERS_KEPT
 from sources.readers import Limits, Piece, Shard, csv
 from sources.readers.blocks import plain
@@ -88,9 +88,9 @@ def work(chunk: ImportChunk) -> None:
 
 
 def _finish(chunk: ImportChunk, content: bytes | None, result: dict[str, Any]) -> None:
-    chunk.finish(content=content, **result)
-    # Locked, so that of two last chunks the second sees that the first is done.
+    # Locked, so that of two last chunks the second sees that the first is done; before the chunk, as by who cancels.
     run = ImportRun.objects.select_for_update(no_key=True).get(pk=chunk.run_id)
+    chunk.finish(content=content, **result)
     if run.state == JobState.RUNNING and not run.chunks.exclude(state=JobState.FINISHED).exists():
         # What was unpacked is removed next: a server that crashes then must not forget that all was written.
         with connection.cursor() as cursor:
@@ -122,7 +122,7 @@ def _content(chunk: ImportChunk) -> bytes | None:
         return None
     shard = Shard(**run.shards[chunk.shard])
     readers.check_unchanged(shard)
-    last_stone = Tombstone.objects.order_by("-id").values_list("id", flat=True).first()
+    last_removal = TakeDown.objects.order_by("-id").values_list("id", flat=True).first()
     recipe = [
         importers.fingerprint(),
         run.format,
@@ -131,7 +131,7 @@ def _content(chunk: ImportChunk) -> bytes | None:
         limits(),
         settings.INSTRUCTION_MAX_CHARACTERS,
         settings.INSTRUCTION_MAX_TURNS,
-        last_stone,
+        last_removal,
     ]
     seen = blake2b(repr(recipe).encode(), digest_size=16)
     for block in _bytes(shard, chunk):

@@ -22,20 +22,23 @@ from sources.rows import RejectedRow
 # Rows of a chunk are told apart by their low bits; a chunk has fewer rows than this.
 POSITIONS_OF_CHUNK = 1 << 32
 
-_COLUMNS = "digest, turns, language, characters, place, position, labels, suggested, parent, refused"
+_COLUMNS = "digest, turns, language, characters, place, position, labels, suggested, parent, spoken"
 _TYPES = ["bytea", "text", "text", "int4", "text", "int8", "text", "text", "bytea", "bytea[]"]
 
 _STAGE = """
     CREATE TEMPORARY TABLE IF NOT EXISTS staged (
         id bigint DEFAULT nextval(pg_get_serial_sequence('sources_instruction', 'id')), digest bytea, turns text,
         language text, characters integer, place text, position bigint, labels text, suggested text, parent bytea,
-        refused bytea[]
+        spoken bytea[]
     ) ON COMMIT DELETE ROWS
 """
 _REFUSE = """
-    DELETE FROM staged USING sources_tombstone AS stone
-    WHERE stone.digest = staged.digest OR stone.digest = ANY(staged.refused)
-    RETURNING staged.place
+    DELETE FROM staged USING sources_tombstone AS stone WHERE stone.digest = staged.digest RETURNING staged.place
+"""
+_REFUSE_TEXTS = """
+    DELETE FROM staged WHERE EXISTS (
+        SELECT 1 FROM unnest(staged.spoken) AS text JOIN sources_tombstone AS stone ON stone.digest = text
+    ) RETURNING place
 """
 _REFUSE_ORPHANS = """
     DELETE FROM staged WHERE NOT EXISTS (
@@ -111,16 +114,15 @@ class Written:
 
 
 def write(chunk: ImportChunk, rows: Iterable[Accepted]) -> Written:
-    """Store ``rows`` with their provenance, in the transaction of the caller. Memory does not grow with their number."""
+    """Store ``rows`` with their provenance, in the caller's transaction. Memory does not grow with their number."""
     with connection.cursor() as cursor:
         # If the server crashes, the chunk's rows are lost together with the word that they were written.
         cursor.execute("SET LOCAL synchronous_commit = off")
         cursor.execute(_STAGE)
         cursor.execute("TRUNCATE staged")
-        staged = _stage(cursor, chunk, rows)
-        refused = _refused(cursor) if Tombstone.objects.exists() else []
-        if chunk.run.is_augmentation:
-            refused += _orphans(cursor)
+        with connection.wrap_database_errors:
+            staged = _stage(cursor, chunk, rows)
+        refused = _refused(cursor, chunk) if Tombstone.objects.exists() or chunk.run.is_augmentation else []
         cursor.execute(_INSERT_CHILDREN if chunk.run.is_augmentation else _INSERT_ORIGINALS)
         added, accepted = cursor.rowcount, staged - len(refused)
         screened = _new_ids(cursor) if added else []
@@ -166,18 +168,21 @@ def _stage(cursor: CursorWrapper, chunk: ImportChunk, rows: Iterable[Accepted]) 
     return position - first
 
 
-def _refused(cursor: CursorWrapper) -> list[RejectedRow]:
-    cursor.execute(_REFUSE)
-    return [
-        RejectedRow(place, "taken down", "has a text that was taken down or is on a list of refused ones: leave it out")
-        for (place,) in cursor.fetchall()
+def _refused(cursor: CursorWrapper, chunk: ImportChunk) -> list[RejectedRow]:
+    """Take out of the table what must not come in."""
+    gone = "has a text that was taken down or is on a list of refused ones: leave it out"
+    refused = [
+        RejectedRow(place, "taken down", gone) for place in [*_places(cursor, _REFUSE), *_places(cursor, _REFUSE_TEXTS)]
     ]
+    if chunk.run.is_augmentation:
+        orphan = "is made of a text that was removed meanwhile: nothing to do"
+        refused += [RejectedRow(place, "no parent", orphan) for place in _places(cursor, _REFUSE_ORPHANS)]
+    return refused
 
 
-def _orphans(cursor: CursorWrapper) -> list[RejectedRow]:
-    cursor.execute(_REFUSE_ORPHANS)
-    detail = "is made of a text that was removed meanwhile: nothing to do"
-    return [RejectedRow(place, "no parent", detail) for (place,) in cursor.fetchall()]
+def _places(cursor: CursorWrapper, statement: str) -> list[str]:
+    cursor.execute(statement)
+    return [place for (place,) in cursor.fetchall()]
 
 
 def _new_ids(cursor: CursorWrapper) -> list[int]:
