@@ -18,6 +18,7 @@ from sources.rows import InstructionRow, RejectedRow, SourceVote
 LONGEST_IDENTITY, LONGEST_LANGUAGE, LONGEST_ANNOTATOR = 120, 20, 60
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
+_BRACKET_OR_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]')
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
@@ -46,6 +47,7 @@ class Acceptance:
 
     max_characters: int
     max_turns: int
+    max_nesting: int
     label_map: LabelMap | None = None
 
     def judge(self, row: InstructionRow) -> Accepted | RejectedRow:
@@ -75,6 +77,9 @@ class Acceptance:
     def _label_problem(self, labels: str) -> tuple[str, str] | None:
         if len(labels) > self.max_characters:
             return "too long", f"has labels of {len(labels):,} characters: keep fewer columns"
+        # Every level opens with a bracket, so nearly all labels need no closer look.
+        if labels.count("{") + labels.count("[") > self.max_nesting and _depth(labels) > self.max_nesting:
+            return "nested too deep", f"has labels nested more than {self.max_nesting} deep: keep fewer columns"
         has_nul = "\\u0000" in labels and _ESCAPED_NUL.search(labels)
         problem = "NUL character" if has_nul else texts.unstorable(labels)
         return (problem, f"has a {problem} in its labels: remove it") if problem else None
@@ -91,6 +96,15 @@ def _json(labels: Any) -> str | None:
         return json.dumps(labels, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError, RecursionError):
         return None
+
+
+def _depth(labels: str) -> int:
+    """How many lists and objects are open at once."""
+    depth = deepest = 0
+    for sign in _BRACKET_OR_STRING.findall(labels):
+        depth += (sign in "[{") - (sign in "]}")
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _name_problem(row: InstructionRow) -> tuple[str, str] | None:

@@ -56,6 +56,11 @@ def limits() -> Limits:
     return Limits(line_bytes=settings.IMPORT_MAX_LINE_BYTES, staged_bytes=settings.IMPORT_MAX_STAGED_BYTES)
 
 
+def row_limits() -> tuple[int, int, int]:
+    """How many characters, turns, and levels of its labels a row may have."""
+    return settings.INSTRUCTION_MAX_CHARACTERS, settings.INSTRUCTION_MAX_TURNS, settings.INSTRUCTION_MAX_NESTING
+
+
 def format_of(run: ImportRun) -> Importer:
     """The importer or the augmenter of the run. Raises SourceError."""
     return augmenters.get(run.format) if run.is_augmentation else importers.get(run.format)
@@ -129,8 +134,7 @@ def _content(chunk: ImportChunk) -> bytes | None:
         sorted(run.options.items()),
         chunk.first,
         limits(),
-        settings.INSTRUCTION_MAX_CHARACTERS,
-        settings.INSTRUCTION_MAX_TURNS,
+        row_limits(),
         last_removal,
     ]
     seen = blake2b(repr(recipe).encode(), digest_size=16)
@@ -224,7 +228,7 @@ def _write(chunk: ImportChunk) -> dict[str, Any]:
 def _accepted(chunk: ImportChunk, tally: _Tally) -> Iterator[Accepted]:
     importer = format_of(chunk.run)
     reader = importer.reader(chunk.run.options)
-    judge = Acceptance(settings.INSTRUCTION_MAX_CHARACTERS, settings.INSTRUCTION_MAX_TURNS, reader.label_map).judge
+    judge = Acceptance(*row_limits(), reader.label_map).judge
     has_votes = importer.label_set is not None
     for row in _rows(chunk, reader.rows):
         judged = judge(row) if isinstance(row, InstructionRow) else row

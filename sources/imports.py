@@ -40,6 +40,10 @@ class NothingReadable(SourceError):
     """{path}: {problem}: check that the format is {format}"""
 
 
+class TooManyRows(SourceError):
+    """{path}: has more than {most:,} rows: split it, or raise OIG_IMPORT_MAX_ROWS"""
+
+
 class WrongOrigin(SourceError):
     """{origin}: {problem}: {remedy}"""
 
@@ -239,11 +243,14 @@ def _cut(run: ImportRun) -> tuple[list[Shard], list[tuple[int, Piece]]]:
         _check_format(importers.get(run.format), run.options, file)
     shards = [_staged(run, number, file, limits) for number, file in enumerate(files)]
     _tell(run, "cutting the files into chunks")
-    return shards, [
-        (number, piece)
-        for number, shard in enumerate(shards)
-        for piece in readers.pieces(shard, settings.IMPORT_CHUNK_BYTES, _nothing)
-    ]
+    return shards, [found for number, shard in enumerate(shards) for found in _pieces(number, shard)]
+
+
+def _pieces(number: int, shard: Shard) -> Iterator[tuple[int, Piece]]:
+    for piece in readers.pieces(shard, settings.IMPORT_CHUNK_BYTES, _nothing):
+        if piece.first > settings.IMPORT_MAX_ROWS:
+            raise TooManyRows(path=shard.name, most=settings.IMPORT_MAX_ROWS)
+        yield number, piece
 
 
 def _staged(run: ImportRun, number: int, file: Path, limits: readers.Limits) -> Shard:

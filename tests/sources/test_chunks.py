@@ -53,7 +53,9 @@ def test_it_keeps_hostile_texts_unharmed_and_names_those_it_refuses(source: Sour
         ('{"text": "a", "metadata": {"k": "\\u0000"}}', "NUL character"),
         ('{"text": "a", "metadata": {"\\udfff": 1}}', "lone surrogate"),
         ('{"text": "a", "metadata": 1e999}', "broken JSON"),
-        ('{"text": "a", "metadata": ' + "[" * 900 + "]" * 900 + "}", None),
+        ('{"text": "a", "metadata": ' + "[" * 900 + "]" * 900 + "}", "nested too deep"),
+        ('{"text": "a", "metadata": ' + "[" * 49 + '"[[["' + "]" * 49 + "}", None),
+        ('{"text": "a", "metadata": ' + "[" * 51 + "]" * 51 + "}", "nested too deep"),
         ('{"text": "\\ud83d', "broken JSON"),
     ]
     lines = [json.dumps({"text": text, "metadata": {"raw": text}}) for text in HOSTILE]

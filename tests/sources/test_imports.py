@@ -138,6 +138,14 @@ def test_it_fails_without_a_row_where_a_later_file_is_not_what_its_name_says(sou
     assert not Instruction.objects.exists()
 
 
+def test_it_refuses_more_rows_than_are_allowed_before_the_first(queued: ImportRun, settings: Any) -> None:
+    settings.IMPORT_MAX_ROWS = 20
+    imports.work(queued)
+    assert queued.state == JobState.FAILED
+    assert queued.error == "a.jsonl: has more than 20 rows: split it, or raise OIG_IMPORT_MAX_ROWS"
+    assert not Instruction.objects.exists()
+
+
 def test_it_stores_an_upload_and_removes_it_again_if_it_is_refused(source: Source, settings: Any) -> None:
     with pytest.raises(SourceError, match="is binary"):
         imports.start(source, "oig", upload=ContentFile(b"\0", name="bad.jsonl"))
