@@ -116,7 +116,8 @@ def _overview(source: Source) -> dict[str, Any]:
     return {
         "counts": found,
         "states": [(InstructionState(state).label, n, _shown_as(state)) for state, n in found.states.items()],
-        "runs": listed[:RUNS_LISTED],
+        # Of a path or an address the file: the whole stands on the page of the import.
+        "runs": [(run, run.given_as.rstrip("/").rpartition("/")[2]) for run in listed[:RUNS_LISTED]],
         "runs_named": RUNS_LISTED,
         "licence": LICENSES.get(source.license, source.license),
         "augmented": source.augmented.all(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -122,9 +123,13 @@ def _given(given: Any) -> dict[str, Any]:
         "source": given.source,
         "run": given.run,
         "row": given.row,
-        "labels": list(labels.items()) if isinstance(labels, dict) else [("labels", labels)] if labels else [],
+        "labels": [(label, _spelled(value)) for label, value in labels.items()],
         "meaning": curation.meaning(given.suggested) if given.suggested else "",
     }
+
+
+def _spelled(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _named(instruction: Instruction) -> dict[str, Any]:
