@@ -212,7 +212,7 @@ class InstructionAdmin(ReadOnly, admin.ModelAdmin[Instruction]):
         """Do it with the first of the list, say how many that were, and whether there are more."""
         ids = list(queryset.values_list("pk", flat=True)[: MOST_CHANGED + 1])
         chosen = Instruction.objects.filter(pk__in=ids[:MOST_CHANGED])
-        changed = verb(chosen)
+        changed = verb(chosen) if ids else 0
         self._log(request, ids[:MOST_CHANGED], changed, done)
         if not changed:
             self.message_user(request, f"None of them is {before}: nothing was {done}", messages.WARNING)
