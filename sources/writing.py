@@ -99,7 +99,8 @@ _FIRST_ROW_WINS = """
         SET turns = first.said, characters = first.characters, language = first.language,
             parent_id = first.parent_id, root_id = first.root_id
         FROM first WHERE made.id = first.id AND NOT EXISTS (
-            SELECT 1 FROM sources_provenance AS other WHERE other.instruction_id = made.id AND other.source_id <> %(source)s
+            SELECT 1 FROM sources_provenance AS other
+            WHERE other.instruction_id = made.id AND other.source_id <> %(source)s
         ) AND (made.turns, made.language, made.parent_id) IS DISTINCT FROM (first.said, first.language, first.parent_id)
         RETURNING made.id
     ) SELECT min(id), max(id) FROM changed

@@ -44,7 +44,8 @@ def test_it_takes_large_files_only_where_and_from_whom_they_are_imported(client:
     assert client.post("/admin/", upload(3_000_000)).status_code == 413
     assert client.post(IMPORT, upload(5_100_000)).status_code == 413
     # Large enough to lie on the disk while it comes in.
-    answer = client.post(IMPORT, {"source": source.pk, "format": "columns", "options": "text=text", **upload(3_000_000)})
+    asked = {"source": source.pk, "format": "columns", "options": "text=text"}
+    answer = client.post(IMPORT, asked | upload(3_000_000))
     assert answer.status_code == 302, answer.content.decode()
     assert ImportRun.objects.get().upload.size == 3_000_000
 

@@ -37,8 +37,8 @@ def test_hostile_texts_come_out_as_they_went_in(
     page: Page, web: Web, sign_in: SignIn, tmp_path: Path, faults: list[str]
 ) -> None:
     run = import_all(tmp_path)
-    assert (run.added, run.rejected) == (len(UNHARMED), len(REFUSED))
-    assert set(run.reasons) == {"too long", "NUL character", "lone surrogate"}
+    assert (run.report.added, run.report.rejected) == (len(UNHARMED), len(REFUSED))
+    assert set(run.report.reasons) == {"too long", "NUL character", "lone surrogate"}
     ada = worlds.person("ada")
     sign_in(page.context, ada)
     shown = label_all(page, ada, run)
