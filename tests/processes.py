@@ -14,6 +14,8 @@ from tests import ROOT
 
 # Seconds; only a broken build meets it.
 START_LIMIT = 60.0
+# A worker imports much before it is ready; measurements start several at once.
+WORKER_LIMIT = 180.0
 
 
 def wait_until(condition: Callable[[], bool], describe: Callable[[], str], limit: float = START_LIMIT) -> None:
@@ -105,6 +107,7 @@ class Worker:
 
     def _start(self) -> None:
         celery = [sys.executable, "-m", "celery", "-A", "config"]
+        ready = self._worker.output.count(" ready.") if hasattr(self, "_worker") else 0
         # The same log for every life: what a worker said before it was killed is part of the story.
         self._worker = Process(
             [*celery, "worker", "--loglevel", "INFO", "--concurrency", str(self._processes)],
@@ -117,9 +120,12 @@ class Worker:
             self._environment,
             group=self._worker.pid,
         )
-        ready = self._worker.output.count(" ready.")
-        wait_until(lambda: self._worker.output.count(" ready.") > ready, lambda: self.logs)
-        self._beat.wait_for("beat: Starting")
+        try:
+            wait_until(lambda: self._worker.output.count(" ready.") > ready, lambda: self.logs, WORKER_LIMIT)
+            self._beat.wait_for("beat: Starting")
+        except BaseException:
+            self.kill_group()
+            raise
 
     @property
     def group(self) -> int:
