@@ -30,6 +30,7 @@ from sources.readers import Limits, Piece, Shard, csv
 from sources.readers.blocks import plain
 from sources.rows import InstructionRow, RejectedRow, SourceVote, VoteCounts
 
+type Records = Iterable[tuple[str, Any]]
 type VoteWriter = Callable[[ImportRun, str, Sequence[tuple[int, Sequence[SourceVote]]]], VoteCounts]
 
 # What is kept of the words of a file, so that no file makes a report grow without end.
@@ -202,7 +203,7 @@ class _Tally:
 
 def _write(chunk: ImportChunk) -> dict[str, Any]:
     tally, run = _Tally(), chunk.run
-    written = writing.write(chunk, _accepted(chunk, tally))
+    written = writing.write(chunk, _accepted(chunk, _records(chunk), tally))
     for refused in written.refused:
         tally.reject(refused)
     if written.lowest is not None and written.highest is not None:
@@ -225,12 +226,12 @@ def _write(chunk: ImportChunk) -> dict[str, Any]:
     }
 
 
-def _accepted(chunk: ImportChunk, tally: _Tally) -> Iterator[Accepted]:
+def _accepted(chunk: ImportChunk, records: Records, tally: _Tally) -> Iterator[Accepted]:
     importer = format_of(chunk.run)
     reader = importer.reader(chunk.run.options)
     judge = Acceptance(*row_limits(), reader.label_map).judge
     has_votes = importer.label_set is not None
-    for row in _rows(chunk, reader.rows):
+    for row in _rows(records, reader.rows):
         judged = judge(row) if isinstance(row, InstructionRow) else row
         if isinstance(judged, Accepted):
             tally.accept(judged, has_votes=has_votes)
@@ -239,18 +240,19 @@ def _accepted(chunk: ImportChunk, tally: _Tally) -> Iterator[Accepted]:
             tally.reject(judged)
 
 
-def _rows(chunk: ImportChunk, read: Callable[[str, Any], Rows]) -> Rows:
-    for where, record in _records(chunk):
+def _rows(records: Records, read: Callable[[str, Any], Rows]) -> Rows:
+    for where, record in records:
         if isinstance(record, RejectedRow):
             yield record
         else:
             yield from read(where, record)
 
 
-def _records(chunk: ImportChunk) -> Iterable[tuple[str, Any]]:
+def _records(chunk: ImportChunk) -> Records:
     run = chunk.run
     if run.augments is not None:
-        return parents.records(run.augments, chunk.start, chunk.end)
+        # All of them now: while rows are copied into the database, its connection can ask for nothing.
+        return list(parents.records(run.augments, chunk.start, chunk.end))
     shard = Shard(**run.shards[chunk.shard])
     found = readers.records(shard, _piece(chunk), limits())
     # Of several files, each has a line 7.

@@ -69,7 +69,7 @@ def by_ids(public_ids: Sequence[str]) -> Criterion:
 
 def by_source(named: str) -> Criterion:
     """What the source ``NAME@REVISION`` gave; NAME alone where it has one revision. Raises UnknownSource."""
-    source = _source(named)
+    source = source_named(named)
     given = Provenance.objects.filter(instruction=OuterRef("pk"), source=source)
     return Criterion(TakeDown.By.SOURCE, str(source), _left().filter(Exists(given)), source=source)
 
@@ -132,7 +132,8 @@ def _bytes(public_id: str) -> bytes:
     return bytes.fromhex(public_id)
 
 
-def _source(named: str) -> Source:
+def source_named(named: str) -> Source:
+    """The source ``NAME@REVISION``; NAME alone where it has one revision. Raises UnknownSource."""
     name, _, revision = named.partition("@")
     of_name = Source.objects.filter(name=name)
     found = list(of_name.filter(revision=revision) if revision else of_name)

@@ -20,6 +20,8 @@ from django.conf import settings
 from django.db.models import Count, Q
 from django.utils import timezone
 from kombu.exceptions import OperationalError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from sources.jobs import Job, JobState
 
@@ -27,8 +29,7 @@ HEARTBEATS, SWEEP = "oig:workers:heartbeats", "oig:workers:sweep"
 # Workers send one every two seconds.
 SILENT_AFTER = 10
 FORGOTTEN_AFTER = 24 * 3600
-CONNECT_SECONDS, ANSWER_SECONDS = 0.3, 0.4
-INSPECT_SECONDS = 0.6
+CONNECT_SECONDS, ANSWER_SECONDS, INSPECT_SECONDS = 0.5, 0.6, 0.6
 
 START = "celery -A config worker"
 START_BEAT = "celery -A config beat"
@@ -172,8 +173,12 @@ def _noted() -> tuple[dict[str, float], float | None, dict[str, int]]:
 
 
 def _broker() -> redis.Redis:
+    """A connection that gives up soon: redis-py's own would try again for seconds."""
     return redis.Redis.from_url(
-        settings.REDIS_URL, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=ANSWER_SECONDS
+        settings.REDIS_URL,
+        socket_connect_timeout=CONNECT_SECONDS,
+        socket_timeout=ANSWER_SECONDS,
+        retry=Retry(NoBackoff(), 0),
     )
 
 
@@ -181,9 +186,7 @@ def _active(expected: int) -> dict[str, list[str]]:
     """The tasks that each worker which answers is at, by its name; returns early once ``expected`` have answered."""
     options = {"socket_connect_timeout": CONNECT_SECONDS, "socket_timeout": ANSWER_SECONDS, "max_retries": 0}
     with current_app.connection_for_write(transport_options=options) as connection:
-        asked = current_app.control.inspect(
-            timeout=INSPECT_SECONDS, limit=expected or None, connection=connection
-        )
+        asked = current_app.control.inspect(timeout=INSPECT_SECONDS, limit=expected or None, connection=connection)
         replies: Mapping[str, list[Any]] = asked.active() or {}
     return {name: [f"{task['name']} {tuple(task['args'])}" for task in tasks] for name, tasks in replies.items()}
 

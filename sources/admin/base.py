@@ -1,4 +1,4 @@
-"""What several pages of the admin share: rows that nobody edits, lists without a full count, jobs with their progress."""
+"""What several pages of the admin share: rows that nobody edits, bounded lists, jobs with their progress."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from django.utils.functional import cached_property
 from sources.jobs import Job, JobState
 
 MOST_COUNTED = 10_000
+LIVE = (JobState.QUEUED, JobState.RUNNING)
 
 
 class ReadOnly:
@@ -32,8 +33,6 @@ class ReadOnly:
 class BoundedPaginator(Paginator[Any]):
     """Pages over the first 10,000 rows: counting millions would take longer than anybody looks at them."""
 
-    most = MOST_COUNTED
-
     @cached_property
     @override
     def count(self) -> int:
@@ -42,10 +41,16 @@ class BoundedPaginator(Paginator[Any]):
 
 
 class JobAdmin(admin.ModelAdmin[Any]):
-    """Adding a job starts it; afterwards its page shows the progress while a worker is at it, and what came of it."""
+    """Adding a job starts it; afterwards its page shows the progress while a worker is at it, and what came of it.
+
+    ``details_template`` is the part of the progress that is the job's own; ``verbs_template`` has its buttons, which
+    submit the page's form to other addresses. Only when the state changes are the buttons replaced: a press that
+    meets a replacement would be lost.
+    """
 
     change_form_template = "admin/job.html"
     details_template: str
+    verbs_template = ""
 
     @override
     def has_change_permission(self, request: HttpRequest, obj: Job | None = None) -> bool:
@@ -68,14 +73,30 @@ class JobAdmin(admin.ModelAdmin[Any]):
             return super().change_view(request, object_id, form_url, extra_context)
         progress = {
             "job": job,
-            "is_live": job.state in {JobState.QUEUED, JobState.RUNNING},
+            "is_live": job.state in LIVE,
             "details": self.details_template,
+            "verbs": self.verbs_template,
+            "may_act": self.has_add_permission(request),
             "title": str(job),
+            **self.progress_of(job),
         }
         if getattr(request, "htmx", False):
+            progress["is_new_state"] = request.GET.get("seen") != job.state
             return render(request, "admin/job.html#progress", progress)
         return super().change_view(request, object_id, form_url, progress)
+
+    def progress_of(self, job: Any) -> dict[str, Any]:
+        """What the templates show beside the job; ``state`` is its state in words."""
+        return {"state": str(job.get_state_display()).capitalize()}
 
     @admin.display(description="Done, %")
     def percent(self, job: Any) -> int:
         return int(job.percent)
+
+
+def duration(seconds: float) -> str:
+    """A time in words, as rough as it is sure."""
+    for unit, length in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+        if seconds >= 2 * length:
+            return f"about {seconds / length:.0f} {unit}s"
+    return "less than two minutes" if seconds > 30 else "less than half a minute"

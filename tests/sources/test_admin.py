@@ -95,7 +95,7 @@ def test_it_makes_a_new_source_with_what_the_format_knows(admin: Client) -> None
         (
             {"options": "text=nonsense"},
             "upload",
-            "my file.csv: line 2: column 'nonsense' is missing: name one of 'prompt'",
+            "my file.csv: line 2: has no column 'nonsense': add it, or name another",
         ),
         ({"options": "prompt"}, "options", "Line 1, 'prompt': write NAME=VALUE, such as text=prompt"),
         ({"options": '{"text": '}, "options", "Line 1, column 9 is not JSON"),
@@ -136,7 +136,7 @@ def test_it_says_at_the_field_why_an_import_cannot_begin(
 
 
 def test_it_takes_a_mapping(admin: Client, source: Source) -> None:
-    mapping = '[labels.safety]\nunsafe = "needs-caution"\n'
+    mapping = '[labels.safety.values]\nunsafe = { label = "needs-caution" }\n'
     content = b"prompt,safety\nHello,unsafe\n"
     sent = form_of(
         source, upload=upload(content), options="text=prompt\nlabels=safety", mapping=mapping.replace("\n", "\r\n")
@@ -303,7 +303,7 @@ def test_it_cancels_resumes_and_imports_again(
         run.refresh_from_db()
         return page
 
-    assert "is running: only a failed or cancelled one is resumed" in press("resume")
+    assert "is Running: only a failed or cancelled one is resumed" in press("resume")
     page = press("cancel")
     assert (run.state, run.report.chunks_finished) == (JobState.CANCELLED, 1)
     assert "Resume it to go on with what is left" in page

@@ -21,13 +21,9 @@ class Command(BaseCommand):
         which = parser.add_mutually_exclusive_group(required=True)
         which.add_argument("--id", nargs="+", metavar="ID", help="Public ids of instructions.")
         which.add_argument("--source", metavar="NAME[@REVISION]", help="What only this source gave.")
-        which.add_argument(
-            "--digests", type=Path, metavar="FILE", help="What a list names; refused from then on."
-        )
+        which.add_argument("--digests", type=Path, metavar="FILE", help="What a list names; refused from then on.")
         which.add_argument("--pattern", metavar="REGEX", help="Texts of which a turn matches, in any case.")
-        which.add_argument(
-            "--refuse", type=Path, metavar="FILE", help="Only let in nothing that a list names."
-        )
+        which.add_argument("--refuse", type=Path, metavar="FILE", help="Only let in nothing that a list names.")
         parser.add_argument("--reason", required=True, help="Why; kept for ever. Never quote a text.")
         parser.add_argument("--yes", action="store_true", help="Do it.")
 
