@@ -198,6 +198,14 @@ def clean_up(run: ImportRun) -> None:
     rmtree(run.staging, ignore_errors=True)
 
 
+def clean_up_finished() -> None:
+    """Remove what workers left that were killed between the end of an import and their cleaning up."""
+    folders = (settings.MEDIA_ROOT / "staged").glob("import-*")
+    numbers = [int(number) for folder in folders if (number := folder.name.removeprefix("import-")).isdecimal()]
+    for run in ImportRun.objects.filter(pk__in=numbers, state=JobState.FINISHED):
+        clean_up(run)
+
+
 def waiting(now: datetime) -> Iterator[tuple[str, int]]:
     """Task name and id of a run for every message that beat should send: one to plan, or one a waiting chunk."""
     for pk in ImportRun.objects.waiting(now).filter(planned_at=None).values_list("pk", flat=True):

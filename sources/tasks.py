@@ -37,6 +37,10 @@ def search_duplicates(search_id: int) -> None:
 
 @shared_task(soft_time_limit=50, time_limit=55)
 def dispatch_jobs() -> None:
-    """Send every job that waits to the workers. What no worker begins before the next sweep is thrown away then."""
+    """Send every job that waits to the workers. What no worker begins before the next sweep is thrown away then.
+
+    Also removes what lost workers left of finished imports.
+    """
     for task, pk in jobs.waiting(timezone.now()):
         current_app.send_task(task, [pk], expires=settings.JOB_SWEEP.total_seconds())
+    imports.clean_up_finished()
