@@ -1,7 +1,6 @@
 """How curators start imports and augmentations, and what they see of them."""
 
 import json
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from annotate.models import Annotator
 from sources import imports
 from sources.admin import BoundedPaginator
 from sources.jobs import JobState
-from sources.models import ImportChunk, ImportRun, Instruction, Provenance, Source
+from sources.models import ImportRun, Instruction, Provenance, Source
 from tests.processes import Web, Worker
 from tests.sources.worlds import FEW_BYTES, imported, jsonl
 
@@ -218,7 +217,7 @@ def test_it_tells_what_the_chosen_format_and_augmenter_are(admin: Client) -> Non
     assert "<code>language_column</code>" in page
     page = admin.get(ABOUT, {"format": "convabuse"}).content.decode()
     assert "CC-BY-4.0" in page
-    assert "label set convabuse" in page or "label set" in page
+    assert "with the label set" in page
     page = admin.get(ABOUT, {"augmenter": "typos"}).content.decode()
     assert "kept as suggestion" in page
     assert admin.get(ABOUT, {"format": "nonsense"}).content.strip() == b""
@@ -283,11 +282,10 @@ def test_it_shows_progress_reasons_and_offenders_and_stops_asking_when_done(
     page = admin.get(run.get_absolute_url()).content.decode()
     assert "read 3 = added 2 + known 0 + rejected 1" in page
     assert "<td>line 3</td><td>broken JSON</td>" in page
-    assert run.shards == [] or ImportRun.objects.get().shards[0]["sha256"] in page
+    assert ImportRun.objects.get().shards[0]["sha256"] in page
     assert "<script>alert" not in page
-    assert not {"hx-get", "htmx", 'name="_save"', "/cancel/"} & {
-        word for word in ("hx-get", "htmx", 'name="_save"', "/cancel/") if word in page
-    }
+    for gone in ("hx-get", "htmx", 'name="_save"', "/cancel/"):
+        assert gone not in page
 
 
 def test_it_cancels_resumes_and_imports_again(
@@ -393,10 +391,10 @@ def test_it_shows_an_import_advance_in_the_browser(
     web.reload()
     page.context.add_cookies([{"name": "sessionid", "value": session, "url": web.url}])
     page.goto(ADD)
-    page.get_by_label("Source", exact=True).select_option(label="invented")
-    page.get_by_label("Format").select_option("convabuse")
+    page.locator("#id_source").select_option(label="invented")
+    page.locator("#id_format").select_option("convabuse")
     expect(page.locator("#about")).to_contain_text("ConvAbuse")
-    page.get_by_label("Upload").set_input_files(shared_data / "convabuse" / "ConvAbuseEMNLPfull.csv")
+    page.locator("#id_upload").set_input_files(shared_data / "convabuse" / "ConvAbuseEMNLPfull.csv")
     page.get_by_role("button", name="Start").click()
     status = page.locator("#progress")
     # The page is never loaded again: what changes comes by htmx.

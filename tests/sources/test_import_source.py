@@ -111,16 +111,14 @@ def test_it_refuses_bad_input_in_one_line_and_writes_nothing(
         imported_by(*arguments)
     assert message in str(refusal.value)
     assert "\n" not in str(refusal.value)
-    assert not (Source.objects.exists() or ImportRun.objects.exists() or Instruction.objects.exists())
+    assert [model.objects.count() for model in (Source, ImportRun, Instruction)] == [0, 0, 0]
 
 
 @pytest.mark.django_db
 def test_it_refuses_another_licence_for_a_known_source(tmp_path: Path) -> None:
     path = jsonl(tmp_path / "a.jsonl", ["a"])
     imported_by("oig", path, *NEW)
-    with pytest.raises(
-        CommandError, match="its license is 'MIT', not 'CC0': leave that out, or change it in the admin"
-    ):
+    with pytest.raises(CommandError, match="its license is 'MIT', not 'CC0': leave that out"):
         imported_by("oig", path, "--name", "invented", "--license", "CC0")
 
 
@@ -208,5 +206,5 @@ def test_it_finds_duplicates_and_sums_them_up_without_a_text(tmp_path: Path) -> 
     assert closing == f"read 4 texts: {found} near-duplicates in 1 clusters"
     assert largest == [f"{found + 1} texts are nearly {NearDuplicate.objects.all()[0].representative.public_id}"]
     assert found > 0
-    with pytest.raises(CommandError, match="similarity 7.0: is not from"):
+    with pytest.raises(CommandError, match="is not from"):
         run_command("find_duplicates", "--threshold", "7")
