@@ -60,7 +60,7 @@ def _started(options: dict[str, Any]) -> ImportRun:
 def _resumed(options: dict[str, Any]) -> ImportRun:
     if options["format"] or options["origin"] or options["name"]:
         raise CommandError("--resume goes on with an import as it was begun: give nothing else")
-    run = ImportRun.objects.filter(pk=options["resume"]).first()
+    run: ImportRun | None = ImportRun.objects.filter(pk=options["resume"]).first()
     if run is None:
         raise CommandError(f"import {options['resume']}: there is none: its number stands in the list of the admin")
     imports.resume(run, here=not options["queue"])
