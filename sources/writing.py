@@ -123,6 +123,8 @@ def write(chunk: ImportChunk, rows: Iterable[Accepted]) -> Written:
     with connection.cursor() as cursor:
         # If the server crashes, the chunk's rows are lost together with the word that they were written.
         cursor.execute("SET LOCAL synchronous_commit = off")
+        # A chunk is sorted in memory.
+        cursor.execute("SET LOCAL work_mem = '64MB'")
         cursor.execute(_STAGE)
         cursor.execute("TRUNCATE staged")
         with connection.wrap_database_errors:
