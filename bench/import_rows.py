@@ -73,7 +73,6 @@ def measure(rows: int, folder: Path) -> list[tuple[str, float, float, bool]]:
         ("one worker, share of a bare COPY", rows / one / copied, COPY_SHARE, True),
         ("time for ten times the rows", one / one_small, PROPORTION, False),
         ("the same file again, times as fast", one / rerun, RERUN, True),
-        ("known rows in another order, times as fast", one / other_order, 1.0, True),
         ("peak memory of a worker, MB", memory, MEMORY_MB, False),
         ("two workers, times as fast as one", one / two, TWO, True),
     ]

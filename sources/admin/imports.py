@@ -62,6 +62,7 @@ class ImportRunAdmin(JobAdmin):
     )
     search_fields = ("source__name", "origin", "upload")
     list_select_related = ("source",)
+    view_on_site = False
     fields = readonly_fields = (
         "source",
         "format",

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from sources import importers, imports, ledger
+from sources import importers, imports, ledger, origins
 from sources.management.runs import RunCommand, any_of
 from sources.models import ImportRun
 
@@ -30,7 +30,11 @@ class Command(RunCommand):
             default="",
             help="SPDX identifier, or unknown. Needed for a new source whose format does not say it.",
         )
-        parser.add_argument("--revision", default="", help="Version, tag or commit of the dataset.")
+        parser.add_argument(
+            "--revision",
+            default="",
+            help="Version, tag or commit of the dataset; of a file on the hub, the one in its address.",
+        )
         parser.add_argument("--title", default="")
         parser.add_argument("--address", default="", help="Where the dataset can be found.")
         parser.add_argument("--attribution", default="", help="The sentence its licence asks for.")
@@ -53,7 +57,9 @@ def _started(options: dict[str, Any]) -> ImportRun:
     origin = any_of(options["origin"], f"no origin: {wanted}")
     facts = {field: options[field] for field in ("license", "title", "address", "attribution")}
     name = any_of(options["name"], f"no name: {wanted}")
-    source = ledger.entry(name, options["revision"], importer, **facts)
+    # A file of the hub says its revision itself.
+    revision = options["revision"] or origins.resolve(origin).revision
+    source = ledger.entry(name, revision, importer, **facts)
     return imports.start(source, importer.name, origin=origin, options=_options(options))
 
 
