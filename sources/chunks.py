@@ -19,12 +19,12 @@ from django.db import DataError, connection, transaction
 from django.utils import timezone
 
 from labels.errors import LabelsError
-from sources import augmenters, importers, jobs, parents, readers, texts, writing
+from sources import augmenters, gate, importers, jobs, parents, readers, screening, texts, writing
 from sources.acceptance import LONGEST_IDENTITY, Acceptance, Accepted
 from sources.errors import SourceError
 from sources.importers.importer import Importer, Rows
 from sources.jobs import JobState, LostLease
-from sources.models import ImportChunk, ImportRun, Screening, TakeDown
+from sources.models import ImportChunk, ImportRun, TakeDown
 from sources.models.imports import OFFENDERS_KEPT
 from sources.readers import Limits, Piece, Shard, csv
 from sources.readers.blocks import plain
@@ -86,8 +86,10 @@ def work(chunk: ImportChunk) -> None:
         try:
             if chunk.attempts > jobs.FRUITLESS_ATTEMPTS:
                 raise GivenUp(chunk=chunk, attempts=chunk.attempts - 1)
-            content = _content(chunk)
+            seen = _seen(chunk)
             with transaction.atomic():
+                gate.bring_in()
+                content = _content(seen)
                 _finish(chunk, content, _as_before(chunk, content) or _write(chunk))
         except (SourceError, LabelsError, DataError) as error:
             _fail(chunk, texts.printable(str(error)))
@@ -121,27 +123,35 @@ def stop(run: ImportRun, state: JobState, error: str = "") -> None:
     runs.update(state=state, error=error, finished_at=timezone.now(), lease_token=None, lease_until=None)
 
 
-def _content(chunk: ImportChunk) -> bytes | None:
-    """A digest of the chunk's bytes and of all that decides what becomes of them; None for an augmentation."""
+def _seen(chunk: ImportChunk) -> bytes | None:
+    """A digest of the chunk's bytes and of what its rows are made with; None where they have to be read again.
+
+    That is what an augmentation makes, and votes, which the labels of a campaign decide on too.
+    """
     run = chunk.run
-    if run.is_augmentation:
+    if run.is_augmentation or run.in_order:
         return None
     shard = Shard(**run.shards[chunk.shard])
     readers.check_unchanged(shard)
-    last_removal = TakeDown.objects.order_by("-id").values_list("id", flat=True).first()
     recipe = [
         importers.fingerprint(),
         run.format,
         sorted(run.options.items()),
         chunk.first,
+        shard.name if len(run.shards) > 1 else "",
         limits(),
         row_limits(),
-        last_removal,
     ]
     seen = blake2b(repr(recipe).encode(), digest_size=16)
     for block in _bytes(shard, chunk):
         seen.update(block)
     return seen.digest()
+
+
+def _content(seen: bytes | None) -> bytes | None:
+    """``seen``, and what was taken down so far: after a take-down everything is read again."""
+    last = TakeDown.objects.order_by("-id").values_list("id", flat=True).first()
+    return blake2b(seen + repr(last).encode(), digest_size=16).digest() if seen else None
 
 
 def _bytes(shard: Shard, chunk: ImportChunk) -> Iterator[bytes]:
@@ -207,7 +217,7 @@ def _write(chunk: ImportChunk) -> dict[str, Any]:
     for refused in written.refused:
         tally.reject(refused)
     if written.lowest is not None and written.highest is not None:
-        Screening.objects.create(lowest=written.lowest, highest=written.highest)
+        screening.request(written.lowest, written.highest)
     votes = _write_votes(run, tally)
     for reason, count in votes.reasons.items():
         _count(tally.reasons, reason, count)

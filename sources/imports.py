@@ -30,6 +30,8 @@ from sources.readers import Piece, Shard
 from sources.rows import InstructionRow, RejectedRow
 
 type Progress = Callable[[ImportRun], None]
+# Called often while files are read: raises LostLease when the import was cancelled or taken over.
+type Tick = Callable[[], None]
 
 LONGEST_ORIGIN = 1000
 # What beat sends for one run at a time; each message that is taken sends the next, behind what waits by then.
@@ -152,7 +154,7 @@ def proceed(run: ImportRun, on_progress: Progress | None = None) -> None:
     """Do the whole import under the run's lease that the caller took; no worker takes a chunk of it meanwhile."""
     with suppress(LostLease), jobs.heartbeat(run) as beat:
         try:
-            if run.planned_at is None and not _planned(run):
+            if run.planned_at is None and not _planned(run, beat.check):
                 return
         except origins.TemporaryFailure as error:
             run.fail(texts.printable(str(error)))
@@ -172,12 +174,15 @@ def plan(run: ImportRun) -> bool:
     """Fetch, unpack and cut what is imported, then let go of the run, whose chunks are for all. True if planned."""
     if not run.take() or run.is_given_up():
         return False
-    with suppress(LostLease), jobs.heartbeat(run):
+    with suppress(LostLease), jobs.heartbeat(run) as beat:
         try:
-            return _planned(run, lease_token=None, lease_until=None)
+            return _planned(run, beat.check, lease_token=None, lease_until=None)
         except origins.TemporaryFailure as error:
-            # The lease lapses, and then somebody tries again.
-            _tell(run, f"waiting to try again: {error}")
+            if run.attempts >= jobs.FRUITLESS_ATTEMPTS:
+                run.fail(texts.printable(str(error)))
+            else:
+                # The lease lapses, and then somebody tries again.
+                _tell(run, f"waiting to try again: {error}")
     return False
 
 
@@ -219,10 +224,10 @@ def waiting(now: datetime) -> Iterator[tuple[str, int]]:
                 yield "sources.tasks.import_chunk", pk
 
 
-def _planned(run: ImportRun, **lease: None) -> bool:
+def _planned(run: ImportRun, tick: Tick, **lease: None) -> bool:
     """Make the chunks; what trying again would not change fails the run."""
     try:
-        shards, found = _cut(run)
+        shards, found = _cut(run, tick)
         with transaction.atomic():
             run.renew(planned_at=timezone.now(), doing="", shards=[asdict(shard) for shard in shards], **lease)
             ImportChunk.objects.bulk_create(
@@ -239,36 +244,36 @@ def _planned(run: ImportRun, **lease: None) -> bool:
     return True
 
 
-def _cut(run: ImportRun) -> tuple[list[Shard], list[tuple[int, Piece]]]:
+def _cut(run: ImportRun, tick: Tick) -> tuple[list[Shard], list[tuple[int, Piece]]]:
     if run.augments is not None:
         found = [(0, piece) for piece in parents.pieces(run.augments)]
         if not found:
             raise NothingReadable(path=run.augments, problem="has no instructions", format=run.format)
         return [], found
     limits = chunks.limits()
-    files = _local_files(run) or _fetched(run)
+    files = _local_files(run) or _fetched(run, tick)
     for file in files:
         _check_format(importers.get(run.format), run.options, file)
-    shards = [_staged(run, number, file, limits) for number, file in enumerate(files)]
+    shards = [_staged(run, number, file, limits, tick) for number, file in enumerate(files)]
     _tell(run, "cutting the files into chunks")
-    return shards, [found for number, shard in enumerate(shards) for found in _pieces(number, shard)]
+    return shards, [found for number, shard in enumerate(shards) for found in _pieces(number, shard, tick)]
 
 
-def _pieces(number: int, shard: Shard) -> Iterator[tuple[int, Piece]]:
-    for piece in readers.pieces(shard, settings.IMPORT_CHUNK_BYTES, _nothing):
+def _pieces(number: int, shard: Shard, tick: Tick) -> Iterator[tuple[int, Piece]]:
+    for piece in readers.pieces(shard, settings.IMPORT_CHUNK_BYTES, tick):
         if piece.first > settings.IMPORT_MAX_ROWS:
             raise TooManyRows(path=shard.name, most=settings.IMPORT_MAX_ROWS)
         yield number, piece
 
 
-def _staged(run: ImportRun, number: int, file: Path, limits: readers.Limits) -> Shard:
+def _staged(run: ImportRun, number: int, file: Path, limits: readers.Limits, tick: Tick) -> Shard:
     _tell(run, f"reading {file.name}")
     folder = run.staging / f"unpacked-{number}"
     folder.mkdir(parents=True, exist_ok=True)
-    return readers.stage(file, folder, limits, _nothing)
+    return readers.stage(file, folder, limits, tick)
 
 
-def _fetched(run: ImportRun) -> list[Path]:
+def _fetched(run: ImportRun, tick: Tick) -> list[Path]:
     """The files from elsewhere, on this machine now; where each came from is noted in the run."""
     last = 0.0
 
@@ -278,17 +283,13 @@ def _fetched(run: ImportRun) -> list[Path]:
             last = time.monotonic()
             _tell(run, f"downloading: {done:,} of {f'{total:,}' if total else 'an unknown number of'} bytes")
 
-    fetched = origins.fetch(run.origin, run.staging / "fetched", _nothing, progress)
+    fetched = origins.fetch(run.origin, run.staging / "fetched", tick, progress)
     run.renew(fetched=[{"address": file.address, "revision": file.revision} for file in fetched])
     return [file.path for file in fetched]
 
 
 def _tell(run: ImportRun, doing: str) -> None:
     run.renew(doing=texts.printable(doing, 200))
-
-
-def _nothing(*_: Any) -> None:
-    """The run's heartbeat keeps the lease."""
 
 
 def _absolute(origin: str) -> str:

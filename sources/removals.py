@@ -19,7 +19,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
-from sources import texts
+from sources import gate, texts
 from sources.criteria import Criterion, kind, read_digests
 from sources.errors import SourceError
 from sources.jobs import JobState
@@ -184,6 +184,7 @@ def take_down(criterion: Criterion, reason: str, decided_by: Any = None) -> Remo
     What a source gave stays where another one gives it; the source is then no longer said to give it. So does an
     augmented text that a source gives as well. Uploads and staged files that hold the texts are deleted.
     """
+    gate.take_out()
     with connection.cursor() as cursor:
         removal = Removal(None, _gathered(cursor, criterion))
         found = removal.effect.texts + removal.effect.kept
@@ -212,6 +213,7 @@ def refuse(name: str, lines: Iterable[str], reason: str, decided_by: Any = None)
     Texts that are here stay. Raises WrongDigests.
     """
     digests = read_digests(name, lines)
+    gate.take_out()
     new = _new(digests)
     if not new:
         return None, 0
@@ -233,12 +235,20 @@ def take_back(instructions: QuerySet[Instruction]) -> int:
     return _change(instructions, InstructionState.SET_ASIDE, InstructionState.AVAILABLE)
 
 
-@transaction.atomic
 def report(instruction: Instruction, by: Any, reason: str = "") -> Escalation:
     """Somebody says that this is illegal: at once nobody is shown it any more, nor what was made of it."""
+    said = {"reason": texts.printable(reason), "reported_by": by}
+    _hide(instruction, said)
+    # Once more when all are through who were making something of it, or releasing it, at that moment.
+    with transaction.atomic():
+        gate.take_out()
+        return _hide(instruction, said)
+
+
+@transaction.atomic
+def _hide(instruction: Instruction, said: Mapping[str, Any]) -> Escalation:
     with connection.cursor() as cursor:
         cursor.execute(_QUARANTINE, {"instruction": instruction.pk, **_STATES})
-    said = {"reason": texts.printable(reason), "reported_by": by}
     escalation, created = Escalation.objects.get_or_create(instruction=instruction, defaults=said)
     if not created and escalation.state == Escalation.State.RELEASED:
         Escalation.objects.filter(pk=escalation.pk).update(state=Escalation.State.OPEN, **said)
@@ -255,6 +265,7 @@ def decide(
 
     What was released is available again, whatever it was before the report. Raises TextIsGone.
     """
+    gate.take_out()
     decided = Escalation.objects.select_for_update().select_related("instruction").get(pk=escalation.pk)
     instruction = decided.instruction
     if instruction.state == InstructionState.REMOVED and state != Escalation.State.REMOVED:

@@ -23,8 +23,12 @@ type Texts = list[tuple[int, list[Turn], str]]  # id, turns, language
 
 def request_all() -> int:
     """Queue the screening of every instruction anew, as when the detectors have learnt something; how many jobs."""
-    last = Instruction.objects.order_by("-id").values_list("id", flat=True).first() or 0
-    ranges = [Screening(lowest=low, highest=min(low + RANGE - 1, last)) for low in range(1, last + 1, RANGE)]
+    return request(1, Instruction.objects.order_by("-id").values_list("id", flat=True).first() or 0)
+
+
+def request(lowest: int, highest: int) -> int:
+    """Queue the screening of the instructions with these ids; how many jobs."""
+    ranges = (Screening(lowest=low, highest=min(low + RANGE - 1, highest)) for low in range(lowest, highest + 1, RANGE))
     return len(Screening.objects.bulk_create(ranges))
 
 

@@ -40,10 +40,6 @@ _REFUSE_TEXTS = """
         SELECT 1 FROM unnest(staged.spoken) AS text JOIN sources_tombstone AS stone ON stone.digest = text
     ) RETURNING place
 """
-# Whoever takes a parent out waits until its children are there, and takes them too.
-_HOLD_PARENTS = """
-    SELECT id FROM sources_instruction WHERE digest IN (SELECT parent FROM staged) ORDER BY id FOR SHARE
-"""
 _REFUSE_ORPHANS = """
     DELETE FROM staged WHERE NOT EXISTS (
         SELECT 1 FROM sources_instruction AS parent WHERE parent.digest = staged.parent AND parent.state = 0
@@ -182,7 +178,6 @@ def _refused(cursor: CursorWrapper, chunk: ImportChunk) -> list[RejectedRow]:
         RejectedRow(place, "taken down", gone) for place in [*_places(cursor, _REFUSE), *_places(cursor, _REFUSE_TEXTS)]
     ]
     if chunk.run.is_augmentation:
-        cursor.execute(_HOLD_PARENTS)
         orphan = "is made of a text that was removed meanwhile: nothing to do"
         refused += [RejectedRow(place, "no parent", orphan) for place in _places(cursor, _REFUSE_ORPHANS)]
     return refused
