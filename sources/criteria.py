@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db import DataError, connection, transaction
@@ -46,7 +46,7 @@ class Criterion:
 
     by: TakeDown.By
     words: str
-    found: QuerySet[Instruction]  # that are not taken down yet
+    found: Callable[[], QuerySet[Instruction]]  # that are not taken down yet, when it is asked
     source: Source | None = None  # whose texts stay where another one gives them
     digests: tuple[bytes, ...] = ()  # that must never come in
 
@@ -64,14 +64,14 @@ def by_ids(public_ids: Sequence[str]) -> Criterion:
     unknown = [texts.printable(given, 40) for digest, given in digests.items() if digest not in known]
     if unknown:
         raise UnknownId(ids=", ".join(unknown))
-    return Criterion(TakeDown.By.ID, ", ".join(public_ids), _left().filter(digest__in=digests))
+    return Criterion(TakeDown.By.ID, ", ".join(public_ids), lambda: _left().filter(digest__in=digests))
 
 
 def by_source(named: str) -> Criterion:
     """What the source ``NAME@REVISION`` gave; NAME alone where it has one revision. Raises UnknownSource."""
     source = source_named(named)
     given = Provenance.objects.filter(instruction=OuterRef("pk"), source=source)
-    return Criterion(TakeDown.By.SOURCE, str(source), _left().filter(Exists(given)), source=source)
+    return Criterion(TakeDown.By.SOURCE, str(source), lambda: _left().filter(Exists(given)), source=source)
 
 
 def by_digests(name: str, lines: Iterable[str]) -> Criterion:
@@ -81,8 +81,11 @@ def by_digests(name: str, lines: Iterable[str]) -> Criterion:
     """
     digests = read_digests(name, lines)
     of_texts = frozenset(digest for digest in digests if kind(digest) == Tombstone.Kind.TEXT)
-    by_text = _with_turns(of_texts) if of_texts else []
-    found = _left().filter(Q(digest__in=[*digests]) | Q(pk__in=by_text))
+
+    def found() -> QuerySet[Instruction]:
+        by_text = _with_turns(of_texts) if of_texts else []
+        return _left().filter(Q(digest__in=[*digests]) | Q(pk__in=by_text))
+
     return Criterion(TakeDown.By.DIGESTS, name, found, digests=digests)
 
 
@@ -96,8 +99,8 @@ def by_pattern(pattern: str) -> Criterion:
     except DataError as error:
         problem = str(error).partition("\n")[0]
         raise WrongPattern(pattern=texts.printable(pattern, 80), problem=problem) from None
-    found = _left().filter(RawSQL(_SAYS, [pattern], output_field=BooleanField()))  # noqa: S611 - a constant
-    return Criterion(TakeDown.By.PATTERN, pattern, found)
+    says = RawSQL(_SAYS, [pattern], output_field=BooleanField())  # noqa: S611 - a constant
+    return Criterion(TakeDown.By.PATTERN, pattern, lambda: _left().filter(says))
 
 
 def read_digests(name: str, lines: Iterable[str]) -> tuple[bytes, ...]:

@@ -277,7 +277,7 @@ def decide(
     if state == Escalation.State.REMOVED:
         family = RawSQL(f"{_FAMILY} SELECT id FROM family" % {"instruction": "%s"}, [instruction.pk])  # noqa: S608, S611
         left = Instruction.objects.filter(pk__in=family).exclude(state=InstructionState.REMOVED)
-        take_down(Criterion(TakeDown.By.ID, instruction.public_id, left), f"escalation {decided.pk}", by)
+        take_down(Criterion(TakeDown.By.ID, instruction.public_id, lambda: left), f"escalation {decided.pk}", by)
     else:
         with connection.cursor() as cursor:
             cursor.execute(_RELEASE if state == Escalation.State.RELEASED else _QUARANTINE, named)
@@ -304,7 +304,7 @@ def _gathered(cursor: CursorWrapper, criterion: Criterion) -> Effect:
     named = {"source": criterion.source_id, **_STATES}
     cursor.execute("SET LOCAL client_min_messages = warning")
     cursor.execute("DROP TABLE IF EXISTS chosen, leaving, staying")
-    found, values = criterion.found.order_by().values("pk").query.sql_with_params()
+    found, values = criterion.found().order_by().values("pk").query.sql_with_params()
     cursor.execute(_CHOSEN.format(found=found), values)
     # The planner knows nothing of new tables: one id and a million ask for different plans.
     cursor.execute("ANALYZE chosen")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from django.db import connection, transaction
+from django.db.models import Max, Min
 
 from sources import jobs
 from sources.jobs import LostLease
@@ -23,7 +24,8 @@ type Texts = list[tuple[int, list[Turn], str]]  # id, turns, language
 
 def request_all() -> int:
     """Queue the screening of every instruction anew, as when the detectors have learnt something; how many jobs."""
-    return request(1, Instruction.objects.order_by("-id").values_list("id", flat=True).first() or 0)
+    ids = Instruction.objects.aggregate(lowest=Min("pk"), highest=Max("pk"))
+    return request(ids["lowest"], ids["highest"]) if ids["lowest"] else 0
 
 
 def request(lowest: int, highest: int) -> int:

@@ -377,7 +377,7 @@ def secret(letters: Source, ada: Annotator) -> Instruction:
     search = near(one, mild)
     NearDuplicate.objects.create(search=search, representative=one, instruction=copy, similarity=0.9)
     removals.report(one, ada, "Bad.")
-    removals.take_down(Criterion(TakeDown.By.ID, copy.public_id, Instruction.objects.filter(pk=copy.pk)), "Asked for.")
+    removals.take_down(Criterion(TakeDown.By.ID, copy.public_id, lambda: Instruction.objects.filter(pk=copy.pk)), "Asked for.")
     return one
 
 
@@ -523,7 +523,7 @@ def test_it_decides_on_a_report(admin: Client, letters: Source, ada: Annotator) 
 
 def test_it_lists_take_downs_with_what_they_refuse(admin: Client, letters: Source) -> None:
     given(letters, "one", "two")
-    removals.take_down(Criterion(TakeDown.By.PATTERN, "o", Instruction.objects.all()), "Asked for.")
+    removals.take_down(Criterion(TakeDown.By.PATTERN, "o", Instruction.objects.all), "Asked for.")
     page = shown(admin, "/admin/sources/takedown/")
     assert '<td class="field-tombstones">2</td>' in page
     assert admin.get("/admin/sources/takedown/add/").status_code == 403
