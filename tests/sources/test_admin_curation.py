@@ -12,7 +12,7 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 
 from annotate.models import Annotator
-from sources import curation, removals
+from sources import criteria, curation, removals
 from sources.criteria import Criterion
 from sources.models import (
     DuplicateSearch,
@@ -377,7 +377,7 @@ def secret(letters: Source, ada: Annotator) -> Instruction:
     search = near(one, mild)
     NearDuplicate.objects.create(search=search, representative=one, instruction=copy, similarity=0.9)
     removals.report(one, ada, "Bad.")
-    removals.take_down(Criterion(TakeDown.By.ID, copy.public_id, lambda: Instruction.objects.filter(pk=copy.pk)), "Asked for.")
+    removals.take_down(criteria.by_ids([copy.public_id]), "Asked for.")
     return one
 
 
