@@ -44,13 +44,14 @@ class Plan:
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of one run; seconds are beyond those of the undisturbed import."""
+    """What became of one run; times in seconds."""
 
     plan: Plan
     case: str = ""
     after: float = 0.0
     seen: str = ""
-    recovery: float = 0.0
+    took: float = 0.0  # from the kill to the end
+    recovery: float = 0.0  # what of that an undisturbed import did not need
     problems: list[str] = field(default_factory=list)
 
 
@@ -126,7 +127,8 @@ def tell(outcome: Outcome) -> None:
     plan = outcome.plan
     print(
         f"{plan.number:3} {plan.victim:8} {outcome.case:16} {plan.phase:9} after {outcome.after:5.1f} s at "
-        f"{outcome.seen:38} recovery {outcome.recovery:6.1f} s  {'DIFFERS' if outcome.problems else 'the same rows'}",
+        f"{outcome.seen:41} end {outcome.took:6.1f} s later, "
+        f"recovery {outcome.recovery:5.1f} s  {'DIFFERS' if outcome.problems else 'the same rows'}",
         *outcome.problems,
         sep="\n      ",
         flush=True,
@@ -234,11 +236,16 @@ def disturbed_source() -> Any:
 
 def create(name: str, template: str) -> None:
     """A copy of a database, which is used from now on."""
-    from django.db import connection
+    from django.db import ProgrammingError, connection
 
     use("postgres")
     with connection.cursor() as cursor:
-        cursor.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        while True:
+            try:
+                cursor.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+                break
+            except ProgrammingError:  # a vacuum, which only a superuser may end, is at work in it
+                time.sleep(0.5)
         cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     use(name)
 
@@ -321,13 +328,14 @@ def one(outcome: Outcome, case: Any, path: Path, worker: Any, delay: float, calm
         wait_for(reached["planned" if phase == "chunks" else "screening"], worker)
     time.sleep(delay)
     outcome.after = time.monotonic() - began
-    if disturbed.is_over(run):
-        return False
     had_ended = disturbed.has_ended(run)
+    if had_ended and (phase != "screening" or disturbed.is_over(run)):
+        return False
     kill(outcome.plan.victim, worker, lambda: setattr(outcome, "seen", seen(run)))
     until = "over" if had_ended else "finished"
     wait_for(reached[until], worker)
-    outcome.recovery = time.monotonic() - began - calm.times[until]
+    took = time.monotonic() - began
+    outcome.took, outcome.recovery = took - outcome.after, max(0.0, took - calm.times[until])
     wait_for(reached["over"], worker)
     outcome.problems = disturbed.differences(calm.rows, disturbed.everything(run))
     return True

@@ -6,10 +6,15 @@ from typing import Any
 
 from celery import Celery
 from celery.signals import after_task_publish, beat_init, celeryd_init, heartbeat_sent, import_modules, worker_shutdown
+from kombu.transport.redis import Channel
 
 from config import local
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+# A worker that loses the broker would give back the messages it is at, for which it has no connection any more, and
+# end over that. Nobody needs them: beat sends every job that waits.
+Channel.do_restore = False
 
 app = Celery("oig")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -103,11 +103,11 @@ class Worker:
         self._folder = folder
         self._environment = dict(environment)
         self._processes = processes
+        self._lives = 0
         self._start()
 
     def _start(self) -> None:
         celery = [sys.executable, "-m", "celery", "-A", "config"]
-        ready = self._worker.output.count(" ready.") if hasattr(self, "_worker") else 0
         # The same log for every life: what a worker said before it was killed is part of the story.
         self._worker = Process(
             [*celery, "worker", "--loglevel", "INFO", "--concurrency", str(self._processes)],
@@ -120,8 +120,9 @@ class Worker:
             self._environment,
             group=self._worker.pid,
         )
+        self._lives += 1
         try:
-            wait_until(lambda: self._worker.output.count(" ready.") > ready, lambda: self.logs, WORKER_LIMIT)
+            wait_until(lambda: self._worker.output.count(" ready.") >= self._lives, lambda: self.logs, WORKER_LIMIT)
             self._beat.wait_for("beat: Starting")
         except BaseException:
             self.kill_group()

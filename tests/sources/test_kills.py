@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 from config import env
 from sources import imports, screening, tasks
@@ -19,7 +21,7 @@ from tests.sources.disturbed import CASES, Case
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
-SEED, ROWS, CHUNK_BYTES = 7, 4_000, 10_000
+SEED, ROWS, CHUNK_BYTES = 7, 3_000, 10_000
 OF = {case.name: case for case in CASES}
 LIMIT = 120.0
 
@@ -70,7 +72,6 @@ def kill_broker(worker: Worker) -> None:
     ("name", "kill"),
     [
         ("columns.parquet", kill_worker),
-        ("augmented.jsonl", kill_worker),
         ("votes.csv", kill_postgres),
         ("array.json.gz", kill_broker),
     ],
@@ -95,6 +96,30 @@ def test_a_killed_import_ends_in_the_rows_of_an_undisturbed_one(
     finally:
         worker.kill_group()
     assert not (told := disturbed.differences(calm, disturbed.everything(run))), "\n".join(told)
+
+
+def test_a_worker_in_the_middle_of_a_chunk_outlives_the_broker(
+    short_lease: None, valkey: object, tmp_path: Path
+) -> None:
+    case = OF["array.json.gz"]
+    run = begun(case, case.file(tmp_path, SEED, 200))
+    worker = Worker(tmp_path, servers.environment())
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE sources_instruction IN SHARE MODE")
+            tasks.plan_import.delay(run.pk)
+            wait_until(lambda: somebody_waits(cursor), lambda: worker.logs[-6000:], LIMIT)
+            kill_broker(worker)
+        wait_until(lambda: disturbed.is_over(run), lambda: worker.logs[-6000:], LIMIT)
+    finally:
+        worker.kill_group()
+    assert ImportRun.objects.get(pk=run.pk).state == JobState.FINISHED
+
+
+def somebody_waits(cursor: CursorWrapper) -> bool:
+    """Whether somebody waits for a lock."""
+    cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    return bool(cursor.fetchone()[0])
 
 
 def written(run: ImportRun) -> float:

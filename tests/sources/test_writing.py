@@ -105,7 +105,7 @@ def test_two_screenings_of_the_same_instructions_find_each_thing_once(source: So
 def _somebody_waits() -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-        return bool(cursor.fetchone()[0])  # type: ignore[index]
+        return bool(cursor.fetchone()[0])
 
 
 def test_what_a_killed_worker_left_of_a_finished_import_is_removed(
