@@ -13,13 +13,14 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
-from sources import gate, texts
+from sources import gate, screening, texts
 from sources.criteria import Criterion, kind, read_digests
 from sources.errors import SourceError
 from sources.jobs import JobState
@@ -30,6 +31,8 @@ from sources.models import (
     Instruction,
     InstructionState,
     Provenance,
+    Screening,
+    Source,
     TakeDown,
     Tombstone,
 )
@@ -127,9 +130,11 @@ _RELEASE = f"""
     ), locked AS (
         SELECT id FROM sources_instruction
         WHERE id IN (SELECT id FROM family EXCEPT SELECT id FROM hidden) ORDER BY id FOR NO KEY UPDATE
+    ), released AS (
+        UPDATE sources_instruction SET state = %(available)s
+        WHERE id IN (SELECT id FROM locked) AND state = %(quarantined)s RETURNING id
     )
-    UPDATE sources_instruction SET state = %(available)s
-    WHERE id IN (SELECT id FROM locked) AND state = %(quarantined)s
+    SELECT min(id), max(id) FROM released GROUP BY id / {screening.RANGE}
 """  # noqa: S608 - made of constants
 _STATES = {
     "available": InstructionState.AVAILABLE,
@@ -280,10 +285,19 @@ def decide(
         take_down(Criterion(TakeDown.By.ID, instruction.public_id, lambda: left), f"escalation {decided.pk}", by)
     else:
         with connection.cursor() as cursor:
-            cursor.execute(_RELEASE if state == Escalation.State.RELEASED else _QUARANTINE, named)
+            if state == Escalation.State.RELEASED:
+                _release(cursor, named)
+            else:
+                cursor.execute(_QUARANTINE, named)
         _follow()
     decided.refresh_from_db()
     return decided
+
+
+def _release(cursor: CursorWrapper, named: Mapping[str, Any]) -> None:
+    """Make available what no other report hides, and have it screened: that was left out while it was hidden."""
+    cursor.execute(_RELEASE, named)
+    Screening.objects.bulk_create(Screening(lowest=lowest, highest=highest) for lowest, highest in cursor.fetchall())
 
 
 def _follow() -> None:
@@ -293,7 +307,10 @@ def _follow() -> None:
 
 def _change(instructions: QuerySet[Instruction], before: InstructionState, after: InstructionState) -> int:
     chosen = Instruction.objects.filter(pk__in=instructions.values("pk"), state=before).order_by("pk")
-    found, values = chosen.select_for_update(no_key=True).values("pk").query.sql_with_params()
+    try:
+        found, values = chosen.select_for_update(no_key=True).values("pk").query.sql_with_params()
+    except EmptyResultSet:  # Django asks the database nothing where it knows that nothing is chosen
+        return 0
     with connection.cursor() as cursor:
         cursor.execute(_CHANGE.format(found=found), [*values, after])
         return int(cursor.rowcount)
@@ -342,37 +359,50 @@ def _bury(digests: tuple[bytes, ...], record: TakeDown) -> None:
 
 
 def _runs(cursor: CursorWrapper, criterion: Criterion) -> list[int]:
-    """The imports that gave what leaves; of a source that is taken down, all of its imports."""
-    cursor.execute("SELECT DISTINCT run_id FROM sources_provenance WHERE instruction_id IN (SELECT id FROM leaving)")
-    runs = {run for (run,) in cursor.fetchall()}
-    return sorted(runs | set(ImportRun.objects.filter(source=criterion.source_id or 0).values_list("pk", flat=True)))
+    """The imports whose files may hold what leaves."""
+    cursor.execute("SELECT DISTINCT source_id FROM sources_provenance WHERE instruction_id IN (SELECT id FROM leaving)")
+    gave = {criterion.source_id, *(source for (source,) in cursor.fetchall())} - {None}
+    return list(ImportRun.objects.filter(_of(Source.objects.filter(pk__in=gave))).values_list("pk", flat=True))
+
+
+def _of(sources: QuerySet[Source]) -> Q:
+    """Imports into these sources and into what was made of them: each text names only the first that gave it."""
+    return Q(source__in=sources) | Q(source__augments__in=sources)
 
 
 def _delete_files(criterion: Criterion, removal: Removal) -> None:
-    """Delete the uploads and the staged files of every import that gave something that was taken down since.
+    """Delete the uploads and the staged files of every import that may have read something that was taken down since.
 
     Those of earlier take-downs too, which an import may have needed then, or whose deletion was cut off.
     """
-    gave = Provenance.objects.filter(instruction__state=InstructionState.REMOVED).order_by().values("run")
-    runs = ImportRun.objects.filter(Q(pk__in=gave) | Q(source=criterion.source_id or 0))
+    for file, reader in _files(criterion).items():
+        if reader is not None:
+            removal.left.append(f"{file}: {reader} still reads it: cancel it, then take down again")
+            continue
+        try:
+            rmtree(file) if file.is_dir() else file.unlink()
+        except OSError as error:
+            removal.left.append(f"{file}: {error.strerror}: delete it by hand")
+        else:
+            removal.deleted.append(str(file))
+
+
+def _files(criterion: Criterion) -> dict[Path, ImportRun | None]:
+    """Files of ours that may hold what was taken down or refused, each with an unfinished import that reads it."""
+    gave = Provenance.objects.filter(instruction__state=InstructionState.REMOVED).order_by().values("source")
+    sources = Source.objects.filter(Q(pk__in=gave) | Q(pk=criterion.source_id or 0))
+    refused = ImportChunk.objects.filter(rejected__gt=0, reasons__has_key="taken down").order_by().values("run")
     unfinished = ImportRun.objects.filter(state__in=[JobState.QUEUED, JobState.RUNNING])
-    for run in runs.order_by("pk"):
-        needed = unfinished.filter(Q(pk=run.pk) | Q(upload=run.upload.name) & ~Q(upload="")).first()
+    found: dict[Path, ImportRun | None] = {}
+    for run in ImportRun.objects.filter(_of(sources) | Q(pk__in=refused)).order_by("pk"):
+        reader = unfinished.filter(Q(pk=run.pk) | Q(upload=run.upload.name) & ~Q(upload="")).first()
         files = [Path(run.upload.path)] if run.upload else []
-        for file in (file for file in [*files, run.staging] if file.exists()):
-            if needed is not None:
-                removal.left.append(f"{file}: {needed} still reads it: cancel it, then take down again")
-                continue
-            try:
-                rmtree(file) if file.is_dir() else file.unlink()
-            except OSError as error:
-                removal.left.append(f"{file}: {error.strerror}: delete it by hand")
-            else:
-                removal.deleted.append(str(file))
+        found |= {file: reader for file in [*files, run.staging] if file.exists()}
+    return found
 
 
 def _note_foreign_files(runs: list[int], removal: Removal) -> None:
     """Files that were imported from where they stood are not ours to delete."""
-    for origin in ImportRun.objects.filter(pk__in=runs).values_list("origin", flat=True).distinct():
+    for origin in ImportRun.objects.filter(pk__in=runs).order_by("origin").values_list("origin", flat=True).distinct():
         if origin and "://" not in origin and Path(origin).exists():
-            removal.left.append(f"{origin}: holds the texts too, and was imported from there: delete it by hand")
+            removal.left.append(f"{origin}: may hold the texts too, and was imported from there: delete it by hand")

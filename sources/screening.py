@@ -39,12 +39,13 @@ def work(screening: Screening) -> None:
     if not screening.take() or screening.is_given_up():
         return
     with suppress(LostLease), jobs.heartbeat(screening), transaction.atomic():
-        PersonalFinding.objects.filter(instruction__id__range=(screening.lowest, screening.highest)).delete()
         screened = findings = languages = 0
         for texts in _texts(screening):
-            screened += len(texts)
-            findings += _store_findings(texts)
-            languages += _store_languages(texts)
+            spans, known = _spans(texts), _languages(texts)
+            here = _held(texts)
+            screened += len(here)
+            findings += _store_findings(here, spans)
+            languages += _store_languages(here, known)
         screening.finish(screened=screened, findings=findings, languages=languages)
 
 
@@ -60,13 +61,31 @@ def _texts(screening: Screening) -> Iterator[Texts]:
         yield batch
 
 
-def _store_findings(texts: Texts) -> int:
+def _spans(texts: Texts) -> list[tuple[int, Span]]:
     from sources import personal  # the libraries behind it take memory that only workers need
 
-    found = [(pk, span) for pk, turns, _ in texts for span in personal.spans(turns)]
-    # Chunks that are written at once have ids between each other's: both screenings find the same.
-    PersonalFinding.objects.bulk_create((_finding(pk, span) for pk, span in found), ignore_conflicts=True)
-    return len(found)
+    return [(pk, span) for pk, turns, _ in texts for span in personal.spans(turns)]
+
+
+def _languages(texts: Texts) -> dict[int, str]:
+    from sources import languages
+
+    found = {pk: languages.identify(turns) for pk, turns, language in texts if not language}
+    return {pk: language for pk, language in found.items() if language}
+
+
+def _held(texts: Texts) -> set[int]:
+    """Those of the texts that may still be seen, held so: whoever takes one out meanwhile waits for this transaction.
+
+    They are locked before their findings are touched, as by a take-down.
+    """
+    rows = Instruction.objects.visible().filter(pk__in=[pk for pk, _, _ in texts]).order_by("pk")
+    return set(rows.select_for_update(no_key=True).values_list("pk", flat=True))
+
+
+def _store_findings(here: set[int], spans: list[tuple[int, Span]]) -> int:
+    PersonalFinding.objects.filter(instruction__in=here).delete()
+    return len(PersonalFinding.objects.bulk_create(_finding(pk, span) for pk, span in spans if pk in here))
 
 
 def _finding(pk: int, span: Span) -> PersonalFinding:
@@ -75,21 +94,15 @@ def _finding(pk: int, span: Span) -> PersonalFinding:
     )
 
 
-def _store_languages(texts: Texts) -> int:
-    from sources import languages
-
-    found = {pk: languages.identify(turns) for pk, turns, language in texts if not language}
-    known = {pk: language for pk, language in found.items() if language}
+def _store_languages(here: set[int], known: dict[int, str]) -> int:
+    found = {pk: language for pk, language in known.items() if pk in here}
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            WITH unknown AS (
-                SELECT id FROM sources_instruction WHERE id = ANY(%s) AND language = '' ORDER BY id FOR NO KEY UPDATE
-            )
             UPDATE sources_instruction AS instruction SET language = found.language
-            FROM unnest(%s::bigint[], %s::text[]) AS found (id, language) JOIN unknown USING (id)
-            WHERE instruction.id = found.id
+            FROM unnest(%s::bigint[], %s::text[]) AS found (id, language)
+            WHERE instruction.id = found.id AND instruction.language = ''
             """,
-            [list(known), list(known), list(known.values())],
+            [list(found), list(found.values())],
         )
         return int(cursor.rowcount)

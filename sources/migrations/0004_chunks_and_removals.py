@@ -366,9 +366,12 @@ class Migration(migrations.Migration):
                 ),
             ],
         ),
-        # A finished import of before is one chunk; one that was under way is imported anew.
+        # A finished import of before is one chunk; any other is planned anew when it goes on. Nothing of before was
+        # screened.
         migrations.RunSQL(
             """
+            -- No table is altered while a check of its rows is due.
+            SET CONSTRAINTS ALL IMMEDIATE;
             INSERT INTO sources_importchunk (
                 run_id, number, shard, start, "end", first, state, attempts, error, created_at, finished_at,
                 read, added, known, rejected, votes_added, votes_repeated, votes_known, votes_rejected,
@@ -377,10 +380,18 @@ class Migration(migrations.Migration):
             SELECT id, 0, 0, 0, bytes_total, 1, state, 0, error, created_at, finished_at,
                 read, added, known, rejected, votes_added, votes_repeated, votes_known, votes_rejected,
                 reasons, '{}', first_offenders
-            FROM sources_importrun WHERE state IN ('finished', 'failed');
-            UPDATE sources_importrun SET planned_at = created_at WHERE state IN ('finished', 'failed');
+            FROM sources_importrun WHERE state = 'finished';
+            UPDATE sources_importrun SET planned_at = created_at WHERE state = 'finished';
             UPDATE sources_importrun SET state = 'queued', lease_token = NULL, lease_until = NULL
             WHERE state = 'running';
+            UPDATE sources_importrun SET in_order = true WHERE format IN ('convabuse', 'prosocial-dialog');
+            UPDATE sources_importrun SET format = 'columns' WHERE format IN ('jsonl', 'csv');
+            INSERT INTO sources_screening (
+                state, attempts, error, created_at, lowest, highest, screened, findings, languages
+            )
+            SELECT 'queued', 0, '', now(), lowest, least(lowest + 49999, newest), 0, 0, 0
+            FROM (SELECT max(id) AS newest FROM sources_instruction) AS instructions,
+                generate_series(1, newest, 50000) AS lowest;
             UPDATE sources_instruction SET characters = (
                 SELECT coalesce(sum(length(turn ->> 'text')), 0) FROM jsonb_array_elements(turns) AS turn
             );

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from django.core.files.base import ContentFile
 from django.db import connection, transaction
 from django.db.models import Q
 
-from sources import criteria, removals, texts
+from sources import criteria, imports, removals, texts
 from sources.criteria import UnknownId, UnknownSource, WrongDigests, WrongPattern
 from sources.models import (
     DuplicateSearch,
@@ -28,8 +29,10 @@ from sources.models import (
     TakeDown,
     Tombstone,
 )
+from sources.readers import WrongFile
 from sources.removals import TextIsGone
 from sources.rows import Turn
+from tests.sources.worlds import imported, jsonl
 
 pytestmark = pytest.mark.django_db
 
@@ -301,8 +304,44 @@ def test_it_names_a_file_that_was_imported_from_where_it_stood(tmp_path: Path) -
     file.write_text('{"text": "gone"}\n')
     ImportRun.objects.update(origin=str(file))
     removal = removals.take_down(criteria.by_pattern("gone"), WHY)
-    assert removal.left == [f"{file}: holds the texts too, and was imported from there: delete it by hand"]
+    assert removal.left == [f"{file}: may hold the texts too, and was imported from there: delete it by hand"]
     assert file.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_deletes_every_upload_that_may_hold_the_text(tmp_path: Path) -> None:
+    letters = source()
+    noise = source("noise", augments=letters)
+    first = uploaded_to(letters, "swordfish")
+    # The second import gives the text too, and is named nowhere: it was known by then.
+    second = uploaded_to(letters, "swordfish", "a kettle")
+    refused = uploaded_to(source("novels"), "a lamp")
+    made, other = uploaded_to(noise, "a swordfish!"), uploaded_to(source("plays"), "a kettle, too")
+    beside = jsonl(tmp_path / "beside.jsonl", ["swordfish"])
+    imported(letters, beside)
+    gone = Instruction.objects.get(turns__0__text="swordfish")
+    removal = removals.take_down(by_id(gone), WHY)
+    assert sorted(removal.deleted) == sorted([first.upload.path, second.upload.path, made.upload.path])
+    assert removal.left == [f"{beside}: may hold the texts too, and was imported from there: delete it by hand"]
+    # A file whose row was refused holds it still; it goes with the next take-down.
+    again = uploaded_to(refused.source, "swordfish", "a vase")
+    assert again.report.reasons == {"taken down": 1}
+    deleted = removals.take_down(criteria.by_pattern("nowhere"), WHY).deleted
+    assert deleted == [again.upload.path]
+    assert Path(refused.upload.path).exists()
+    assert Path(other.upload.path).exists()
+    with pytest.raises(WrongFile, match=r"there is no such file: check the path"):
+        imports.again(second)
+
+
+def uploaded_to(origin: Source, *lines: str) -> ImportRun:
+    """A finished import of an upload with these texts."""
+    content = "".join(json.dumps({"text": line}) + "\n" for line in lines).encode()
+    run = imports.start(origin, "oig", upload=ContentFile(content, name="letters.jsonl"))
+    imports.work(run)
+    run.refresh_from_db()
+    assert run.state == "finished"
+    return run
 
 
 # --- Quarantine -------------------------------------------------------------------------------------------------------
@@ -380,4 +419,5 @@ def test_a_curator_sets_aside_and_takes_back() -> None:
     assert states(first, second, hidden) == [SET_ASIDE, SET_ASIDE, QUARANTINED]
     assert removals.take_back(Instruction.objects.filter(pk=first.pk)) == 1
     assert removals.take_back(of_letters[:1]) == 0
+    assert removals.set_aside(Instruction.objects.none()) == 0
     assert states(first, second, hidden) == [AVAILABLE, SET_ASIDE, QUARANTINED]

@@ -1,10 +1,14 @@
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
-from sources import jobs, removals, screening
-from sources.models import Instruction, PersonalFinding, Screening, Source
+from sources import criteria, jobs, personal, removals, screening
+from sources.models import Escalation, Instruction, InstructionState, PersonalFinding, Screening, Source
+from sources.rows import Span, Turn
 from tests.sources.worlds import imported, jsonl
 
 pytestmark = pytest.mark.django_db
@@ -51,11 +55,57 @@ def test_it_may_be_done_again(letters: Source) -> None:
 
 
 def test_it_looks_at_nothing_that_was_taken_out(letters: Source) -> None:
-    english = next(each for each in Instruction.objects.all() if each.turns[0]["text"] == ENGLISH)
-    removals.report(english, by=None, reason="illegal")
+    removals.report(english(), by=None, reason="illegal")
     screen()
     assert not PersonalFinding.objects.exists()
     assert Screening.objects.get().screened == 1
+
+
+def english() -> Instruction:
+    return next(each for each in Instruction.objects.all() if each.turns and each.turns[0]["text"] == ENGLISH)
+
+
+def test_it_looks_at_what_was_hidden_when_it_is_released(letters: Source) -> None:
+    escalation = removals.report(english(), by=None)
+    screen()
+    assert not PersonalFinding.objects.exists()
+    removals.decide(escalation, Escalation.State.RELEASED)
+    (queued,) = Screening.objects.filter(state="queued")
+    assert (queued.lowest, queued.highest) == (english().pk, english().pk)
+    screen()
+    assert PersonalFinding.objects.get().instruction == english()
+
+
+def test_it_keeps_what_was_found_in_a_text_that_is_hidden(letters: Source) -> None:
+    screen()
+    before = list(PersonalFinding.objects.values_list("pk", flat=True))
+    removals.report(english(), by=None)
+    screening.request_all()
+    screen()
+    assert list(PersonalFinding.objects.values_list("pk", flat=True)) == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_take_down_in_the_middle_of_it_leaves_nothing(letters: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone, real = english(), personal.spans
+
+    def spans(turns: list[Turn]) -> Iterable[Span]:
+        if turns[0]["text"] == ENGLISH:
+            with ThreadPoolExecutor(1) as other:
+                other.submit(taken_down, gone).result()
+        return real(turns)
+
+    monkeypatch.setattr(personal, "spans", spans)
+    screen()
+    assert not PersonalFinding.objects.exists()
+    gone.refresh_from_db()
+    assert (gone.state, gone.language) == (InstructionState.REMOVED, "")
+    assert Screening.objects.get().screened == 1
+
+
+def taken_down(instruction: Instruction) -> None:
+    removals.take_down(criteria.by_ids([instruction.public_id]), "it says who she is")
+    connection.close()
 
 
 def test_it_gives_up_what_kills_its_workers(letters: Source) -> None:
