@@ -9,30 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from shutil import rmtree
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
-from sources import gate, screening, texts
+from sources import gate, leftovers, screening, texts
 from sources.criteria import Criterion, kind, read_digests
 from sources.errors import SourceError
-from sources.jobs import JobState
 from sources.models import (
     Escalation,
     ImportChunk,
-    ImportRun,
     Instruction,
     InstructionState,
-    Provenance,
     Screening,
-    Source,
     TakeDown,
     Tombstone,
 )
@@ -187,7 +181,7 @@ def take_down(criterion: Criterion, reason: str, decided_by: Any = None) -> Remo
     """Empty the texts that are found and all that was made of them; refuse them, and what the list names, for ever.
 
     What a source gave stays where another one gives it; the source is then no longer said to give it. So does an
-    augmented text that a source gives as well. Uploads and staged files that hold the texts are deleted.
+    augmented text that a source gives as well. Uploads and staged files that may hold the texts are deleted.
     """
     gate.take_out()
     with connection.cursor() as cursor:
@@ -196,7 +190,7 @@ def take_down(criterion: Criterion, reason: str, decided_by: Any = None) -> Remo
         if found or _new(criterion.digests):
             removal.take_down = _record(criterion.by, criterion.words, reason, decided_by, removal.effect)
             _bury(criterion.digests, removal.take_down)
-            runs = _runs(cursor, criterion)
+            gave = _sources(cursor, criterion)
             cursor.execute(_LOCK)
             cursor.execute(_EMPTY, _STATES)
             named = {"take_down": removal.take_down.pk, "source": criterion.source_id}
@@ -205,7 +199,7 @@ def take_down(criterion: Criterion, reason: str, decided_by: Any = None) -> Remo
             if criterion.source is not None:
                 # The same bytes are read again when they come again: what they gave is not all there any more.
                 ImportChunk.objects.filter(run__source=criterion.source).update(content=None)
-            transaction.on_commit(lambda: _note_foreign_files(runs, removal))
+            transaction.on_commit(lambda: removal.left.extend(leftovers.foreign(gave)))
         transaction.on_commit(lambda: _delete_files(criterion, removal))
         _follow()
     return removal
@@ -358,51 +352,13 @@ def _bury(digests: tuple[bytes, ...], record: TakeDown) -> None:
     Tombstone.objects.bulk_create(stones, batch_size=5_000, ignore_conflicts=True)
 
 
-def _runs(cursor: CursorWrapper, criterion: Criterion) -> list[int]:
-    """The imports whose files may hold what leaves."""
+def _sources(cursor: CursorWrapper, criterion: Criterion) -> set[int]:
+    """Those that gave what leaves, and the one that is taken down."""
     cursor.execute("SELECT DISTINCT source_id FROM sources_provenance WHERE instruction_id IN (SELECT id FROM leaving)")
-    gave = {criterion.source_id, *(source for (source,) in cursor.fetchall())} - {None}
-    return list(ImportRun.objects.filter(_of(Source.objects.filter(pk__in=gave))).values_list("pk", flat=True))
-
-
-def _of(sources: QuerySet[Source]) -> Q:
-    """Imports into these sources and into what was made of them: each text names only the first that gave it."""
-    return Q(source__in=sources) | Q(source__augments__in=sources)
+    return {source for (source,) in cursor.fetchall()} | ({criterion.source_id} if criterion.source_id else set())
 
 
 def _delete_files(criterion: Criterion, removal: Removal) -> None:
-    """Delete the uploads and the staged files of every import that may have read something that was taken down since.
-
-    Those of earlier take-downs too, which an import may have needed then, or whose deletion was cut off.
-    """
-    for file, reader in _files(criterion).items():
-        if reader is not None:
-            removal.left.append(f"{file}: {reader} still reads it: cancel it, then take down again")
-            continue
-        try:
-            rmtree(file) if file.is_dir() else file.unlink()
-        except OSError as error:
-            removal.left.append(f"{file}: {error.strerror}: delete it by hand")
-        else:
-            removal.deleted.append(str(file))
-
-
-def _files(criterion: Criterion) -> dict[Path, ImportRun | None]:
-    """Files of ours that may hold what was taken down or refused, each with an unfinished import that reads it."""
-    gave = Provenance.objects.filter(instruction__state=InstructionState.REMOVED).order_by().values("source")
-    sources = Source.objects.filter(Q(pk__in=gave) | Q(pk=criterion.source_id or 0))
-    refused = ImportChunk.objects.filter(rejected__gt=0, reasons__has_key="taken down").order_by().values("run")
-    unfinished = ImportRun.objects.filter(state__in=[JobState.QUEUED, JobState.RUNNING])
-    found: dict[Path, ImportRun | None] = {}
-    for run in ImportRun.objects.filter(_of(sources) | Q(pk__in=refused)).order_by("pk"):
-        reader = unfinished.filter(Q(pk=run.pk) | Q(upload=run.upload.name) & ~Q(upload="")).first()
-        files = [Path(run.upload.path)] if run.upload else []
-        found |= {file: reader for file in [*files, run.staging] if file.exists()}
-    return found
-
-
-def _note_foreign_files(runs: list[int], removal: Removal) -> None:
-    """Files that were imported from where they stood are not ours to delete."""
-    for origin in ImportRun.objects.filter(pk__in=runs).order_by("origin").values_list("origin", flat=True).distinct():
-        if origin and "://" not in origin and Path(origin).exists():
-            removal.left.append(f"{origin}: may hold the texts too, and was imported from there: delete it by hand")
+    deleted, left = leftovers.delete(criterion.source)
+    removal.deleted += deleted
+    removal.left += left
