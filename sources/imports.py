@@ -296,7 +296,7 @@ def _absolute(origin: str) -> str:
     """The origin as it is kept: a path from the root, an address as it is."""
     if not origin:
         raise WrongOrigin(origin="origin", problem="names no file", remedy="upload a file or name one")
-    kept = origin if "://" in origin else str(Path(origin).expanduser().absolute())
+    kept = origin if origins.is_address(origin) else str(origins.path_of(origin))
     if "\0" in kept or len(kept) > LONGEST_ORIGIN:
         raise WrongOrigin(origin=texts.printable(kept, 80), problem="cannot be kept", remedy="shorten it")
     return kept

@@ -28,6 +28,8 @@ ABOUT = reverse_lazy("admin:sources_importrun_about")
 FACTS = ("license", "title", "address", "attribution")
 NEW = ("name", "revision", *FACTS)
 FILES = ("upload", "address", "path")
+# With any other beginning it could be a path, which not everybody may name.
+ADDRESS = re.compile(r"(https|hf)://", re.IGNORECASE)
 
 type Choices = list[tuple[str, list[tuple[str, str]]]]
 
@@ -109,7 +111,7 @@ class ImportForm(forms.Form):
 
     def clean_address(self) -> str:
         address: str = self.cleaned_data["address"].strip()
-        if address and "://" not in address:
+        if address and not ADDRESS.match(address):
             raise forms.ValidationError("Begin it with https:// or hf://")
         return address
 

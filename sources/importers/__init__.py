@@ -27,7 +27,7 @@ from sources.mapping import LabelMap
 
 FOLDER = Path(__file__).parent
 # What decides, beside the importers themselves, which rows a file gives.
-_DECIDING = ("mapping.py", "rows.py", "texts.py", "readers")
+_DECIDING = ("acceptance.py", "mapping.py", "rows.py", "texts.py", "readers")
 
 _MODULES = (
     columns,

@@ -10,9 +10,20 @@ from django.conf import settings
 
 from sources.origins.errors import OriginRefused, TemporaryFailure
 from sources.origins.fetched import Fetched, Meter
-from sources.origins.origin import Kind, Origin, data_files, resolve
+from sources.origins.origin import Kind, Origin, data_files, is_address, path_of, resolve
 
-__all__ = ["Fetched", "Kind", "Origin", "OriginRefused", "TemporaryFailure", "data_files", "fetch", "resolve"]
+__all__ = [
+    "Fetched",
+    "Kind",
+    "Origin",
+    "OriginRefused",
+    "TemporaryFailure",
+    "data_files",
+    "fetch",
+    "is_address",
+    "path_of",
+    "resolve",
+]
 
 BLOCK = 1_048_576
 

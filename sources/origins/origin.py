@@ -73,6 +73,20 @@ def resolve(origin: str) -> Origin:
     raise OriginRefused(origin=_without_secrets(given), problem=problem, remedy=remedy)
 
 
+def is_address(origin: str) -> bool:
+    """Whether ``origin`` begins with a scheme; all else is a path, whatever stands further on in it."""
+    return SCHEME.match(origin.strip()) is not None
+
+
+def path_of(given: str) -> Path:
+    """The path from the root, with the home folder for ~. Raises OriginRefused where there is no such home."""
+    try:
+        return Path(given).expanduser().absolute()
+    except RuntimeError:
+        problem, remedy = "~ stands for no home folder that is known", "write the path from the root, or ./~ for a name"
+        raise OriginRefused(origin=given, problem=problem, remedy=remedy) from None
+
+
 def is_data(path: str) -> bool:
     """Whether a file of a folder is taken for data, by its name."""
     name = PurePosixPath(path).name.lower()
@@ -89,7 +103,7 @@ def data_files(folder: Path) -> list[Path]:
 
 
 def _local(given: str) -> Origin:
-    path = Path(given).expanduser().absolute()
+    path = path_of(given)
     if path.is_dir():
         return Origin(Kind.FOLDER, given, path)
     if path.is_file():

@@ -94,7 +94,7 @@ def beginning(path: Path, limits: Limits, most: int = 100) -> list[tuple[str, An
     check(path)
     form, first = form_of(path), Piece(0, most, 1)
     if form == "parquet":
-        return [] if compression_of(path.name) else list(parquet.records(path, first, limits.line_bytes))
+        return [] if compression_of(path.name) else parquet.beginning(path, most, limits.line_bytes)
     found = list[tuple[str, Any | RejectedRow]]()
     try:
         found.extend(islice(_from_the_start(path, form, limits, first), most))

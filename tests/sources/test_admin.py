@@ -109,6 +109,8 @@ def test_it_makes_a_new_source_with_what_the_format_knows(admin: Client) -> None
         ({"upload": ""}, "upload", "Give exactly one of upload and address."),
         ({"address": "https://huggingface.co/a.jsonl"}, "upload", "Give exactly one of upload and address."),
         ({"upload": "", "address": "nowhere"}, "address", "Begin it with https:// or hf://"),
+        ({"upload": "", "address": "/tmp/x/c://../base.jsonl"}, "address", "Begin it with https:// or hf://"),
+        ({"upload": "", "address": "~nobodyatall://x"}, "address", "Begin it with https:// or hf://"),
         ({"upload": "", "address": "hf://datasets/a/b/c.json"}, "address", "names no revision"),
         ({"upload": "", "address": "https://127.0.0.1/a.json"}, "address", "127.0.0.1"),
         ({"upload": upload(b"\0")}, "upload", "my file.csv: is binary"),

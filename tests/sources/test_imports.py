@@ -129,6 +129,17 @@ def test_it_refuses_before_anything_is_written(
     assert not ImportRun.objects.exists()
 
 
+def test_what_only_holds_a_scheme_further_on_is_a_path(source: Source, tmp_path: Path, monkeypatch: Any) -> None:
+    (tmp_path / "c:").mkdir()
+    path = jsonl(tmp_path / "base.jsonl", ["a"])
+    monkeypatch.chdir(tmp_path)
+    assert imports.start(source, "oig", origin="./c://../base.jsonl").origin == f"{path.parent}/c:/../base.jsonl"
+    with pytest.raises(SourceError, match="no home folder that is known: write the path from the root"):
+        imports.start(source, "oig", origin="~nobodyatall://x")
+    with pytest.raises(SourceError, match="write https://"):
+        imports.start(source, "oig", origin="http://huggingface.co/a.jsonl")
+
+
 def test_it_fails_without_a_row_where_a_later_file_is_not_what_its_name_says(source: Source, tmp_path: Path) -> None:
     jsonl(tmp_path / "part-1.jsonl", ["a"])
     (tmp_path / "part-2.jsonl.gz").write_text('{"text": "b"}')

@@ -360,6 +360,7 @@ def test_a_folder_without_data_is_refused(tmp_path: Path) -> None:
     [
         ("", "is not an address"),
         ("/no/such/file.jsonl", "there is no such file or folder"),
+        ("~nobodyatall://x", "write the path from the root"),
         ("/dev/null", "is neither a file nor a folder"),
         ("http://huggingface.co/a.jsonl", "write https://"),
         ("ftp://huggingface.co/a.jsonl", "ftp addresses are not known"),

@@ -87,7 +87,15 @@ def test_its_fingerprint_changes_with_any_of_them(tmp_path: Path, monkeypatch: p
     app = tmp_path / "sources"
     (app / "importers").mkdir(parents=True)
     (app / "readers").mkdir()
-    names = ("mapping.py", "rows.py", "texts.py", "readers/csv.py", "importers/a.toml", "importers/b.py")
+    names = (
+        "acceptance.py",
+        "mapping.py",
+        "rows.py",
+        "texts.py",
+        "readers/csv.py",
+        "importers/a.toml",
+        "importers/b.py",
+    )
     for name in names:
         (app / name).write_text("1")
     monkeypatch.setattr(importers, "FOLDER", app / "importers")
