@@ -1,6 +1,7 @@
 """Screening: what an import left to find out about its instructions, personal information and their languages.
 
-It runs beside the imports, a chunk's instructions at a time, in one transaction each: a worker may die anywhere.
+It runs beside the imports, a chunk's instructions at a time, in short transactions, so that a report never waits for
+it. A worker may die anywhere: the next one begins anew and finds the same.
 """
 
 from __future__ import annotations
@@ -38,27 +39,26 @@ def work(screening: Screening) -> None:
     """Screen the range, unless it is done or somebody else is at it."""
     if not screening.take() or screening.is_given_up():
         return
-    with suppress(LostLease), jobs.heartbeat(screening), transaction.atomic():
-        screened = findings = languages = 0
+    with suppress(LostLease), jobs.heartbeat(screening):
+        # Languages that a worker stored who died are known to the next one.
+        screened, findings, languages = 0, 0, screening.languages
         for texts in _texts(screening):
             spans, known = _spans(texts), _languages(texts)
-            here = _held(texts)
-            screened += len(here)
-            findings += _store_findings(here, spans)
-            languages += _store_languages(here, known)
+            with transaction.atomic():
+                here = _held(texts)
+                screened += len(here)
+                findings += _store_findings(here, spans)
+                languages += _store_languages(here, known)
+                screening.renew(languages=languages)
         screening.finish(screened=screened, findings=findings, languages=languages)
 
 
 def _texts(screening: Screening) -> Iterator[Texts]:
-    rows = Instruction.objects.visible().filter(pk__range=(screening.lowest, screening.highest)).order_by("pk")
-    batch: Texts = []
-    for row in rows.values_list("pk", "turns", "language").iterator(BATCH):
-        batch.append(row)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
+    rows = Instruction.objects.visible().filter(pk__lte=screening.highest).order_by("pk")
+    after = screening.lowest - 1
+    while batch := list(rows.filter(pk__gt=after).values_list("pk", "turns", "language")[:BATCH]):
         yield batch
+        after = batch[-1][0]
 
 
 def _spans(texts: Texts) -> list[tuple[int, Span]]:

@@ -103,7 +103,28 @@ def test_a_take_down_in_the_middle_of_it_leaves_nothing(letters: Source, monkeyp
     assert Screening.objects.get().screened == 1
 
 
+@pytest.mark.django_db(transaction=True)
+def test_nobody_waits_for_it_who_hides_what_it_has_seen(letters: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = Instruction.objects.order_by("pk")
+    real = personal.spans
+
+    def spans(turns: list[Turn]) -> Iterable[Span]:
+        if turns == second.turns:
+            with ThreadPoolExecutor(1) as other:
+                other.submit(taken_down, first).result()
+        return real(turns)
+
+    monkeypatch.setattr(personal, "spans", spans)
+    monkeypatch.setattr(screening, "BATCH", 1)
+    screen()
+    assert not PersonalFinding.objects.filter(instruction=first).exists()
+    done = Screening.objects.get()
+    assert (done.state, done.screened, done.languages) == ("finished", 2, 2)
+
+
 def taken_down(instruction: Instruction) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = '5s'")
     removals.take_down(criteria.by_ids([instruction.public_id]), "it says who she is")
     connection.close()
 
