@@ -132,20 +132,39 @@ def _of_group(path: Path, description: pq.FileMetaData, group: int, most: int) -
     """The rows of one row group, few enough at once, and texts that may be repeated kept once."""
     with _damage_named(path):
         plan = _plan(path, description, group)
-    with _opened(path, metadata=description, read_dictionary=plan.kept_once) as file:
+    kept_once = list(plan.kept_once)
+    if kept_once:
+        with _opened(path, metadata=description, read_dictionary=kept_once) as file:
+            first = next(file.iter_batches(1, row_groups=[group], use_threads=False), None)
+        kept_once = [name for name in kept_once if first is None or not _is_short(first, name, plan.kept_once[name])]
+    with _opened(path, metadata=description, read_dictionary=kept_once) as file:
         yield from file.iter_batches(min(plan.rows, most), row_groups=[group], use_threads=False)
 
 
+def _is_short(first: pa.RecordBatch, name: str, size: int) -> bool:
+    """Whether the texts of a dictionary are short enough to be repeated in a batch, which is much faster to read."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    form = first.schema.field(name).type if name in first.schema.names else pa.null()
+    if not pa.types.is_dictionary(form) or not _is_text(form.value_type):
+        return False
+    lengths = pc.binary_length(first.column(name).dictionary)
+    # The whole page has to be seen, in which 4 bytes stand before each text.
+    is_whole = (pc.sum(lengths, min_count=0).as_py() + 4 * len(lengths)) >= size
+    return is_whole and (pc.max(lengths).as_py() or 0) * BATCH_ROWS <= MOST_BATCH
+
+
 class _Plan(NamedTuple):
-    """How many rows of a row group are decoded at once, and which columns as dictionaries."""
+    """How many rows of a row group are decoded at once, and which columns as dictionaries, of how many bytes."""
 
     rows: int
-    kept_once: list[str]
+    kept_once: dict[str, int]
 
 
 def _plan(path: Path, description: pq.FileMetaData, group: int) -> _Plan:
     """How to decode a row group in bounded memory. Raises WrongFile where that cannot be."""
-    row_group, rows, kept_once, needed = description.row_group(group), BATCH_ROWS, list[str](), 0
+    row_group, rows, kept_once, needed = description.row_group(group), BATCH_ROWS, dict[str, int](), 0
     with path.open("rb") as raw:
         for number in range(row_group.num_columns):
             column, form = row_group.column(number), description.schema.column(number)
@@ -156,7 +175,7 @@ def _plan(path: Path, description: pq.FileMetaData, group: int) -> _Plan:
                 raise _too_large(path, group, f"{found.values:,} values in the lists of column {form.name!r}")
             if form.physical_type == "BYTE_ARRAY":
                 if found.dictionary and (repeats or found.dictionary * BATCH_ROWS > MOST_BATCH):
-                    kept_once.append(form.path)
+                    kept_once[form.path] = found.dictionary
             elif form.length > 0:
                 rows = min(rows, MOST_BATCH // form.length)
             if found.fewest is not None:
