@@ -196,6 +196,8 @@ def take_down(criterion: Criterion, reason: str, decided_by: Any = None) -> Remo
             named = {"take_down": removal.take_down.pk, "source": criterion.source_id}
             for statement in _FORGET:
                 cursor.execute(statement, named)
+            # Words of a file in the reports of its imports may be the text.
+            ImportChunk.objects.filter(run__source__in=gave).update(unmapped={}, first_offenders=[])
             if criterion.source is not None:
                 # The same bytes are read again when they come again: what they gave is not all there any more.
                 ImportChunk.objects.filter(run__source=criterion.source).update(content=None)

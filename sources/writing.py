@@ -70,6 +70,18 @@ _INSERT_PROVENANCE = """
     SELECT %s, id, %s, place, position, labels::jsonb, suggested::jsonb, now() FROM staged ORDER BY id, position
     ON CONFLICT (source_id, instruction_id) DO NOTHING
 """
+# A later import of the same row says anew what its labels are, as when the mapping was corrected.
+_SAY_LABELS_ANEW = """
+    WITH said AS (
+        SELECT kept.instruction_id AS id, staged.labels::jsonb AS labels, staged.suggested::jsonb AS suggested
+        FROM sources_provenance AS kept JOIN staged ON staged.id = kept.instruction_id AND staged.place = kept."row"
+        WHERE kept.source_id = %(source)s AND kept.run_id <> %(run)s
+          AND (kept.source_labels, kept.suggested) IS DISTINCT FROM (staged.labels::jsonb, staged.suggested::jsonb)
+        ORDER BY kept.instruction_id FOR NO KEY UPDATE OF kept
+    )
+    UPDATE sources_provenance AS kept SET source_labels = said.labels, suggested = said.suggested
+    FROM said WHERE kept.source_id = %(source)s AND kept.instruction_id = said.id
+"""
 # Chunks end in any order; of equal rows the first in the file is the one named. What no other source gave was made by
 # this run, and gets that row's text (repeats may differ in white space), language and parent too.
 _FIRST_ROW_WINS = """
@@ -133,6 +145,7 @@ def write(chunk: ImportChunk, rows: Iterable[Accepted]) -> Written:
             cursor.execute(_FIND_IDS)
         cursor.execute(_INSERT_PROVENANCE, [chunk.run.source_id, chunk.run_id])
         if cursor.rowcount < accepted:
+            cursor.execute(_SAY_LABELS_ANEW, {"source": chunk.run.source_id, "run": chunk.run_id})
             screened += _name_first_rows(cursor, chunk)
     return Written(accepted, added, refused, min(screened, default=None), max(screened, default=None))
 

@@ -26,6 +26,7 @@ from sources.admin.workers import workers_view
 from sources.errors import SourceError
 from sources.jobs import JobState
 from sources.models import ImportChunk, ImportRun
+from sources.models.imports import SIZE
 
 type Form = ImportForm | AugmentationForm
 
@@ -78,7 +79,8 @@ class ImportRunAdmin(JobAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[ImportRun]:
         chunks = ImportChunk.objects.filter(run=OuterRef("pk")).order_by().values("run")
         finished = Q(state=JobState.FINISHED)
-        sums = {f"n_{name}": Sum(name) for name in (*COUNTED, "size")} | {"n_done": Sum("size", filter=finished)}
+        sums = {f"n_{name}": Sum(name) for name in COUNTED}
+        sums |= {"n_size": Sum(SIZE), "n_done": Sum(SIZE, filter=finished)}
         counts = {name: Coalesce(Subquery(chunks.annotate(n=counted).values("n")), 0) for name, counted in sums.items()}
         runs: QuerySet[ImportRun] = super().get_queryset(request)
         return runs.select_related("source", "augments").annotate(**counts)

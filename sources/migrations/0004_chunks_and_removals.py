@@ -68,7 +68,6 @@ class Migration(migrations.Migration):
                 ('start', models.BigIntegerField()),
                 ('end', models.BigIntegerField()),
                 ('first', models.BigIntegerField(default=1, help_text='The number of its first line or record.')),
-                ('size', models.GeneratedField(db_persist=True, expression=django.db.models.expressions.CombinedExpression(models.F('end'), '-', models.F('start')), output_field=models.BigIntegerField())),
                 ('read', models.BigIntegerField(default=0)),
                 ('added', models.BigIntegerField(default=0)),
                 ('known', models.BigIntegerField(default=0)),

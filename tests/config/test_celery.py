@@ -1,7 +1,11 @@
+import os
+import subprocess
+import sys
 from typing import Any
 
 from config.celery import app
 from sources import tasks
+from tests import ROOT
 
 
 def test_a_connection_is_closed_although_broker_and_unfinished_messages_are_lost(valkey: object) -> None:
@@ -13,3 +17,11 @@ def test_a_connection_is_closed_although_broker_and_unfinished_messages_are_lost
     connection.transport.client = None  # as Celery leaves it when it has lost the broker
     channel.close()
     assert channel.closed
+
+
+def test_a_worker_can_be_checked_before_a_database_is_there() -> None:
+    # Celery checks the models of a worker before anything joins, or starts, the embedded servers.
+    nowhere = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing"}
+    command = [sys.executable, "manage.py", "check"]
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | nowhere, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

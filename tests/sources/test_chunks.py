@@ -112,6 +112,19 @@ def test_it_says_what_labels_suggest_and_counts_those_it_has_no_mapping_for(sour
     assert Provenance.objects.filter(source_labels__H=7).count() == 2
 
 
+def test_a_later_import_of_the_same_rows_says_anew_what_their_labels_are(source: Source, tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps({"t": text, "harm": "high"}) + "\n" for text in ("a", "b", "a")))
+    imported(source, path, "columns", text="t")
+    assert {row.suggested for row in Provenance.objects.all()} == {None}
+    mapping = '[labels.harm.values]\nhigh = {tags = ["hate"]}\n'
+    run = imported(source, path, "columns", text="t", labels="harm", mapping=mapping)
+    assert counts(run) == (3, 0, 3, 0)
+    found = Provenance.objects.values_list("row", "source_labels", "suggested")
+    said = {"harm": "high"}, {"tags": {"hate": 1}}
+    assert sorted(found) == [("line 1", *said), ("line 2", *said)]
+
+
 def test_it_imports_convabuse_with_its_votes(source: Source, shared_data: Path) -> None:
     path = shared_data / "convabuse" / "ConvAbuseEMNLPfull.csv"
     run = imported(source, path, "convabuse")

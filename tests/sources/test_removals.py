@@ -421,3 +421,14 @@ def test_a_curator_sets_aside_and_takes_back() -> None:
     assert removals.take_back(of_letters[:1]) == 0
     assert removals.set_aside(Instruction.objects.none()) == 0
     assert states(first, second, hidden) == [AVAILABLE, SET_ASIDE, QUARANTINED]
+
+
+def test_it_leaves_no_words_of_a_text_in_the_report_of_its_import(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"t": "the golden zebra sings", "l": "the golden zebra sings"}))
+    mapping = '[labels.l.values]\nhigh = {tags = ["hate"]}\n'
+    run = imported(source(), path, "columns", text="t", labels="l", mapping=mapping)
+    assert "golden zebra" in json.dumps(run.report.unmapped)
+    removals.take_down(criteria.by_ids([Instruction.objects.get().public_id]), WHY)
+    run.refresh_from_db()
+    assert (run.report.unmapped, run.report.first_offenders) == ({}, [])
