@@ -76,13 +76,26 @@ ANSWERS = """
     ) answer
 """
 
+# The sources with an unknown licence, and whatever was made of them: their own licence is a copy of when it was known.
+# An array, so that PostgreSQL finds them once and not for every instruction.
+WITHHELD = """
+    ARRAY(
+        WITH RECURSIVE withheld AS (
+            SELECT id FROM sources_source WHERE license = %(unknown)s
+            UNION
+            SELECT made.id FROM sources_source made JOIN withheld ON made.augments_id = withheld.id
+        )
+        SELECT id FROM withheld
+    )
+"""
+
 # Of the sources with a known licence that gave an instruction, the one that comes first in the ledger's declared order;
 # an instruction without one is not published.
-ORIGIN = """
+ORIGIN = f"""
     SELECT given.source_id, given.row, given.run_id FROM sources_source licensed
     JOIN sources_provenance given ON given.source_id = licensed.id AND given.instruction_id = answer.instruction_id
-    WHERE licensed.license <> %(unknown)s ORDER BY licensed.precedence, licensed.id LIMIT 1
-"""
+    WHERE licensed.id <> ALL({WITHHELD}) ORDER BY licensed.precedence, licensed.id LIMIT 1
+"""  # noqa: S608 - made of constants
 
 # Neither set aside nor quarantined nor taken down.
 AVAILABLE = """
@@ -142,7 +155,9 @@ TAKE_DOWNS = """
     GROUP BY stone.take_down_id ORDER BY stone.take_down_id
 """
 
-SOURCES = "SELECT name, revision, license, address, attribution FROM sources_source WHERE license <> %(unknown)s"
+SOURCES = f"""
+    SELECT name, revision, license, address, attribution FROM sources_source WHERE id <> ALL({WITHHELD})
+"""  # noqa: S608 - made of constants
 
 
 @contextmanager

@@ -279,7 +279,7 @@ def with_provenances(instructions: list[Instruction]) -> list[Instruction]:
         source__in=list(Source.objects.values_list("pk", flat=True)), instruction__in=[one.pk for one in instructions]
     )
     given: dict[int, list[Provenance]] = defaultdict(list)
-    for row in rows.select_related("source", "run").order_by("source__precedence", "source"):
+    for row in rows.select_related("source__augments", "run").order_by("source__precedence", "source"):
         given[row.instruction_id].append(row)
     for instruction in instructions:
         instruction.given = given[instruction.pk]  # type: ignore[attr-defined]

@@ -42,6 +42,7 @@ class SourceAdmin(admin.ModelAdmin[Source]):
     change_form_template = "admin/sources/source/page.html"
     list_display = ("name", "revision", "title", "license", "is_published", "instructions", "imports", "created_at")
     list_filter = ("license",)
+    list_select_related = ("augments",)
     search_fields = ("name", "title", "attribution", "address")
 
     @override

@@ -69,4 +69,7 @@ class Source(models.Model):
 
     @property
     def is_publishable(self) -> bool:
-        return license_named(self.license) != UNKNOWN_LICENSE
+        """Whether its licence is known, and that of every source it was made of."""
+        if license_named(self.license) == UNKNOWN_LICENSE:
+            return False
+        return self.augments is None or self.augments.is_publishable

@@ -145,6 +145,20 @@ def test_the_declared_order_of_sources_decides_whose_licence_is_published(kindne
     assert named("0.5") == ("novels@1", "MIT")
 
 
+def test_what_was_made_of_a_source_is_published_only_while_the_licence_of_that_source_is_known(
+    kindness: Campaign, letters: Source
+) -> None:
+    novels = worlds.source("novels")
+    typos = worlds.source("novels-typos", augments=novels)
+    for made in (typos, worlds.source("novels-typos-case", augments=typos)):
+        worlds.agreeing(kindness, made, made.name)
+    assert {"novels-typos", "novels-typos-case"} < texts_of(worlds.published("0.3", kindness))
+    Source.objects.filter(name="novels").update(license="unknown")
+    later = worlds.published("0.4", kindness)
+    assert texts_of(later) == {"How do I descale a kettle?"}
+    assert later.manifest["left_out"]["instructions"]["no source with a known licence"] == 2
+
+
 def test_a_family_is_named_after_the_text_at_its_beginning(kindness: Campaign, letters: Source) -> None:
     noisy = worlds.source("letters-noise", augments=letters)
     first = kindness.units.get().instruction

@@ -121,6 +121,14 @@ def test_it_shows_what_a_source_holds_and_whether_it_is_published(admin: Client,
     assert "Not published." in shown(admin, page_of(letters))
 
 
+def test_what_was_made_of_a_source_without_a_licence_is_shown_as_not_published(admin: Client, letters: Source) -> None:
+    made = Source.objects.create(name="letters-typos", license="MIT", augments=letters)
+    assert shown(admin, "/admin/sources/source/").count('alt="True"') == 2
+    Source.objects.filter(pk=letters.pk).update(license="unknown")
+    assert shown(admin, "/admin/sources/source/").count('alt="False"') == 2
+    assert "Nobody has named the licence of the source it was made of" in shown(admin, page_of(made))
+
+
 def test_it_answers_for_a_source_without_anything(admin: Client, letters: Source) -> None:
     assert "Nothing was imported yet" in shown(admin, page_of(letters))
     for part in ("spread", "duplicates", "samples"):

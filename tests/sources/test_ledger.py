@@ -55,6 +55,15 @@ def test_it_publishes_nothing_under_any_spelling_of_an_unknown_licence(written: 
     assert ledger.entry("new", license=written) == source
 
 
+def test_what_was_made_of_a_source_is_published_only_while_the_licence_of_that_source_is_known() -> None:
+    first = Source.objects.create(name="first", license="MIT")
+    second = Source.objects.create(name="second", license="MIT", augments=first)
+    third = Source.objects.create(name="third", license="MIT", augments=second)
+    assert third.is_publishable
+    first.license = "unknown"
+    assert not third.is_publishable
+
+
 @pytest.mark.parametrize("written", UNKNOWN)
 def test_it_stores_one_spelling_however_the_licence_is_written(written: str) -> None:
     source = Source.objects.create(name="new", license=written)
