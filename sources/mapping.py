@@ -73,18 +73,11 @@ class LabelMap:
         rules = {column: _rule(f"labels.{column}", declared) for column, declared in table.items()}
         return cls(rules, frozenset(column for column, rule in rules.items() if rule.is_ignored))
 
-    @classmethod
-    def parse_text(cls, text: str) -> Self:
-        """The map in the text of a TOML file that holds nothing but the table ``[labels]``. Raises WrongMapping."""
-        try:
-            content = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            problem = f"is not TOML ({error})"
-            raise WrongMapping(table="labels", key="mapping", problem=problem, remedy="correct it") from None
-        for key in content:
-            if key != "labels":
-                raise WrongMapping(table="labels", key=key, problem="stands beside it", remedy="leave it out")
-        return cls.parse(content.get("labels", {}))
+    @property
+    def columns(self) -> list[str]:
+        """Every column that a table may be meant for: ``[labels."a.b"]`` is for a.b, or for an object in a."""
+        parts = [name.split(".") for name in self.rules]
+        return list(dict.fromkeys(".".join(part[:end]) for part in parts for end in range(1, len(part) + 1)))
 
     def suggest(self, source_labels: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         """What the source's labels suggest, and what of them has no mapping.
@@ -127,6 +120,28 @@ class LabelMap:
                     _look_up(rule, column, part, found, unmapped)
             else:
                 _look_up(rule, column, value, found, unmapped)
+
+
+def read(text: str) -> tuple[Mapping[str, Any], LabelMap]:
+    """The table ``[columns]`` as it stands in the text of a TOML file, and the map of ``[labels]``.
+
+    Raises WrongMapping, also for anything else in it: what a dataset is called and its licence are facts of a source.
+    """
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        problem = f"is not TOML ({error})"
+        raise WrongMapping(table="labels", key="mapping", problem=problem, remedy="correct it") from None
+    columns, labels = content.pop("columns", {}), content.pop("labels", {})
+    for key in content:
+        remedy = "leave it out, only [columns] may; name, title and licence are given with the source"
+        raise WrongMapping(table="labels", key=key, problem="stands beside it", remedy=remedy)
+    if not isinstance(columns, Mapping):
+        raise WrongMapping(table="columns", key="columns", problem="is no table", remedy='write text = "COLUMN" in it')
+    if "mapping" in columns:
+        problem, remedy = "cannot stand in a mapping", "write the table [labels] instead"
+        raise WrongMapping(table="columns", key="mapping", problem=problem, remedy=remedy)
+    return columns, LabelMap.parse(labels)
 
 
 def _look_up(rule: _Rule, column: str, value: Any, found: list[Meaning], unmapped: list[str]) -> None:

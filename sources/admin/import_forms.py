@@ -67,7 +67,8 @@ class ImportForm(forms.Form):
     mapping = forms.CharField(
         required=False,
         widget=AdminTextareaWidget(attrs={"rows": 6}),
-        help_text="Only for the format columns: TOML with the table [labels], what labels of the file suggest in ours.",
+        help_text="Only for the format columns: TOML with the tables [columns], the options above, and [labels], "
+        "what labels of the file suggest in ours. Where both name a column, the option above counts.",
     )
 
     def __init__(self, *args: Any, may_name_path: bool, may_add_source: bool, **kwargs: Any) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
+from sources import mapping
 from sources.importers.importer import Importer, Option, Options, Reader, WrongOption, not_an_object, part_of
-from sources.mapping import LabelMap
 from sources.readers.json import BrokenJSON, parse
 from sources.rows import InstructionRow, RejectedRow, Turn
 from sources.texts import BOT, HUMAN
@@ -45,7 +45,10 @@ OPTIONS = (
     Option("id", "column with the identity of each row; without it, its line"),
     Option("labels", "columns, separated by commas, that are kept as the source's own labels"),
     Option("optional_labels", "the same for columns that a row may lack; a missing one is unknown"),
-    Option("mapping", "a TOML file with the table [labels]: what the source's labels suggest in ours"),
+    Option(
+        "mapping",
+        "a TOML file: [columns] holds these options, [labels] what the source's labels suggest in ours",
+    ),
 )
 
 
@@ -87,6 +90,11 @@ class Columns:
             problem, remedy = "and language_column exclude each other", "leave one out"
             raise WrongOption(format=format_name, name="language", problem=problem, remedy=remedy)
         return cls(**given, labels=labels, optional_labels=optional)
+
+    def keeping(self, names: Iterable[str]) -> Self:
+        """These columns and ``names`` as labels that a row may lack, unless they are kept already or hold the text."""
+        kept = {*self.labels, *self.optional_labels, self.text, self.turns, self.prompt, self.reply}
+        return replace(self, optional_labels=(*self.optional_labels, *(name for name in names if name not in kept)))
 
     def row(self, where: str, record: Any) -> tuple[InstructionRow | RejectedRow]:
         """What one record says, or why it cannot be used."""
@@ -138,9 +146,14 @@ class Columns:
 
 
 def reader(options: Options) -> Reader:
-    """One row for each record, of the columns that the options name."""
-    columns, mapping = Columns.of(options, IMPORTER.name), options.get("mapping")
-    return Reader(columns.row, LabelMap.parse_text(mapping) if mapping else None)
+    """One row for each record, of the columns that the options name; where they and a mapping differ, the options."""
+    if not options.get("mapping"):
+        return Reader(Columns.of(options, IMPORTER.name).row)
+    named, label_map = mapping.read(options["mapping"])
+    IMPORTER.check_options(named)
+    columns = Columns.of({**named, **options}, IMPORTER.name)
+    # A table for a column that is not kept would suggest nothing, and nobody would be told.
+    return Reader(columns.keeping(label_map.columns).row, label_map)
 
 
 def _names(written: str) -> tuple[str, ...]:

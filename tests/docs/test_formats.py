@@ -2,9 +2,8 @@ import re
 
 import pytest
 
-from sources import importers
+from sources import importers, mapping
 from sources.importers.importer import Importer
-from sources.mapping import LabelMap
 from tests import ROOT
 
 PAGE = (ROOT / "docs/formats.md").read_text()
@@ -50,7 +49,7 @@ def test_it_lists_every_format_that_was_not_tried_on_the_published_file() -> Non
 def test_its_example_of_a_mapping_is_one() -> None:
     example = re.search(r"```toml\n(.+?)```", section("Label mapping"), re.DOTALL)
     assert example
-    label_map = LabelMap.parse_text(example[1])
+    _, label_map = mapping.read(example[1])
     assert label_map.suggest({"safety_label": "unsafe", "identity_attack": 0.5, "new": 1}) == (
         {"label": "needs-caution", "tags": {"abuse-related": 1.0, "hate": 0.5}},
         ["new"],

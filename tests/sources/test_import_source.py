@@ -94,6 +94,10 @@ def test_it_leaves_the_import_to_the_workers(tmp_path: Path) -> None:
         (("oig", "a.jsonl", *NEW, "--max-rejected", "-1"), "is not a whole number from 0"),
         (("convabus", "a.jsonl", *NEW), "format 'convabus' is not known: did you mean convabuse"),
         (("columns", "a.jsonl", *NEW, "--mapping", "absent.toml"), "cannot be read"),
+        (
+            ("columns", "a.jsonl", *NEW, "--option", "mapping=a.toml"),
+            "is the text of a file: use --mapping FILE",
+        ),
         ((), "no format: give FORMAT, ORIGIN and --name, or --resume ID"),
         (("oig",), "no origin: give FORMAT"),
         (("oig", "a.jsonl"), "no name: give FORMAT"),

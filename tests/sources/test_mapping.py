@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sources.mapping import MAX_TEXT, LabelMap, WrongMapping
+from sources.mapping import MAX_TEXT, LabelMap, WrongMapping, read
 
 TABLES = """
 [labels]
@@ -127,12 +127,17 @@ def test_it_keeps_what_it_names_short() -> None:
 )
 def test_it_says_which_table_and_key_is_wrong(text: str, message: str) -> None:
     with pytest.raises(WrongMapping, match=re.escape(message)):
-        LabelMap.parse_text(text)
+        read(text)
 
 
 def test_it_reads_the_text_of_a_file() -> None:
-    assert LabelMap.parse_text(TABLES).suggest({"safety": "casual"}) == ({"label": "casual"}, [])
-    assert LabelMap.parse_text("").suggest({"a": 1}) == ({}, ["a"])
+    assert read(TABLES)[1].suggest({"safety": "casual"}) == ({"label": "casual"}, [])
+    assert read("")[1].suggest({"a": 1}) == ({}, ["a"])
+    assert read('[columns]\ntext = "q"\n[labels."a.b"]\n')[0] == {"text": "q"}
+
+
+def test_it_names_the_columns_that_its_tables_may_be_for() -> None:
+    assert LabelMap.parse({"a.b.c": {}, "a.d": {}, "e": {}}).columns == ["a", "a.b", "a.b.c", "a.d", "e"]
 
 
 def test_it_takes_an_empty_list_of_shares_for_values_of_which_none_is_mapped() -> None:

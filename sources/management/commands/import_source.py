@@ -38,7 +38,9 @@ class Command(RunCommand):
         parser.add_argument("--title", default="")
         parser.add_argument("--address", default="", help="Where the dataset can be found.")
         parser.add_argument("--attribution", default="", help="The sentence its licence asks for.")
-        parser.add_argument("--mapping", type=Path, help="A TOML file: what the labels of the file suggest in ours.")
+        parser.add_argument(
+            "--mapping", type=Path, help="A TOML file with [columns] and [labels], for the format columns."
+        )
         parser.add_argument(
             "--resume", type=int, metavar="ID", help="Go on with this import, which failed or was cancelled."
         )
@@ -75,6 +77,8 @@ def _resumed(options: dict[str, Any]) -> ImportRun:
 
 def _options(options: dict[str, Any]) -> dict[str, str]:
     given = dict(options["options"])
+    if "mapping" in given:
+        raise CommandError("option 'mapping': is the text of a file: use --mapping FILE")
     if options["mapping"]:
         try:
             given["mapping"] = options["mapping"].read_text("utf-8")

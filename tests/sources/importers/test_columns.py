@@ -1,8 +1,10 @@
+import tomllib
 from typing import Any
 
 import pytest
 
 from sources import importers
+from sources.errors import SourceError
 from sources.importers.importer import WrongOption
 from sources.mapping import WrongMapping
 from sources.rows import InstructionRow
@@ -98,6 +100,23 @@ def test_it_maps_labels_by_a_given_table() -> None:
     assert importers.get("columns").reader({"text": "a"}).label_map is None
 
 
+def test_it_keeps_the_columns_of_a_table_that_no_option_names() -> None:
+    tables = MAPPING + '[labels."meta.kind"]\n[labels."a.b"]\n'
+    records = [{"a": "x", "tox": 1, "meta": {"kind": "k"}}, {"a": "y", "other": 2}]
+    rows = taken(rows_of("columns", *records, text="a", mapping=tables))
+    assert [row.source_labels for row in rows] == [{"tox": 1, "meta": {"kind": "k"}}, {}]
+
+
+def test_it_reads_a_mapping_that_is_laid_out_as_a_declared_format() -> None:
+    declared = tomllib.loads((importers.FOLDER / "xstest.toml").read_text("utf-8"))
+    own = "".join(f"{name} = {value!r}\n" for name, value in declared["columns"].items())
+    tables = f"[columns]\n{own}[labels.label.values]\nsafe = {{ label = 'casual' }}\n"
+    record = {"prompt": "p", "id": "1", "label": "safe", "type": "t", "q": "other"}
+    assert rows_of("columns", record, mapping=tables) == rows_of("xstest", record)
+    (row,) = taken(rows_of("columns", record, mapping=tables, text="q", language="de"))
+    assert (row.turns[0]["text"], row.language) == ("other", "de")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -115,3 +134,21 @@ def test_it_refuses_options_that_do_not_fit_each_other(options: dict[str, str], 
 def test_it_refuses_a_table_that_is_wrong() -> None:
     with pytest.raises(WrongMapping, match=r"label mapping, table \[labels\]: 'mapping' is not TOML"):
         importers.get("columns").reader({"text": "a", "mapping": "labels.tox"})
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        ('[columns]\ntxt = "a"\n', r"option 'txt' of .*columns: is not known: did you mean text\?"),
+        (
+            '[columns]\ntext = "a"\nmapping = "b"\n',
+            r"table \[columns\]: 'mapping' cannot stand in a mapping: ",
+        ),
+        ("columns = 3\n", "'columns' is no table"),
+        ('license = "MIT"\n', "'license' stands beside it: leave it out, only .columns. may"),
+        ("[columns]\n", "option 'text' of .*columns: is needed"),
+    ],
+)
+def test_it_says_what_is_wrong_with_the_layout_of_a_mapping(tables: str, message: str) -> None:
+    with pytest.raises(SourceError, match=message):
+        importers.get("columns").reader({"mapping": tables})
