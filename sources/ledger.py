@@ -35,13 +35,14 @@ def entry(name: str, revision: str = "", importer: Importer | None = None, **fac
     What ``facts`` leave out of a new source, ``importer`` fills in if it was written for one dataset. Raises
     SourceDiffers where a fact that is given and not empty is another than the ledger's.
     """
-    given = {field: license_named(fact) if field == "license" else fact for field, fact in facts.items() if fact}
+    given = {field: _kept(field, fact) for field, fact in facts.items() if fact}
     known = Source.objects.filter(name=name, revision=revision).first()
     if known is None:
         given = {field: getattr(importer, field) for field in FACTS if importer and getattr(importer, field)} | given
         return _new(Source(name=name, revision=revision, **given), given)
     for field, fact in given.items():
-        if (there := getattr(known, field)) != fact:
+        there = getattr(known, field)
+        if _kept(field, there) != fact:
             raise SourceDiffers(source=known, field=field, there=there, given=fact)
     return known
 
@@ -70,11 +71,16 @@ def derived(source: Source, augmenter_name: str, name: str = "") -> Source:
     return known
 
 
+def _kept(field: str, fact: str) -> str:
+    return license_named(fact) if field == "license" else fact
+
+
 def _new(source: Source, given: dict[str, str]) -> Source:
     if "license" not in given:
         raise LicenseMissing(source=source)
     try:
-        source.full_clean()
+        # The licence of another source was checked when it was written, by what was known then.
+        source.full_clean(exclude={"license"} if source.augments else None)
     except ValidationError as error:
         field, problems = next(iter(error.message_dict.items()))
         raise WrongSource(source=repr(source.name), field=field, problem=problems[0]) from None

@@ -2,29 +2,61 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from typing import Any, override
 
-from django.core.validators import RegexValidator
+from django.core.exceptions import ValidationError
 from django.db import models
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+from packaging.licenses._spdx import LICENSES
 
 UNKNOWN_LICENSE = "unknown"
 # How people write that they do not know; only the first is kept, so that "Unknown" is not published by mistake.
 _UNKNOWN_SPELLINGS = r"^\s*(unknown|none|noassertion|\?*)\s*$"
-_SPDX = r"\(*[A-Za-z0-9][A-Za-z0-9.+-]*\)*"
-_LICENSE = RegexValidator(
-    rf"\A{_SPDX}( (AND|OR|WITH) {_SPDX})*\Z",
-    "Write an SPDX identifier, such as CC-BY-4.0, LicenseRef-Name where SPDX has none, or unknown.",
-)
+# What stands between the identifiers of an SPDX expression.
+_BETWEEN = re.compile(r"\s+(?:AND|OR|WITH)\s+|[()]", re.IGNORECASE)
+_LONGEST = 60
 
 
 def license_named(written: str) -> str:
-    """The licence as the ledger keeps it: every spelling of not knowing it is ``unknown``."""
-    return UNKNOWN_LICENSE if re.match(_UNKNOWN_SPELLINGS, written, re.IGNORECASE) else written
+    """The licence as the ledger keeps it: every spelling of not knowing it is ``unknown``, and SPDX's own of the rest.
+
+    What is no SPDX expression stays as it is: ``check_license`` refuses it where it is new.
+    """
+    if re.match(_UNKNOWN_SPELLINGS, written, re.IGNORECASE):
+        return UNKNOWN_LICENSE
+    try:
+        return canonicalize_license_expression(written) if len(written) <= _LONGEST else written
+    except InvalidLicenseExpression:
+        return written
+
+
+def check_license(written: str) -> None:
+    """Raise ValidationError, with the identifier that is nearest, unless ``written`` is SPDX's or ``unknown``."""
+    if written == UNKNOWN_LICENSE or len(written) > _LONGEST:  # which is refused for its length
+        return
+    try:
+        canonicalize_license_expression(written)
+    except InvalidLicenseExpression:
+        nearest = _nearest(written)
+        remedy = "Write an SPDX identifier, such as CC-BY-4.0, LicenseRef-Name where SPDX has none, or unknown."
+        raise ValidationError(f"{remedy} The nearest is {nearest}." if nearest else remedy) from None
+
+
+def _nearest(expression: str) -> str:
+    """The identifier that resembles the first part of an expression that is none; "" where none does."""
+    parts = ("-".join(part.lower().split()) for part in _BETWEEN.split(expression))
+    wrong = (part for part in parts if part and part not in LICENSES)
+    found = difflib.get_close_matches(next(wrong, ""), LICENSES, n=1)
+    return LICENSES[found[0]]["id"] if found else ""
 
 
 class LicenseField(models.CharField[str, str]):
-    """Text of which validation and every way into the database keep one spelling of ``unknown``."""
+    """A licence, of which validation and every way into the database keep one spelling; see ``license_named``."""
+
+    # Here and not on the field: what is checked of new text is no part of the schema.
+    default_validators = [check_license]
 
     @override
     def to_python(self, value: Any) -> Any:
@@ -38,9 +70,8 @@ class Source(models.Model):
     revision = models.CharField(max_length=80, blank=True, help_text="Version, tag or commit of the dataset.")
     title = models.CharField(max_length=200, blank=True)
     license = LicenseField(
-        max_length=60,
+        max_length=_LONGEST,
         default=UNKNOWN_LICENSE,
-        validators=[_LICENSE],
         help_text="SPDX identifier, for example CC-BY-4.0. Rows of a source with licence 'unknown' are not published.",
     )
     address = models.URLField(max_length=500, blank=True, help_text="Where the dataset can be found.")
