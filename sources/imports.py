@@ -92,9 +92,12 @@ def augment(
 ) -> ImportRun:
     """A queued augmentation of the instructions of ``source``; what it makes belongs to ``into``, saved if it is new.
 
-    Raises SourceError.
+    Raises SourceError, also where the augmenter needs a screening that is not done.
     """
-    augmenters.get(augmenter_name).check_options(options or {})
+    augmenter = augmenters.get(augmenter_name)
+    augmenter.check_options(options or {})
+    if augmenter.needs_screening and (missing := parents.not_screened(source)):
+        raise missing
     run = ImportRun(
         source=into, format=augmenter_name, augments=source, options=dict(options or {}), started_by=started_by
     )

@@ -8,12 +8,40 @@ from typing import Any
 
 from django.db.models import Max
 
-from sources.models import Instruction, InstructionState, PersonalFinding, Provenance, Source
+from sources import workers
+from sources.errors import SourceError
+from sources.jobs import JobState
+from sources.models import Instruction, InstructionState, PersonalFinding, Provenance, Screening, Source
 from sources.readers import Piece
 from sources.rows import Parent, Span
 
 BATCH = 500
 PARENTS_OF_CHUNK = 2_000
+
+
+class NotScreened(SourceError):
+    """{count:,} instructions of {source} are not screened yet: personal information and languages in them are not
+    known; start a worker first ({start}), or wait for the one that runs"""
+
+
+def not_screened(source: Source) -> NotScreened | None:
+    """What to say of those instructions of ``source`` whose screening waits or runs; None where there are none."""
+    given = Provenance.objects.filter(source=source)
+    ranges = _waiting()
+    count = sum(given.filter(instruction__gte=low, instruction__lte=high).count() for low, high in ranges)
+    return NotScreened(count=count, source=source, start=workers.START) if count else None
+
+
+def _waiting() -> list[tuple[int, int]]:
+    """The ranges of ids that are to be screened, in order; those that meet are one."""
+    jobs = Screening.objects.filter(state__in=[JobState.QUEUED, JobState.RUNNING]).order_by("lowest", "highest")
+    found = list[tuple[int, int]]()
+    for lowest, highest in jobs.values_list("lowest", "highest"):
+        if found and lowest <= found[-1][1] + 1:
+            found[-1] = found[-1][0], max(found[-1][1], highest)
+        else:
+            found.append((lowest, highest))
+    return found
 
 
 def pieces(source: Source) -> Iterator[Piece]:

@@ -122,14 +122,13 @@ def check_broker() -> None:
 
 def why_it_waits() -> str:
     """One sentence for a job that waits, from what was heard last: asks no worker, and takes a few milliseconds."""
-    try:
-        heard, _, _ = _noted()
-    except redis.RedisError:
-        return NO_BROKER
-    last = min(heard.values(), default=None)
-    if last is None or last > SILENT_AFTER:
-        return _nobody(last)
-    return f"It waits for a worker. One was last heard {last:.0f} s ago."
+    problem, last = _silence()
+    return problem or f"It waits for a worker. One was last heard {last:.0f} s ago."
+
+
+def why_none_works() -> str:
+    """The same where no worker was heard lately; empty where one was."""
+    return _silence()[0]
 
 
 def look() -> Workers:
@@ -145,6 +144,16 @@ def look() -> Workers:
         for name in sorted(heard.keys() | active.keys())
     ]
     return Workers(broker_answers=True, workers=found, swept=swept, queues=queues, jobs=waiting)
+
+
+def _silence() -> tuple[str, float | None]:
+    """What is wrong if nobody was heard lately, and how many seconds ago somebody was."""
+    try:
+        heard, _, _ = _noted()
+    except redis.RedisError:
+        return NO_BROKER, None
+    last = min(heard.values(), default=None)
+    return _nobody(last) if last is None or last > SILENT_AFTER else "", last
 
 
 def _nobody(heard: float | None) -> str:

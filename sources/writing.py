@@ -19,6 +19,8 @@ from sources.acceptance import Accepted
 from sources.models import ImportChunk, Tombstone
 from sources.rows import RejectedRow
 
+# Why a row is rejected whose text was removed or is refused.
+TAKEN_DOWN = "taken down"
 # Rows of a chunk are told apart by their low bits; a chunk has fewer rows than this.
 POSITIONS_OF_CHUNK = 1 << 32
 
@@ -188,7 +190,7 @@ def _refused(cursor: CursorWrapper, chunk: ImportChunk) -> list[RejectedRow]:
     """Take out of the table what must not come in."""
     gone = "has a text that was taken down or is on a list of refused ones: leave it out"
     refused = [
-        RejectedRow(place, "taken down", gone) for place in [*_places(cursor, _REFUSE), *_places(cursor, _REFUSE_TEXTS)]
+        RejectedRow(place, TAKEN_DOWN, gone) for place in [*_places(cursor, _REFUSE), *_places(cursor, _REFUSE_TEXTS)]
     ]
     if chunk.run.is_augmentation:
         orphan = "is made of a text that was removed meanwhile: nothing to do"

@@ -22,6 +22,7 @@ from sources.importers import UnknownFormat
 from sources.importers.importer import Importer, WrongOption
 from sources.mapping import WrongMapping
 from sources.models import ImportRun, Source
+from sources.parents import NotScreened
 
 ABOUT = reverse_lazy("admin:sources_importrun_about")
 # The fields of a new source, which the ledger has under the same names without "new_".
@@ -204,6 +205,8 @@ class AugmentationForm(forms.Form):
         match error:
             case UnknownAugmenter():
                 field = "augmenter"
+            case NotScreened():
+                field = "source"
             case ledger.NotDerived() | ledger.WrongSource():
                 field = "name"
             case _:

@@ -19,7 +19,7 @@ from django.urls import URLPattern, URLResolver, path
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
-from sources import augmenters, importers, imports, ledger, tasks, texts, workers
+from sources import augmenters, importers, imports, ledger, parents, tasks, texts, workers
 from sources.admin.base import LIVE, JobAdmin, duration
 from sources.admin.import_forms import AugmentationForm, ImportForm
 from sources.admin.workers import workers_view
@@ -243,9 +243,12 @@ class ImportRunAdmin(JobAdmin):
         asked = form.cleaned_data
         augmenters.get(asked["augmenter"]).reader(asked["options"])
         into = ledger.derived(asked["source"], asked["augmenter"], asked["name"])
-        return imports.augment(
+        run = imports.augment(
             asked["source"], asked["augmenter"], into, options=asked["options"], started_by=request.user
         )
+        if missing := parents.not_screened(asked["source"]):
+            self.message_user(request, str(missing), messages.WARNING)
+        return run
 
     def _again(self, request: HttpRequest, run: ImportRun) -> ImportRun:
         again = imports.again(run, started_by=request.user)

@@ -36,11 +36,13 @@ class Augmenter(Importer):
     """One way to make new instructions of those there are; its records are ``Parent``.
 
     ``effect`` says what may happen to the label: KEPT, so that the parent's suggestion is one for the row too, or
-    NEEDS_VOTES. ``defaults`` has the text of every option that may be left out.
+    NEEDS_VOTES. ``defaults`` has the text of every option that may be left out. ``needs_screening``: it makes
+    nothing of instructions in which personal information was not looked for yet.
     """
 
     effect: Effect
     defaults: Mapping[str, str] = field(default_factory=dict)
+    needs_screening: bool = False
 
     def settled(self, options: Options) -> dict[str, str]:
         """Every option with its value, given or default."""

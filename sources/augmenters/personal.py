@@ -193,6 +193,7 @@ PERSONAL = Augmenter(
     options=(SEED, COPIES),
     defaults={"seed": "0", "copies": "1"},
     effect=KEPT,
+    needs_screening=True,
     reader=_reader,
 )
 AUGMENTERS = (PERSONAL,)

@@ -23,7 +23,7 @@ MAX_ROW = 120  # characters of a row's identity
 
 
 class WrongOption(SourceError):
-    """option {name!r} of format {format}: {problem}: {remedy}"""
+    """option {name!r} of {format}: {problem}: {remedy}"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,11 @@ from django.db import transaction
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from sources import chunks, imports, texts
+from sources import chunks, imports, parents, texts, workers
 from sources.errors import SourceError
 from sources.jobs import JobState
 from sources.models import ImportRun, Report
+from sources.writing import TAKEN_DOWN
 
 VOTES_SHOWN = 3
 # What a shell says of a program that was ended by Ctrl-C.
@@ -26,8 +27,8 @@ INTERRUPTED = 130
 class RunCommand(BaseCommand):
     """A command that starts an import or an augmentation, and works on it unless it is for the workers."""
 
-    def add_run_arguments(self, parser: CommandParser) -> None:
-        """The arguments that all of them have."""
+    def add_run_arguments(self, parser: CommandParser, example: str) -> None:
+        """The arguments that all of them have; ``example`` is of an option."""
         parser.add_argument(
             "--option",
             action="append",
@@ -35,7 +36,7 @@ class RunCommand(BaseCommand):
             type=named_value,
             dest="options",
             metavar="NAME=VALUE",
-            help="For example text=prompt or seed=7. May be given several times.",
+            help=f"For example {example}. May be given several times.",
         )
         parser.add_argument("--max-rejected", type=count, default=0, help="Rows that may be rejected; 0 by default.")
         parser.add_argument("--queue", action="store_true", help="Leave it to the workers, which need the file.")
@@ -51,7 +52,7 @@ class RunCommand(BaseCommand):
         except SourceError as error:
             raise CommandError(texts.printable(str(error), 2000)) from None
         if queue:
-            self.stdout.write(f"{run} is queued; the workers will take it")
+            self.stdout.write(f"{run} is queued; the workers will take it. {workers.why_it_waits()}")
             return
         try:
             self._work(run)
@@ -88,12 +89,19 @@ class RunCommand(BaseCommand):
         if report.unmapped:
             labels = ", ".join(f"{label} {number:,}" for label, number in sorted(report.unmapped.items()))
             self.stdout.write(f"labels without a mapping, kept as they are: {labels}")
-        counts = (
-            f"read {report.read:,} = added {report.added:,} + known {report.known:,} + rejected {report.rejected:,}"
-        )
-        self.stdout.write(counts + _vote_counts(run))
-        if report.rejected > max_rejected:
+        self._tell_counts(run)
+        if (idle := workers.why_none_works()) and parents.not_screened(run.source):
+            self.stderr.write(f"Screening for personal information and languages is still to be done. {idle}")
+        # What was taken down is left out on purpose.
+        if report.rejected - report.reasons.get(TAKEN_DOWN, 0) > max_rejected:
             raise CommandError(_rejection(run))
+
+    def _tell_counts(self, run: ImportRun) -> None:
+        report, verb = run.report, "made" if run.is_augmentation else "read"
+        if gone := report.reasons.get(TAKEN_DOWN, 0):
+            self.stdout.write(f"rejected because they were taken down or refused: {gone:,}")
+        counts = f"added {report.added:,} + known {report.known:,} + rejected {report.rejected:,}"
+        self.stdout.write(f"{verb} {report.read:,} = {counts}{_vote_counts(run)}")
 
 
 def progress(unit: str) -> AbstractContextManager[Progress | None]:
@@ -138,7 +146,9 @@ def _vote_counts(run: ImportRun) -> str:
 
 def _rejection(run: ImportRun) -> str:
     report = run.report
-    first = next(entry for entry in report.first_offenders if entry["row"])
+    rows = [entry for entry in report.first_offenders if entry["row"]]
+    # Of those that are to be told there may be none among the first, where many were taken down.
+    first = next((entry for entry in rows if entry["reason"] != TAKEN_DOWN), rows[0])
     reasons = ", ".join(f"{reason} {number:,}" for reason, number in sorted(report.reasons.items()))
     return (
         f"{run.given_as}: {first['row']}: {first['reason']}: {first['detail']} "

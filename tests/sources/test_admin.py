@@ -242,6 +242,15 @@ def test_it_augments_into_a_source_of_its_own(admin: Client, source: Source, tmp
     assert admin.post(AUGMENT, {"source": source.pk, "augmenter": "typos", "name": "invented"}).context["errors"]
 
 
+def test_it_says_that_what_is_augmented_is_not_screened_yet(admin: Client, source: Source, tmp_path: Path) -> None:
+    imported(source, jsonl(tmp_path / "a.jsonl", ["This is a long sentence about gardens and rivers."]))
+    missing = "1 instructions of invented are not screened yet"
+    refused = errors(admin.post(AUGMENT, {"source": source.pk, "augmenter": "personal"}))
+    assert (set(refused), missing in refused["source"]) == ({"source"}, True)
+    begun = admin.post(AUGMENT, {"source": source.pk, "augmenter": "typos"}, follow=True)
+    assert missing in begun.content.decode()
+
+
 @pytest.mark.parametrize(
     ("change", "field", "message"),
     [

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from sources import criteria, removals, screening
 from sources.jobs import JobState
-from sources.models import ImportRun, Instruction, NearDuplicate, Source
+from sources.models import ImportRun, Instruction, NearDuplicate, Screening, Source
 from tests import ROOT, servers
 from tests.sources.worlds import FEW_BYTES, imported, jsonl
 
@@ -75,9 +76,23 @@ def test_it_names_the_first_rejected_row_and_keeps_the_others(tmp_path: Path) ->
 
 
 @pytest.mark.django_db
-def test_it_leaves_the_import_to_the_workers(tmp_path: Path) -> None:
+def test_it_does_not_fail_for_what_was_taken_down(tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "a.jsonl", ["a", "b"])
+    imported_by("oig", path, *NEW)
+    removals.take_down(criteria.by_pattern("^a$"), "asked for")
+    gone, said = imported_by("oig", path, *NEW).splitlines()
+    assert gone == "rejected because they were taken down or refused: 1"
+    assert said == "read 2 = added 0 + known 1 + rejected 1"
+    path.write_text(path.read_text() + '{"text": "broken\n')
+    with pytest.raises(CommandError, match=r"line 3: broken JSON: .*\(2 rows rejected: broken JSON 1, taken down 1;"):
+        imported_by("oig", path, *NEW)
+
+
+@pytest.mark.django_db
+def test_it_leaves_the_import_to_the_workers(tmp_path: Path, valkey: Any) -> None:
     path = jsonl(tmp_path / "a.jsonl", ["a"])
-    assert "is queued; the workers will take it" in imported_by("oig", path, *NEW, "--queue")
+    said = imported_by("oig", path, *NEW, "--queue")
+    assert "is queued; the workers will take it. No worker is running: imports wait. Start one with:" in said
     run = ImportRun.objects.get()
     assert (run.state, run.origin, Instruction.objects.count()) == (JobState.QUEUED, str(path), 0)
 
@@ -89,7 +104,7 @@ def test_it_leaves_the_import_to_the_workers(tmp_path: Path) -> None:
         (("oig", "absent.jsonl", *NEW), "there is no such file or folder: check the path"),
         (("oig", "b.jsonl", *NEW), "is binary"),
         (("oig", "a.jsonl", "--name", "invented"), "source invented is new and has no licence"),
-        (("oig", "a.jsonl", *NEW, "--option", "txt=a"), "option 'txt' of format oig: is not known"),
+        (("oig", "a.jsonl", *NEW, "--option", "txt=a"), "option 'txt' of oig: is not known"),
         (("oig", "a.jsonl", *NEW, "--option", "text"), "'text' is not NAME=VALUE, such as text=prompt"),
         (("oig", "a.jsonl", *NEW, "--max-rejected", "-1"), "is not a whole number from 0"),
         (("convabus", "a.jsonl", *NEW), "format 'convabus' is not known: did you mean convabuse"),
@@ -127,9 +142,13 @@ def test_it_refuses_another_licence_for_a_known_source(tmp_path: Path) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_speaks_through_streams_and_exit_codes(tmp_path: Path) -> None:
+def test_it_speaks_through_streams_and_exit_codes(tmp_path: Path, valkey: Any) -> None:
     done = shell("import_source", "oig", jsonl(tmp_path / "a.jsonl", ["a", "b"]), *NEW)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "read 2 = added 2 + known 0 + rejected 0\n", "")
+    assert (done.returncode, done.stdout) == (0, "read 2 = added 2 + known 0 + rejected 0\n")
+    assert done.stderr == (
+        "Screening for personal information and languages is still to be done. "
+        "No worker is running: imports wait. Start one with: celery -A config worker.\n"
+    )
     wrong = shell("import_source", "oig", tmp_path / "b.jsonl", *NEW)
     assert (wrong.returncode, wrong.stdout) == (1, "")
     assert wrong.stderr.startswith("CommandError: ")
@@ -186,7 +205,7 @@ def test_it_augments_a_source(tmp_path: Path) -> None:
     source = Source.objects.create(name="invented", license="MIT")
     imported(source, jsonl(tmp_path / "a.jsonl", [LONG, LONG + " again"]))
     said = run_command("augment_source", "invented", "typos", "--option", "seed=7", "--name", "mine")
-    assert said.startswith("read ")
+    assert said.startswith("made ")
     assert Source.objects.get(name="mine").augments == source
     assert "is queued" in run_command("augment_source", "invented", "typos", "--queue")
     for arguments, message in {
@@ -197,6 +216,23 @@ def test_it_augments_a_source(tmp_path: Path) -> None:
     }.items():
         with pytest.raises(CommandError, match=message):
             run_command("augment_source", *arguments)
+
+
+@pytest.mark.django_db
+def test_it_says_that_what_it_augments_is_not_screened_yet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = Source.objects.create(name="invented", license="MIT")
+    imported(source, jsonl(tmp_path / "a.jsonl", [LONG, "My address is ada@kind.example, write to me"]))
+    missing = "2 instructions of invented are not screened yet: personal information and languages in them"
+    with pytest.raises(CommandError, match=missing):
+        run_command("augment_source", "invented", "personal")
+    assert not Source.objects.filter(name="invented-personal").exists()
+    run_command("augment_source", "invented", "typos")
+    assert missing in capsys.readouterr().err
+    for job in Screening.objects.all():
+        screening.work(job)
+    assert run_command("augment_source", "invented", "personal").startswith("made 1 = added 1")
+    run_command("augment_source", "invented", "typos", "--option", "seed=8")
+    assert missing not in capsys.readouterr().err
 
 
 @pytest.mark.django_db

@@ -110,7 +110,7 @@ def test_it_lets_what_is_new_be_screened(queued: ImportRun) -> None:
     ("content", "name", "options", "message"),
     [
         ('{"a": 1}', "oig", {}, "a.jsonl: line 1: .*'text'.*check that the format is oig"),
-        ('{"text": "a"}', "oig", {"text": "a"}, "option 'text' of format oig: is not known"),
+        ('{"text": "a"}', "oig", {"text": "a"}, "option 'text' of oig: is not known"),
         ('{"text": "a"}', "nonsense", {}, "format 'nonsense' is not known"),
         ("a,b\nc,d\n", "oig", {}, "a.jsonl: is not JSON: rename it to what it is, for example .csv"),
         ('{"text": 1}', "oig", {}, "line 1: .*no row before or after it is better: check that the format is oig"),

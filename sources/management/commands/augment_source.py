@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from sources import augmenters, criteria, imports, ledger
+from sources import augmenters, criteria, imports, ledger, parents
 from sources.management.runs import RunCommand
 from sources.models import ImportRun
 
@@ -19,7 +19,7 @@ class Command(RunCommand):
         parser.add_argument("source", metavar="SOURCE", help="Its name; NAME@REVISION where it has several.")
         parser.add_argument("augmenter", help=f"One of {names}.")
         parser.add_argument("--name", default="", help="Of the new source; SOURCE-AUGMENTER if it is not given.")
-        self.add_run_arguments(parser)
+        self.add_run_arguments(parser, example="seed=7")
 
     def handle(self, *args: Any, **options: Any) -> None:
         def start() -> ImportRun:
@@ -27,6 +27,9 @@ class Command(RunCommand):
             augmenters.get(options["augmenter"]).reader(given)
             source = criteria.source_named(options["source"])
             into = ledger.derived(source, options["augmenter"], options["name"])
-            return imports.augment(source, options["augmenter"], into, options=given)
+            run = imports.augment(source, options["augmenter"], into, options=given)
+            if missing := parents.not_screened(source):
+                self.stderr.write(str(missing))
+            return run
 
         self.run(start, queue=options["queue"], max_rejected=options["max_rejected"])

@@ -44,7 +44,7 @@ class Command(RunCommand):
         parser.add_argument(
             "--resume", type=int, metavar="ID", help="Go on with this import, which failed or was cancelled."
         )
-        self.add_run_arguments(parser)
+        self.add_run_arguments(parser, example="text=prompt")
 
     def handle(self, *args: Any, **options: Any) -> None:
         def start() -> ImportRun:

@@ -56,14 +56,15 @@ class Command(BaseCommand):
         self._tell("took down", removal.effect)
         self._tell_files(removal)
         self.stdout.write(
-            f"Recorded as {removal.take_down}." if removal.take_down else "There was nothing to take down."
+            f"Recorded as take-down {removal.take_down.pk}." if removal.take_down else "There was nothing to take down."
         )
 
     def _tell(self, what: str, effect: Effect) -> None:
-        self.stdout.write(f"{what} {effect.texts:,} texts, {effect.augmented:,} of them made of the others")
-        self.stdout.write(f"kept because another source gives them: {effect.kept:,}")
-        for words, count in effect.concerned.items():
-            self.stdout.write(f"{words}: {count:,}")
+        made = f", {effect.augmented:,} of them made of the others" if effect.augmented else ""
+        self.stdout.write(f"{what} {effect.texts:,} texts{made}")
+        for words, count in {"kept because another source gives them": effect.kept, **effect.concerned}.items():
+            if count:
+                self.stdout.write(f"{words}: {count:,}")
 
     def _tell_files(self, removal: Removal) -> None:
         for file in removal.deleted:

@@ -82,7 +82,7 @@ def test_equal_texts_of_two_instructions_are_not_changed_alike() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("typos", {"rat": "1"}, r"option 'rat' of format typos: is not known: did you mean rate\?"),
+        ("typos", {"rat": "1"}, r"option 'rat' of typos: is not known: did you mean rate\?"),
         ("typos", {"rate": "2"}, r"'rate' .*: is '2', no share above 0 and at most 1: write rate=0\.1"),
         ("typos", {"rate": "nan"}, "no share above 0"),
         ("typos", {"rate": "some"}, "no share above 0"),

@@ -120,9 +120,9 @@ def test_it_reads_a_mapping_that_is_laid_out_as_a_declared_format() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "option 'text' of format columns: is needed, or one of turns and prompt"),
-        ({"text": "a", "turns": "b"}, "option 'text' of format columns: and turns exclude each other"),
-        ({"text": "a", "reply": "b"}, "option 'reply' of format columns: needs prompt: add prompt=COLUMN"),
+        ({}, "option 'text' of columns: is needed, or one of turns and prompt"),
+        ({"text": "a", "turns": "b"}, "option 'text' of columns: and turns exclude each other"),
+        ({"text": "a", "reply": "b"}, "option 'reply' of columns: needs prompt: add prompt=COLUMN"),
         ({"text": "a", "language": "en", "language_column": "b"}, "and language_column exclude each other: leave one"),
     ],
 )

@@ -106,8 +106,8 @@ DECLARATION = 'name = "a"\ntitle = "A"\nsummary = "b"\n'
     [
         ('licence = "MIT"\n', "a.toml: key 'licence' is none of name, title, .*: correct it"),
         ("license = 3\n", "a.toml: key 'license' is none of .* or no text: correct it"),
-        ('[columns]\ntxt = "a"\n', r"option 'txt' of format columns: is not known: did you mean text\?"),
-        ("[columns]\n", "option 'text' of format a: is needed"),
+        ('[columns]\ntxt = "a"\n', r"option 'txt' of columns: is not known: did you mean text\?"),
+        ("[columns]\n", "option 'text' of a: is needed"),
         ('[columns]\ntext = "a"\nmapping = "b"\n', r"has an option 'mapping': write the table \[labels\] instead"),
         ('[columns]\ntext = "a"\n[labels]\nb = 1\n', r"label mapping, table \[labels\]: 'b' is no table: write {}"),
     ],

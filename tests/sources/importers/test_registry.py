@@ -37,11 +37,11 @@ def test_it_lists_the_known_formats_and_the_closest_for_a_wrong_name() -> None:
         (
             "columns",
             {"txt": "a"},
-            r"option 'txt' of format columns: is not known: did you mean text\? Known are text, turns",
+            r"option 'txt' of columns: is not known: did you mean text\? Known are text, turns",
         ),
-        ("convabuse", {"text": "a"}, "option 'text' of format convabuse: is not known: leave it out, there are none"),
-        ("columns", {"text": " "}, "option 'text' of format columns: has no value: write text=VALUE"),
-        ("columns", {"text": 7}, "option 'text' of format columns: has no value"),
+        ("convabuse", {"text": "a"}, "option 'text' of convabuse: is not known: leave it out, there are none"),
+        ("columns", {"text": " "}, "option 'text' of columns: has no value: write text=VALUE"),
+        ("columns", {"text": 7}, "option 'text' of columns: has no value"),
     ],
 )
 def test_it_refuses_options_by_name(name: str, options: dict[str, object], message: str) -> None:

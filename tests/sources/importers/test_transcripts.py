@@ -53,7 +53,7 @@ def test_it_rejects_pairs_that_are_not_whole() -> None:
 
 
 def test_it_refuses_to_take_anything_else() -> None:
-    with pytest.raises(WrongOption, match="option 'take' of format hh-rlhf: cannot be 'all': use prompts or replies"):
+    with pytest.raises(WrongOption, match="option 'take' of hh-rlhf: cannot be 'all': use prompts or replies"):
         importers.get("hh-rlhf").reader({"take": "all"})
 
 
