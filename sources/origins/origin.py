@@ -9,14 +9,13 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from sources.origins.errors import OriginRefused
+from sources.readers.shards import COMPRESSIONS, SUFFIXES
 
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):/")
 HUB = re.compile(r"hf://datasets/([^/@]+/[^/@]+)(?:@([^/]*))?(?:/(.*))?")
 DATASET = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 HUB_FORM = "write hf://datasets/ORG/NAME@REVISION/FILE"
-FORMS = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
-PACKED = ("", ".gz", ".zst")
-SUFFIXES = tuple(form + packed for form in FORMS for packed in PACKED)
+ENDINGS = tuple(form + packed for form in SUFFIXES for packed in ("", *COMPRESSIONS))
 
 
 class Kind(StrEnum):
@@ -90,14 +89,14 @@ def path_of(given: str) -> Path:
 def is_data(path: str) -> bool:
     """Whether a file of a folder is taken for data, by its name."""
     name = PurePosixPath(path).name.lower()
-    return not name.startswith(".") and not name.startswith("readme") and name.endswith(SUFFIXES)
+    return not name.startswith(".") and not name.startswith("readme") and name.endswith(ENDINGS)
 
 
 def data_files(folder: Path) -> list[Path]:
     """The data files directly in ``folder``, sorted by name. Raises OriginRefused if there are none."""
     found = sorted(path for path in folder.iterdir() if path.is_file() and is_data(path.name))
     if not found:
-        problem = f"no file in it ends in {', '.join(FORMS)} (or these with .gz or .zst)"
+        problem = f"no file in it ends in {', '.join(SUFFIXES)} (or these with {' or '.join(COMPRESSIONS)})"
         raise OriginRefused(origin=folder, problem=problem, remedy="name the folder that holds the shards")
     return found
 

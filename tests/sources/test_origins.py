@@ -345,14 +345,17 @@ def test_a_local_file_is_listed_where_it_is(tmp_path: Path) -> None:
 
 
 def test_a_folder_gives_its_data_files_by_name(tmp_path: Path) -> None:
-    for name in ("b.jsonl.zst", "a.parquet", "README.md", "readme.json", ".hidden.jsonl", "notes.txt"):
+    data = ["a.parquet", "b.jsonl.zst", "c.tsv", "d.tsv.gz"]
+    for name in (*reversed(data), "README.md", "readme.json", ".hidden.jsonl", "notes.txt"):
         (tmp_path / name).write_bytes(b"x")
     (tmp_path / "inner.jsonl").mkdir()
-    assert [each.name for each in origins.fetch(str(tmp_path), tmp_path, lambda: None)] == ["a.parquet", "b.jsonl.zst"]
+    assert [each.name for each in origins.fetch(str(tmp_path), tmp_path, lambda: None)] == data
 
 
 def test_a_folder_without_data_is_refused(tmp_path: Path) -> None:
-    assert "name the folder that holds the shards" in refusal(str(tmp_path), tmp_path)
+    said = refusal(str(tmp_path), tmp_path)
+    assert "no file in it ends in .jsonl, .ndjson, .json, .csv, .tsv, .parquet (or these with .gz or .zst)" in said
+    assert "name the folder that holds the shards" in said
 
 
 @pytest.mark.parametrize(
