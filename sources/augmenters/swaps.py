@@ -1,6 +1,6 @@
 """Who is spoken of is somebody else: another nation, faith, name or city, or the other of two genders.
 
-Both are for English and know nothing but their reviewed lists; case is kept, and "a" becomes "an" where it must.
+Both are for English and know nothing but their lists; case is kept, and "a" becomes "an" where it must.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The reviewed examples of golden.toml: the same instruction, options and seed give the same rows, for good."""
+"""The fixed examples of golden.toml: the same instruction, options and seed give the same rows, for good."""
 
 import tomllib
 from pathlib import Path
@@ -19,7 +19,7 @@ MODELS = {"paraphrase", "grammar", "back-translation"}
     EXAMPLES,
     ids=[f"{example['augmenter']}-{example['language']}-{at}" for at, example in enumerate(EXAMPLES)],
 )
-def test_it_makes_of_an_instruction_what_was_reviewed(example: dict[str, Any]) -> None:
+def test_it_makes_of_an_instruction_what_is_written_down(example: dict[str, Any]) -> None:
     record = marked(*example["said"], language=example["language"], **example.get("personal", {}))
     made = rows(example["augmenter"], record, example.get("options"))
     assert [[turn["text"] for turn in row.turns] for row in made] == example["rows"]
