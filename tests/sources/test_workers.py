@@ -70,6 +70,10 @@ def test_it_takes_no_old_sign_for_life(valkey: redis.Redis) -> None:
     assert [(each.name, each.state) for each in found.workers] == [("celery@old", "not running")]
     assert found.beat_runs is False
     assert workers.why_it_waits().endswith("The last sign of one was 5 minutes ago.")
+    assert workers.why_none_works() == workers.why_it_waits()
+    valkey.hset(workers.HEARTBEATS, "celery@new", str(time.time()))
+    assert workers.why_none_works() == ""
+    assert workers.why_it_waits().startswith("It waits for a worker.")
 
 
 @pytest.mark.django_db
