@@ -90,11 +90,6 @@ class Job(models.Model):
         if not held.update(**{"lease_until": timezone.now() + settings.JOB_LEASE, **progress}):
             raise LostLease(f"{self} was taken over by another worker")
 
-    def put_back(self) -> None:
-        """Give up the lease with work left, for whoever comes next: no worker was lost."""
-        self.renew(state=JobState.QUEUED, lease_token=None, attempts=0)
-        self.refresh_from_db()
-
     def finish(self, **result: Any) -> None:
         self.renew(state=JobState.FINISHED, finished_at=timezone.now(), error="", **result)
         self.refresh_from_db()

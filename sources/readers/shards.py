@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sources.errors import SourceError
 
@@ -62,10 +61,6 @@ class Shard:
     is_staged: bool
     name: str
     line_bytes: int
-
-    def as_json(self) -> dict[str, Any]:
-        """Fit for JSON; ``Shard(**fields)`` makes the same shard of it."""
-        return asdict(self)
 
     @property
     def delimiter(self) -> str:

@@ -48,7 +48,7 @@ def test_it_reads_the_same_records_from_every_form(tmp_path: Path, name: str, co
 def test_a_shard_says_what_it_was_made_of(tmp_path: Path) -> None:
     path = written(tmp_path / "a.jsonl.gz", b"[1, 2]")
     shard = staged(path)
-    assert Shard(**json.loads(json.dumps(shard.as_json()))) == shard
+    assert Shard(**json.loads(json.dumps(dataclasses.asdict(shard)))) == shard
     assert (shard.name, shard.form, shard.is_staged) == ("a.jsonl.gz", "json", True)
     assert shard.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert shard == dataclasses.replace(staged(path), modified_ns=shard.modified_ns)
