@@ -160,7 +160,7 @@ def test_what_was_made_of_a_source_is_published_only_while_the_licence_of_that_s
 
 
 def test_a_family_is_named_after_the_text_at_its_beginning(kindness: Campaign, letters: Source) -> None:
-    noisy = worlds.source("letters-noise", augments=letters)
+    noisy = worlds.source("letters-typos", augments=letters)
     first = kindness.units.get().instruction
     child = worlds.instruction("child", noisy, parent=first)
     grandchild = worlds.instruction("grandchild", noisy, parent=child)
@@ -169,7 +169,7 @@ def test_a_family_is_named_after_the_text_at_its_beginning(kindness: Campaign, l
     lineage = {line["metadata"]["id"]: line["metadata"]["lineage"] for line in lines(worlds.published("0.3", kindness))}
     assert {found["family"] for found in lineage.values()} == {first.public_id}
     assert lineage[grandchild.public_id]["parent"] == child.public_id
-    assert [lineage[one.public_id]["augmenter"] for one in (first, child, grandchild)] == ["", "noise", "noise"]
+    assert [lineage[one.public_id]["augmenter"] for one in (first, child, grandchild)] == ["", "typos", "typos"]
 
 
 # --- Personal information ---------------------------------------------------------------------------------------------

@@ -59,7 +59,7 @@ def instruction(
     facts = {"turns": turns, "language": language, "parent": parent, "root": root}
     made = Instruction.objects.create(digest=texts.digest(turns), **facts)
     for origin in sources:
-        how = {"format": "noise", "augments": origin.augments} if origin.augments else {"format": "columns"}
+        how = {"format": "typos", "augments": origin.augments} if origin.augments else {"format": "columns"}
         run, _ = ImportRun.objects.get_or_create(source=origin, state="finished", **how)
         row = f"row {origin.provenances.count() + 1}"
         Provenance.objects.create(instruction=made, source=origin, run=run, row=row)
@@ -164,7 +164,7 @@ def everything() -> list[Campaign]:
     vote(dialogue, three[0], CASUAL)
     html = '<script>alert("HTML")</script> {{ 7|add:7 }} & \\n a\u2028line\u0085separator, a tab\t, \U0001f600'
     votes(placed(html, language=""), three[:2], CASUAL, CASUAL)
-    noisy = source("letters-noise", augments=letters)
+    noisy = source("letters-typos", augments=letters)
     child = instruction("Child: of the unanimous one.", noisy, parent=Instruction.objects.earliest("pk"))
     votes(unit(kindness, child), three[:2], CASUAL, CASUAL)
     votes(placed("Both sources: the one with a licence counts.", secrets, letters), three[:2], CASUAL, CASUAL)
