@@ -6,15 +6,28 @@ from typing import Any
 
 from celery import Celery
 from celery.signals import after_task_publish, beat_init, celeryd_init, heartbeat_sent, import_modules, worker_shutdown
-from kombu.transport.redis import Channel
+from kombu.transport.redis import Channel, Transport
 
 from config import local
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-# A worker that loses the broker would give back the messages it is at, for which it has no connection any more, and
-# end over that. Nobody needs them: beat sends every job that waits.
-Channel.do_restore = False
+
+class ForgetfulChannel(Channel):
+    """A worker that lost the broker neither gives back nor acknowledges the messages it was at: it would end over that.
+
+    It has no connection for it any more, and nobody needs them: beat sends every job that waits.
+    """
+
+    do_restore = False
+
+    def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
+        """Nothing, once the connection that brought the message is gone."""
+        if self.connection is not None:
+            super().basic_ack(delivery_tag, multiple=multiple)
+
+
+Transport.Channel = ForgetfulChannel
 
 app = Celery("oig")
 app.config_from_object("django.conf:settings", namespace="CELERY")
