@@ -13,7 +13,6 @@ from sources.models import (
     Escalation,
     Instruction,
     InstructionState,
-    NearDuplicate,
     PersonalFinding,
     Provenance,
     Screening,
@@ -25,6 +24,7 @@ from tests.pages.conftest import SignIn
 from tests.pages.test_every_page import check
 from tests.pages.test_hostile_texts import TEXTS
 from tests.processes import Web
+from tests.sources.worlds import near
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -58,8 +58,7 @@ def letters(web: Web) -> Source:
     )
     PersonalFinding.objects.create(instruction=made[0], turn=0, start=9, end=26, kind="email")
     Instruction.objects.filter(pk=made[3].pk).update(parent=made[0], root=made[0])
-    search = DuplicateSearch.objects.create(state="finished", clusters=1, duplicates=1, finished_at="2026-01-01T00:00Z")
-    NearDuplicate.objects.create(search=search, representative=made[0], instruction=made[1], similarity=0.8)
+    near(made[0], made[1])
     removals.report(made[-1], None, "Bad.")
     Screening.objects.create(lowest=1, highest=10)
     TakeDown.objects.create(by="id", criterion="7", reason="Asked for.")

@@ -28,6 +28,7 @@ from sources.models import (
     TakeDown,
 )
 from tests.annotate import worlds
+from tests.sources.worlds import near
 
 LIST = "/admin/sources/instruction/"
 HOSTILE = "<script>alert(1)</script>{{ 7|add:7 }}"
@@ -86,15 +87,6 @@ def act(admin: Client, action: str, *chosen: Instruction, query: str = "", **mor
 
 def states() -> list[int]:
     return list(Instruction.objects.order_by("pk").values_list("state", flat=True))
-
-
-def near(kept: Instruction, *others: Instruction, state: str = "finished") -> DuplicateSearch:
-    counted = {"clusters": 1, "duplicates": len(others), "total": 10, "read": 10}
-    search = DuplicateSearch.objects.create(state=state, finished_at="2026-01-01T00:00Z", **counted)
-    NearDuplicate.objects.bulk_create(
-        NearDuplicate(search=search, representative=kept, instruction=other, similarity=0.9) for other in others
-    )
-    return search
 
 
 # --- A source's page ------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import connection
 
 from sources import imports
-from sources.models import ImportRun, Provenance, Source
+from sources.models import DuplicateSearch, ImportRun, Instruction, NearDuplicate, Provenance, Source
 
 # So small that a file of a few lines has several chunks.
 FEW_BYTES = 300
@@ -45,3 +45,13 @@ def forget_all() -> None:
     """Empty the tables of imports, which the database lets nobody do row by row."""
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE sources_instruction, sources_provenance, sources_importrun, sources_screening CASCADE")
+
+
+def near(kept: Instruction, *others: Instruction, state: str = "finished") -> DuplicateSearch:
+    """A search that found ``others`` nearly the same as ``kept``."""
+    counted = {"clusters": 1, "duplicates": len(others), "total": 10, "read": 10}
+    search = DuplicateSearch.objects.create(state=state, finished_at="2026-01-01T00:00Z", **counted)
+    NearDuplicate.objects.bulk_create(
+        NearDuplicate(search=search, representative=kept, instruction=other, similarity=0.9) for other in others
+    )
+    return search
