@@ -36,9 +36,7 @@ class InstructionRow(NamedTuple):
     source_labels: Mapping[str, Any] = MappingProxyType({})
     votes: Sequence[SourceVote] = ()
     parent: str = ""  # of an augmented row, the public id of the instruction it was made of
-    suggested: Mapping[str, Any] | None = (
-        None  # of an augmented row, what its parent's suggestion says of it
-    )
+    suggested: Mapping[str, Any] | None = None  # of an augmented row, what its parent's suggestion says of it
 
 
 @dataclass(frozen=True, slots=True)
