@@ -81,7 +81,7 @@ def test_imports_of_before_go_on_and_their_instructions_are_screened(scratch: Ba
         ("prosocial-dialog", "finished", True, True, "/data/file"),
     ]
     chunks = """
-        SELECT run.format, chunk.state, chunk.read, chunk.added, chunk.known, chunk.size
+        SELECT run.format, chunk.state, chunk.read, chunk.added, chunk.known, chunk."end" - chunk.start
         FROM sources_importchunk AS chunk JOIN sources_importrun AS run ON run.id = chunk.run_id ORDER BY run.id
     """
     assert rows(scratch, chunks) == [("oig", "finished", 3, 2, 1, 90), ("prosocial-dialog", "finished", 3, 2, 1, 90)]
