@@ -4,7 +4,7 @@
 PYTHON_ENV := .venv/bin/python
 COMPILE := uv pip compile --universal --python-version 3.12 --generate-hashes --no-annotate --no-header --quiet
 
-.PHONY: help demo test lint install browser lock
+.PHONY: help demo test lint install models browser lock
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -24,6 +24,10 @@ lint: install
 install:
 	@.ci/venv dev
 
+# make models   the libraries of sequence-to-sequence models, about 6 GB on Linux, beside the others
+models: install
+	@.ci/venv models
+
 browser: install
 	@.ci/browser
 
@@ -32,3 +36,4 @@ lock:
 	$(COMPILE) pyproject.toml --output-file requirements/runtime.txt
 	$(COMPILE) pyproject.toml --group local --output-file requirements/local.txt
 	$(COMPILE) pyproject.toml --group dev --output-file requirements/dev.txt
+	$(COMPILE) pyproject.toml --group models --output-file requirements/models.txt

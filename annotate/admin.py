@@ -13,6 +13,7 @@ from annotate import campaigns, tasks
 from annotate.errors import AnnotateError
 from annotate.models import Annotation, Annotator, Assignment, Campaign, Unit
 from sources.admin import BoundedPaginator, ReadOnly
+from sources.models import Instruction
 
 # Between two looks at a campaign that is being opened.
 REFRESH_SECONDS = "3"
@@ -38,7 +39,7 @@ class AnnotatorAdmin(UserAdmin[Annotator]):
 class CampaignForm(forms.ModelForm[Campaign]):
     """What defines a campaign may change until it was opened: its units were made from it."""
 
-    FIXED = ("label_set", "target", "seed", "overlap")
+    FIXED = ("label_set", "target", "seed", "overlap", "one_per_cluster")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -65,6 +66,8 @@ class CampaignAdmin(admin.ModelAdmin[Campaign]):
         "overlap",
         "lease_minutes",
         "seed",
+        "family_distance",
+        "one_per_cluster",
         "kind",
         "state",
         "error",
@@ -147,6 +150,10 @@ class UnitAdmin(LargeTableAdmin):
     list_filter = ("campaign",)
     list_select_related = ("campaign", "instruction")
     search_fields = ("instruction__turns__icontains",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Unit]:
+        """Without those whose text nobody may see, so that no search tells what is in it."""
+        return super().get_queryset(request).filter(instruction__in=Instruction.objects.visible())
 
     @admin.display(description="Instruction")
     def text(self, unit: Unit) -> str:

@@ -26,6 +26,7 @@ class Outcome(enum.Enum):
 
     SAVED = "saved"
     SURPLUS = "saved; it came after the reservation had ended and others had filled the place, so it is not counted"
+    WITHDRAWN = "saved; the text was withdrawn while you had it, so your answer, although in order, is not counted"
     ALREADY_SAVED = "already saved"
     TAKEN_BACK = "you have taken this answer back since; choose and submit again to answer anew"
     ALREADY_ANSWERED = (
@@ -54,11 +55,14 @@ def submit(assignment: Assignment, answer: Answer, key: uuid.UUID) -> Outcome:
     held = _current(assignment)
     if held.state in (Assignment.State.SUBMITTED, Assignment.State.SURPLUS):
         return Outcome.ALREADY_ANSWERED
-    counts = held.state == Assignment.State.LIVE or assignments.has_open_slot(held.unit)
+    withdrawn = held.unit.is_withdrawn
+    counts = not withdrawn and (held.state == Assignment.State.LIVE or assignments.has_open_slot(held.unit))
     held.state = Assignment.State.SUBMITTED if counts else Assignment.State.SURPLUS
     held.reason, held.ended_at = "", timezone.now()
     held.save(update_fields=["state", "reason", "ended_at"])
     _append(held, choice=choice, tags=dict(answer.tags), surplus=not counts, key=key)
+    if withdrawn:
+        return Outcome.WITHDRAWN
     return Outcome.SAVED if counts else Outcome.SURPLUS
 
 
@@ -77,6 +81,8 @@ def undo(annotator: Annotator, campaign: Campaign) -> Assignment:
     last = answered.select_for_update(of=("self",)).order_by("-ended_at", "-id").first()
     if last is None:
         raise NothingToUndo("There is nothing to undo.")
+    if last.unit.is_withdrawn:
+        raise NothingToUndo("The text of your last answer was withdrawn since, so there is nothing to change in it.")
     if last.state == Assignment.State.SURPLUS and not assignments.has_open_slot(last.unit):
         raise NothingToUndo("Your last answer came too late to count, so there is nothing to take back.")
     for held in mine.live():

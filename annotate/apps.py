@@ -6,8 +6,10 @@ class AnnotateConfig(AppConfig):
     verbose_name = "Annotate: instructions become votes"
 
     def ready(self) -> None:
-        from annotate import external
-        from sources import imports
+        from annotate import assignments, external
+        from sources import chunks, removals
 
-        # Imports run one way (annotate -> sources), so the writer of instructions is told here who writes votes.
-        imports.register_vote_writer(external.write_votes)
+        # Imports run one way (annotate -> sources), so the writer of instructions is told here who writes votes, and
+        # the take-down who holds what it takes.
+        chunks.register_vote_writer(external.write_votes)
+        removals.register(assignments.concerned, afterwards=assignments.release_withdrawn)

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from django.db import connection, transaction
 from django.db.models import F
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Least
 from django.utils import timezone
 
@@ -19,16 +20,37 @@ from annotate.models import Annotator, Assignment, Campaign, Participation, Unit
 # How a claim reads the unit it picks. FOR NO KEY UPDATE is what keeps two people out of one last slot.
 LOCK = "FOR NO KEY UPDATE"
 
+# The units that this person was given last, in any campaign, and their families; each is read once for a claim.
+RECENT = """
+    SELECT unit_id FROM annotate_assignment WHERE annotator_id = %(annotator)s
+    ORDER BY ended_at DESC LIMIT %(family_distance)s
+"""
+RECENT_FAMILIES = f"""
+    SELECT coalesce(given.root_id, given.id) FROM ({RECENT}) recent
+    JOIN annotate_unit seen ON seen.id = recent.unit_id
+    JOIN sources_instruction given ON given.id = seen.instruction_id
+"""  # noqa: S608 - made of constants
+
 # The first open unit after the cursor that this person may get. Walking the partial index unit_open_slots from the
 # cursor costs the same with 0 or 50,000 votes behind the person; from the start it was 200 times slower at 50,000.
-PICK = """
+# What was given back by the way comes again, whatever its family.
+# The state of the instruction is asked for although the index leaves withdrawn units out: a campaign that was being
+# opened when an instruction was withdrawn has a unit of it that nobody marked. It is one value of each unit, since a
+# planner that may join the instructions can leave the order of the index.
+PICK = f"""
     SELECT unit.id, unit.position FROM annotate_unit unit
     WHERE unit.campaign_id = %(campaign)s AND unit.position > %(after)s AND unit.taken < unit.overlap
+      AND NOT unit.is_withdrawn
       AND NOT EXISTS (
         SELECT 1 FROM annotate_assignment held
         WHERE held.unit_id = unit.id AND held.annotator_id = %(annotator)s AND held.state <> 'returned')
+      AND (
+        SELECT instruction.state = 0
+          AND (coalesce(instruction.root_id, instruction.id) <> ALL (ARRAY({RECENT_FAMILIES}))
+               OR unit.id = ANY (ARRAY({RECENT})))
+        FROM sources_instruction instruction WHERE instruction.id = unit.instruction_id)
     ORDER BY unit.position LIMIT 1
-"""
+"""  # noqa: S608 - made of constants
 
 START = -1  # a cursor before every position
 
@@ -42,7 +64,8 @@ def lock(annotator: Annotator) -> None:
 def claim_next(annotator: Annotator, campaign: Campaign) -> Assignment | None:
     """Return the lease the annotator holds here, or a new one on the next unit; None if nothing is left for them.
 
-    Leases that have expired but were not yet swept are swept before "nothing left" is said.
+    Nobody gets two of one family within the campaign's ``family_distance``. Leases that have expired but were not yet
+    swept are swept before "nothing left" is said.
     """
     assignment = _claim(annotator, campaign)
     if assignment is None and release_expired(timezone.now(), campaign):
@@ -71,7 +94,7 @@ def _claim(annotator: Annotator, campaign: Campaign) -> Assignment | None:
 
 
 def _held(annotator: Annotator, campaign: Campaign) -> Assignment | None:
-    mine = Assignment.objects.live().filter(annotator=annotator, unit__campaign=campaign)
+    mine = Assignment.objects.live().filter(annotator=annotator, unit__campaign=campaign, unit__is_withdrawn=False)
     return mine.select_for_update(of=("self",)).order_by("-claimed_at", "-id").first()
 
 
@@ -89,7 +112,12 @@ def _pick(annotator: Annotator, campaign: Campaign, after: int) -> tuple[int, in
     although units are open (PostgreSQL re-checks the one row it waited for and does not go on to the next), hence the
     loop: each round has waited for somebody else's progress.
     """
-    arguments = {"campaign": campaign.pk, "annotator": annotator.pk, "after": after}
+    arguments = {
+        "campaign": campaign.pk,
+        "annotator": annotator.pk,
+        "after": after,
+        "family_distance": campaign.family_distance,
+    }
     first_look = f"{PICK} {LOCK} OF unit SKIP LOCKED" if LOCK else PICK
     second_look = f"{PICK} {LOCK} OF unit" if LOCK else PICK
     with connection.cursor() as cursor:
@@ -152,6 +180,26 @@ def _expire(assignment_id: int, now: datetime) -> int:
         .filter(pk=assignment_id)
         .update(state=Assignment.State.RETURNED, reason=Assignment.Reason.EXPIRED, ended_at=now)
     )
+
+
+def release_withdrawn() -> int:
+    """End the leases on units whose instruction was withdrawn and return how many; one short transaction each.
+
+    They are over already: nobody is shown them, and no answer to them counts.
+    """
+    withdrawn = Assignment.objects.live().filter(unit__is_withdrawn=True).values_list("pk", flat=True)
+    return sum(
+        Assignment.objects.live()
+        .filter(pk=pk)
+        .update(state=Assignment.State.RETURNED, reason=Assignment.Reason.WITHDRAWN, ended_at=timezone.now())
+        for pk in withdrawn
+    )
+
+
+def concerned(instructions: RawSQL) -> dict[str, int]:
+    """How many units and live leases there are of some instructions, whose ids ``instructions`` selects."""
+    units = Unit.objects.filter(instruction__in=instructions)
+    return {"units": units.count(), "live leases": Assignment.objects.live().filter(unit__in=units).count()}
 
 
 def has_open_slot(unit: Unit) -> bool:

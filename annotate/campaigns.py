@@ -10,17 +10,30 @@ from labels import loading
 from sources.models import Instruction
 
 # Units are appended behind those there are, in an order that the campaign's seed decides, so that no source and no
-# label comes in a block. Placing twice adds only what is new.
+# label comes in a block. Placing twice adds only what is new. Of a cluster of near-duplicates one has a unit: the one
+# that is placed already, else the representative, else the oldest.
 PLACE = """
-    INSERT INTO annotate_unit (campaign_id, instruction_id, position, overlap, taken)
+    WITH fitting AS (
+        SELECT instruction.id, instruction.digest, coalesce(near.representative_id, instruction.id) AS cluster,
+               EXISTS (SELECT 1 FROM annotate_unit placed
+                       WHERE placed.campaign_id = %(campaign)s AND placed.instruction_id = instruction.id) AS is_placed
+        FROM sources_instruction instruction
+        LEFT JOIN sources_nearduplicate near
+          ON near.instruction_id = instruction.id AND near.search_id = %(one_per_cluster)s
+        WHERE instruction.state = 0
+          AND EXISTS (SELECT 1 FROM sources_provenance given
+                      WHERE given.instruction_id = instruction.id AND given.source_id = ANY(%(sources)s))
+          AND (%(target)s = 'dialogue' OR jsonb_path_exists(instruction.turns, %(judged)s::jsonpath))
+    ), new AS (
+        SELECT DISTINCT ON (cluster) id, digest, is_placed FROM fitting
+        ORDER BY cluster, is_placed DESC, id <> cluster, id
+    )
+    INSERT INTO annotate_unit (campaign_id, instruction_id, position, overlap, taken, is_withdrawn)
     SELECT %(campaign)s, new.id,
            (SELECT coalesce(max(position), -1) FROM annotate_unit WHERE campaign_id = %(campaign)s)
              + row_number() OVER (ORDER BY hashtextextended(encode(new.digest, 'hex'), %(seed)s), new.id),
-           %(overlap)s, 0
-    FROM sources_instruction new
-    WHERE EXISTS (SELECT 1 FROM sources_provenance p WHERE p.instruction_id = new.id AND p.source_id = ANY(%(sources)s))
-      AND (%(target)s = 'dialogue' OR jsonb_path_exists(new.turns, %(judged)s::jsonpath))
-      AND NOT EXISTS (SELECT 1 FROM annotate_unit u WHERE u.campaign_id = %(campaign)s AND u.instruction_id = new.id)
+           %(overlap)s, 0, false
+    FROM new WHERE NOT is_placed
     ON CONFLICT DO NOTHING
 """
 
@@ -36,7 +49,7 @@ def request_opening(campaign: Campaign) -> None:
     """Mark the campaign for opening by a worker, which places its units; raises CampaignRefused if it cannot be."""
     if campaign.kind != Campaign.Kind.VOLUNTEER:
         raise CampaignRefused(f"{campaign} holds the votes of a public dataset: nobody labels in it")
-    if not Instruction.objects.filter(provenances__source__in=campaign.sources.all()).exists():
+    if not Instruction.objects.available().filter(provenances__source__in=campaign.sources.all()).exists():
         raise CampaignRefused(f"{campaign} has no instructions: import one of its sources first")
     Campaign.objects.filter(pk=campaign.pk).exclude(state=Campaign.State.OPEN).update(
         state=Campaign.State.OPENING, error=""
@@ -61,7 +74,10 @@ def open_requested(campaign_id: int) -> bool:
 
 
 def place(campaign: Campaign) -> int:
-    """Make a unit of every instruction of the campaign's sources that is not placed yet; returns how many were new."""
+    """Make a unit of every available instruction of the campaign's sources that is not placed yet.
+
+    Returns how many were new. Of near-duplicates that ``one_per_cluster`` found only one gets a unit.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             PLACE,
@@ -71,6 +87,7 @@ def place(campaign: Campaign) -> int:
                 "overlap": campaign.overlap,
                 "sources": list(campaign.sources.values_list("pk", flat=True)),
                 "target": campaign.target,
+                "one_per_cluster": campaign.one_per_cluster_id,
                 "judged": JUDGED_TURN[Campaign.Target(campaign.target)],
             },
         )

@@ -1,12 +1,14 @@
 """People (Annotator), what they are asked (Campaign, Unit), what they hold (Assignment), what they said (Annotation).
 
-Three promises of this module are kept by the database, whatever code runs (see migration 0003):
+Four promises of this module are kept by the database, whatever code runs (see migrations 0003 and 0005):
 
 * ``Unit.taken`` is owned by one trigger on Assignment, and ``taken <= overlap`` is a CHECK: no unit can get more live
   leases and counted annotations than its overlap.
 * An annotator's annotations of one unit are one chain: each supersedes the one before. A person therefore has at most
   one counted annotation on a unit: the tip of the chain.
 * Annotations are append-only: a trigger refuses UPDATE and DELETE.
+* ``Unit.is_withdrawn`` follows the state of the instruction: a trigger sets it in the transaction that takes an
+  instruction down, quarantines it, sets it aside or takes it back.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from django.db.models.functions import Coalesce
 from django.urls import reverse
 
 from labels.models import Label, LabelSet
-from sources.models import Instruction, Source
+from sources.models import DuplicateSearch, Instruction, InstructionState, Source
 from sources.rows import Turn
 
 
@@ -58,7 +60,7 @@ class CampaignQuerySet(models.QuerySet["Campaign"]):
 
     def with_progress(self) -> CampaignQuerySet:
         """Adds ``units_count``, ``wanted`` and ``given`` (slots taken), each by one subquery."""
-        units = Unit.objects.filter(campaign=models.OuterRef("pk")).order_by().values("campaign")
+        units = Unit.objects.served().filter(campaign=models.OuterRef("pk")).order_by().values("campaign")
 
         def summed(value: models.Aggregate) -> Coalesce:
             return Coalesce(models.Subquery(units.annotate(n=value).values("n")), 0)
@@ -100,6 +102,22 @@ class Campaign(models.Model):
     overlap = models.PositiveSmallIntegerField(default=3, help_text="Votes wanted for each instruction.")
     lease_minutes = models.PositiveSmallIntegerField(default=30, help_text="How long an instruction stays reserved.")
     seed = models.PositiveIntegerField(default=0, help_text="Decides the order in which instructions are served.")
+    family_distance = models.PositiveSmallIntegerField(
+        default=20,
+        db_default=20,
+        help_text="A person who was given an instruction is given none of its family - what it was made from and what "
+        "was made of it or beside it - among their next so many. 0: no distance is kept. Whoever has nothing "
+        "else left is told so, until they have labelled elsewhere or this number is smaller.",
+    )
+    one_per_cluster = models.ForeignKey(
+        DuplicateSearch,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="campaigns",
+        help_text="Of instructions that this search found nearly the same, only one is placed: the representative "
+        "if it is among those of the campaign. Empty: all are placed.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = CampaignQuerySet.as_manager()
@@ -116,6 +134,11 @@ class Campaign(models.Model):
                 condition=Q(lease_minutes__gte=1, lease_minutes__lte=1440),
                 name="campaign_lease_range",
                 violation_error_message="A lease lasts between 1 and 1440 minutes.",
+            ),
+            models.CheckConstraint(
+                condition=Q(family_distance__lte=1000),
+                name="campaign_family_distance_range",
+                violation_error_message="The distance within a family is at most 1000.",
             ),
         ]
 
@@ -135,8 +158,12 @@ class Campaign(models.Model):
 
 
 class UnitQuerySet(models.QuerySet["Unit"]):
+    def served(self) -> UnitQuerySet:
+        """Those whose instruction is neither set aside nor quarantined nor taken down."""
+        return self.filter(is_withdrawn=False)
+
     def with_open_slots(self) -> UnitQuerySet:
-        return self.filter(taken__lt=F("overlap"))
+        return self.served().filter(taken__lt=F("overlap"))
 
 
 class Unit(models.Model):
@@ -149,6 +176,12 @@ class Unit(models.Model):
     taken = models.PositiveSmallIntegerField(
         default=0, editable=False, help_text="Live leases + counted annotations. Owned by the trigger annotate_slot."
     )
+    is_withdrawn = models.BooleanField(
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text="The instruction is set aside, quarantined or taken down. Owned by the trigger annotate_withdrawal.",
+    )
 
     objects = UnitQuerySet.as_manager()
 
@@ -160,15 +193,31 @@ class Unit(models.Model):
             models.CheckConstraint(condition=Q(taken__lte=F("overlap")), name="unit_taken_within_overlap"),
         ]
         indexes = [
-            # A unit leaves this index with its last slot, so a claim costs the same among 10,000 and 1,000,000 units.
-            models.Index(fields=["campaign", "position"], condition=Q(taken__lt=F("overlap")), name="unit_open_slots"),
+            # A unit leaves this index with its last slot, or when its instruction is withdrawn, so a claim costs the
+            # same among 10,000 and 1,000,000 units.
+            models.Index(
+                fields=["campaign", "position"],
+                condition=Q(taken__lt=F("overlap"), is_withdrawn=False),
+                name="unit_open_slots",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.campaign} #{self.position}"
 
+    @property
+    def is_available(self) -> bool:
+        """Whether the instruction may be shown to annotators."""
+        return self.instruction.state == InstructionState.AVAILABLE
+
     def judged_turns(self) -> list[tuple[Turn, bool]]:
-        """The turns of the instruction, each with whether it is what the campaign asks to judge."""
+        """The turns of the instruction, each with whether it is what the campaign asks to judge.
+
+        None of an instruction that is not available: its state is read together with its text, so that nobody is shown
+        what was withdrawn before this moment.
+        """
+        if not self.is_available:
+            return []
         turns: list[Turn] = self.instruction.turns
         if self.campaign.target == Campaign.Target.DIALOGUE:
             return [(turn, True) for turn in turns]
@@ -234,6 +283,7 @@ class Assignment(models.Model):
         EXPIRED = "expired", "the lease expired"
         UNDO = "undo", "went back to the one before"
         SIGNED_OUT = "signed out"
+        WITHDRAWN = "withdrawn", "the instruction was withdrawn"
 
     # What a person may say when giving an instruction back; none of it counts against anyone.
     DECLINES = (Reason.UNSURE, Reason.DISTRESSING, Reason.BROKEN, Reason.LANGUAGE, Reason.ACQUAINTED)

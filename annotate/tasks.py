@@ -11,6 +11,7 @@ from annotate.models import Campaign
 @shared_task(autoretry_for=(OperationalError,), max_retries=3, soft_time_limit=50, time_limit=55)
 def release_expired() -> None:
     assignments.release_expired(timezone.now())
+    assignments.release_withdrawn()
 
 
 @shared_task(autoretry_for=(OperationalError,), max_retries=3, soft_time_limit=1700, time_limit=1800)

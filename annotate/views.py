@@ -143,6 +143,9 @@ def _desk(
 ) -> HttpResponse:
     """The page, or for htmx the part of it that changes: one instruction and its form."""
     annotator = _annotator(request)
+    if assignment is not None and not assignment.unit.is_available:
+        messages.info(request, "The text that you had open was withdrawn meanwhile. Nothing you did was wrong.")
+        assignment, form = None, None
     assignment = assignment or assignments.claim_next(annotator, campaign)
     if assignment is not None and form is None:
         form = AnswerForm.for_assignment(campaign.label_set, assignment, annotations.taken_back(assignment))

@@ -5,11 +5,29 @@ from contextlib import suppress
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, celeryd_init, import_modules
+from celery.signals import after_task_publish, beat_init, celeryd_init, heartbeat_sent, import_modules, worker_shutdown
+from kombu.transport.redis import Channel, Transport
 
 from config import local
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+
+class ForgetfulChannel(Channel):
+    """A worker that lost the broker neither gives back nor acknowledges the messages it was at: it would end over that.
+
+    It has no connection for it any more, and nobody needs them: beat sends every job that waits.
+    """
+
+    do_restore = False
+
+    def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
+        """Nothing, once the connection that brought the message is gone."""
+        if self.connection is not None:
+            super().basic_ack(delivery_tag, multiple=multiple)
+
+
+Transport.Channel = ForgetfulChannel
 
 app = Celery("oig")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -29,3 +47,30 @@ def make_local_folder(**_: Any) -> None:
 def join_local_servers(**_: Any) -> None:
     """A worker or beat runs on the embedded servers where the environment names no others."""
     local.join()
+
+
+@heartbeat_sent.connect
+def note_heartbeat(sender: Any, **_: Any) -> None:
+    """So that the admin can say which workers live."""
+    from sources import workers
+
+    workers.note_heartbeat(sender.eventer.hostname)
+
+
+@worker_shutdown.connect
+def forget_heartbeat(sender: Any, **_: Any) -> None:
+    """One that ended in order is not missed."""
+    from sources import workers
+
+    workers.forget(sender.hostname)
+
+
+@beat_init.connect
+def note_sweeps(**_: Any) -> None:
+    """So that the admin can say whether beat looks for what waits; only beat's own messages count."""
+    from sources import workers
+
+    def note(**_: Any) -> None:
+        workers.note_sweep()
+
+    after_task_publish.connect(note, sender="sources.tasks.dispatch_jobs", weak=False)

@@ -5,6 +5,7 @@ Every reader takes the variable's name and what to use when it is unset or empty
 """
 
 import os
+import re
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -79,12 +80,16 @@ def share(name: str, default: float) -> float:
     return number
 
 
-def names(name: str, default: Collection[str] = ()) -> list[str]:
-    """The non-empty entries of a comma-separated list."""
+def names(name: str, default: Collection[str] = (), *, form: str = ".+", such_as: str = "a name") -> list[str]:
+    """The non-empty entries of a comma-separated list, each of which has to match `form` (a regular expression)."""
     value = given(name)
     if value is None:
         return list(default)
-    return [entry.strip() for entry in value.split(",") if entry.strip()]
+    entries = [entry.strip() for entry in value.split(",") if entry.strip()]
+    for entry in entries:
+        if not re.fullmatch(form, entry):
+            raise _refusal(name, f"a list of entries such as {such_as}", entry)
+    return entries
 
 
 def url(name: str, default: str | None = None, *, schemes: Collection[str]) -> str:

@@ -145,6 +145,8 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
+# What admins may import by naming a path; where it is not set, nothing.
+IMPORT_ROOT = env.path("OIG_IMPORT_ROOT", default=BASE_DIR) if env.given("OIG_IMPORT_ROOT") else None
 # Where published snapshots live, and where they are offered for download from.
 SNAPSHOT_ROOT = env.path("OIG_SNAPSHOT_ROOT", default=BASE_DIR / "snapshots")
 # Named in manifests; where it is not set, git is asked.
@@ -167,7 +169,6 @@ CELERY_TASK_ROUTES = {name: {"queue": "soon"} for name in ("annotate.tasks.*", "
 # A job is a row in the database with a lease of its own. The worker renews it with every batch; when it lapses, beat
 # hands the job to another worker. A task may run no longer than its hard limit, and no batch longer than the lease.
 JOB_LEASE = timedelta(seconds=env.integer("OIG_JOB_LEASE_SECONDS", default=60, minimum=5, maximum=3600))
-IMPORT_TURN = timedelta(seconds=env.integer("OIG_IMPORT_TURN_SECONDS", default=60, minimum=1, maximum=600))
 JOB_SWEEP = timedelta(seconds=env.integer("OIG_JOB_SWEEP_SECONDS", default=10, minimum=1, maximum=600))
 LEASE_SWEEP = timedelta(seconds=env.integer("OIG_LEASE_SWEEP_SECONDS", default=15, minimum=1, maximum=600))
 CELERY_BEAT_SCHEDULE_FILENAME = str(local.directory() / "celerybeat-schedule")
@@ -193,9 +194,44 @@ CELERY_BEAT_SCHEDULE = {
 
 INSTRUCTION_MAX_CHARACTERS = env.integer("OIG_INSTRUCTION_MAX_CHARACTERS", default=200_000, minimum=100)
 INSTRUCTION_MAX_TURNS = env.integer("OIG_INSTRUCTION_MAX_TURNS", default=500, minimum=1)
+INSTRUCTION_MAX_NESTING = env.integer("OIG_INSTRUCTION_MAX_NESTING", default=50, minimum=1, maximum=200)
+IMPORT_MAX_ROWS = env.integer("OIG_IMPORT_MAX_ROWS", default=200_000_000, minimum=1)
 IMPORT_MAX_LINE_BYTES = env.integer("OIG_IMPORT_MAX_LINE_BYTES", default=16_000_000, minimum=1_000)
+IMPORT_MAX_STAGED_BYTES = env.integer("OIG_IMPORT_MAX_STAGED_BYTES", default=200_000_000_000, minimum=1_000_000)
+IMPORT_CHUNK_BYTES = env.integer("OIG_IMPORT_CHUNK_BYTES", default=8_000_000, minimum=1_000, maximum=256_000_000)
 REQUEST_MAX_BYTES = env.integer("OIG_REQUEST_MAX_BYTES", default=1_000_000, minimum=10_000)
 UPLOAD_MAX_BYTES = env.integer("OIG_UPLOAD_MAX_BYTES", default=2_000_000_000, minimum=1_000)
+
+# --- Downloads ------------------------------------------------------------------------------------------------------
+
+# Default deny. These are the hub and GitHub with the hosts that their files come from; docs/downloads.md says why.
+DOWNLOAD_HOSTS = env.names(
+    "OIG_DOWNLOAD_HOSTS",
+    default=[
+        "huggingface.co",
+        "*.huggingface.co",
+        "*.hf.co",
+        "github.com",
+        "raw.githubusercontent.com",
+        "media.githubusercontent.com",
+        "objects.githubusercontent.com",
+        "release-assets.githubusercontent.com",
+    ],
+    form=r"(\*\.)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+",
+    such_as="example.org or *.example.org",
+)
+DOWNLOAD_EXCEPTIONS = env.names(
+    "OIG_DOWNLOAD_EXCEPTIONS",
+    form=r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]):[1-9][0-9]{0,4}",
+    such_as="mirror.example.org:8443 or [::1]:8443",
+)
+DOWNLOAD_CA_FILE = env.text("OIG_DOWNLOAD_CA_FILE", default="")
+DOWNLOAD_MAX_BYTES = env.integer("OIG_DOWNLOAD_MAX_BYTES", default=100_000_000_000, minimum=1_000)
+DOWNLOAD_KEEP_FREE_BYTES = env.integer("OIG_DOWNLOAD_KEEP_FREE_BYTES", default=1_000_000_000, minimum=0)
+DOWNLOAD_CONNECT_SECONDS = env.integer("OIG_DOWNLOAD_CONNECT_SECONDS", default=10, minimum=1, maximum=60)
+DOWNLOAD_IDLE_SECONDS = env.integer("OIG_DOWNLOAD_IDLE_SECONDS", default=20, minimum=1, maximum=300)
+HF_ENDPOINT = env.url("OIG_HF_ENDPOINT", "https://huggingface.co", schemes=("https",)).rstrip("/")
+HF_TOKEN = env.text("OIG_HF_TOKEN", default="")
 
 # --- Words to strangers ---------------------------------------------------------------------------------------------
 
@@ -208,4 +244,6 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    # It logs each address it asks, and those of file hosts hold signatures that are as good as a password.
+    "loggers": {"httpx2": {"level": "WARNING"}},
 }

@@ -1,4 +1,4 @@
-"""The screenshots of the README, taken from a running demo: `python -m docs.take_screenshots http://127.0.0.1:8000`.
+"""The screenshots of the README and of docs/, taken from a running demo: `python -m docs.take_screenshots http://127.0.0.1:8000`.
 
 Skips, as the volunteer, to a text that may stand in a README; what it holds is given back when it signs out.
 """
@@ -18,7 +18,10 @@ FOLDER = Path(__file__).parent / "screenshots"
 MOST_BYTES = 200_000
 DESKTOP, PHONE = (1280, 800), (390, 844)
 LABEL, GUIDELINES, RELEASE = "/campaigns/sample/label/", "/campaigns/sample/guidelines/", "/releases/0.1/"
+SOURCE = "/admin/sources/source/1/change/"
+IMPORT, IMPORTS, WORKERS = (f"/admin/sources/importrun/{page}" for page in ("add/", "", "workers/"))
 MILD = "I sold a bike online to a woman called Fenna"
+LIST = f"/admin/sources/instruction/?q=%22{MILD}%22"
 MOST_SKIPS = 100
 
 type Prepare = Callable[[Page], None]
@@ -39,6 +42,13 @@ def main(address: str) -> None:
         _take(browser, address, "label-phone", LABEL, size=PHONE, state=volunteer, prepare=_choose)
         _take(browser, address, "guidelines", GUIDELINES, state=volunteer)
         _sign_out(browser, address, volunteer)
+        curator = _signed_in(browser, address, "admin")
+        _take(browser, address, "import-form", IMPORT, state=curator, prepare=_choose_format)
+        _take(browser, address, "import-done", IMPORTS, state=curator, prepare=_open_first)
+        _take(browser, address, "workers", WORKERS, state=curator)
+        _take(browser, address, "curation-source", SOURCE, state=curator)
+        _take(browser, address, "curation-list", LIST, is_dark=True, state=curator)
+        _take(browser, address, "curation-instruction", LIST, state=curator, prepare=_open_first)
         browser.close()
 
 
@@ -104,6 +114,16 @@ def _choose(page: Page) -> None:
     page.locator("label[for=choice-needs-caution]").click()
     page.locator("label[for=yes-personal-information-related]").click()
     page.evaluate("document.activeElement.blur(); window.scrollTo(0, 0)")
+
+
+def _choose_format(page: Page) -> None:
+    page.get_by_label("Format").select_option("convabuse")
+    page.wait_for_load_state("networkidle")
+
+
+def _open_first(page: Page) -> None:
+    page.locator("#result_list tbody th a, #result_list .field-text a").first.click()
+    page.wait_for_load_state("networkidle")
 
 
 def _scroll_to_tables(page: Page) -> None:

@@ -18,7 +18,7 @@ from sources.admin import JobAdmin
 class SnapshotForm(forms.ModelForm[Snapshot]):
     class Meta:
         model = Snapshot
-        fields = ("version", "campaigns")
+        fields = ("version", "campaigns", "mask_personal")
 
     @override
     def clean(self) -> dict[str, Any]:
@@ -49,7 +49,7 @@ class SnapshotAdmin(JobAdmin):
     @override
     def get_fields(self, request: HttpRequest, obj: Snapshot | None = None) -> tuple[str, ...]:
         looked_at = ("started_by", "created_at", "finished_at", "attempts", "cut") if obj else ()
-        return ("version", "campaigns", *looked_at)
+        return ("version", "campaigns", "mask_personal", *looked_at)
 
     @override
     def save_model(self, request: HttpRequest, obj: Snapshot, form: Any, change: bool) -> None:

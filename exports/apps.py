@@ -6,7 +6,9 @@ class ExportsConfig(AppConfig):
     verbose_name = "Exports: votes become snapshots"
 
     def ready(self) -> None:
+        from exports import snapshots
         from exports.models import Snapshot
-        from sources import jobs
+        from sources import jobs, removals
 
-        jobs.register(Snapshot, "exports.tasks.publish_snapshot")
+        jobs.register(jobs.each(Snapshot, "exports.tasks.publish_snapshot"))
+        removals.register(snapshots.concerned)

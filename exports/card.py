@@ -101,6 +101,7 @@ def _facts(manifest: dict[str, Any], statistics: dict[str, Any]) -> list[tuple[s
         *((what, f"{n:,}") for what, n in numbers.items()),
         ("label set", f"{label_set['name']}, revision {label_set['revision']} (rule: {label_set['rule']})"),
         ("judged", manifest["target"]),
+        ("personal information", manifest["personal_information"]),
     ]
 
 

@@ -6,5 +6,9 @@ class SnapshotRefused(ExportError):
     """The snapshot cannot be published as asked; nothing was written."""
 
 
+class NothingToPublish(SnapshotRefused):
+    """No line would be in it."""
+
+
 class NotReproducible(ExportError):
     """A published version gives other bytes now than when it was published; the message names what differs."""

@@ -33,6 +33,12 @@ class Snapshot(Job):
     started_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, editable=False
     )
+    mask_personal = models.BooleanField(
+        "mask personal information",
+        default=False,
+        db_default=False,
+        help_text="Publish [e-mail address] and the like instead of the personal information that was found.",
+    )
     cut = models.BigIntegerField(null=True, editable=False, help_text="The last annotation that it contains.")
     lines_total = models.BigIntegerField(default=0, editable=False)
     lines_done = models.BigIntegerField(default=0, editable=False)

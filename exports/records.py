@@ -21,6 +21,7 @@ from annotate.models import Annotator
 from labels.aggregation import Aggregate, aggregate, tag_outcome
 from labels.models import LabelSet
 from labels.taxonomy import LabelSetSpec
+from sources import personal
 from sources.models import UNKNOWN_LICENSE
 from sources.texts import oig_text
 
@@ -42,6 +43,7 @@ class Selection:
     label_set: LabelSet
     target: str
     cut: int
+    mask_personal: bool = False
 
 
 class Line(NamedTuple):
@@ -74,11 +76,37 @@ ANSWERS = """
     ) answer
 """
 
-# The first source with a known licence that gave an instruction; an instruction without one is not published.
-ORIGIN = """
-    SELECT given.source_id, given.row FROM sources_provenance given
-    JOIN sources_source licensed ON licensed.id = given.source_id AND licensed.license <> %(unknown)s
-    WHERE given.instruction_id = answer.instruction_id ORDER BY given.id LIMIT 1
+# The sources with an unknown licence, and whatever was made of them: their own licence is a copy of when it was known.
+# An array, so that PostgreSQL finds them once and not for every instruction.
+WITHHELD = """
+    ARRAY(
+        WITH RECURSIVE withheld AS (
+            SELECT id FROM sources_source WHERE license = %(unknown)s
+            UNION
+            SELECT made.id FROM sources_source made JOIN withheld ON made.augments_id = withheld.id
+        )
+        SELECT id FROM withheld
+    )
+"""
+
+# Of the sources with a known licence that gave an instruction, the one that comes first in the ledger's declared order;
+# an instruction without one is not published.
+ORIGIN = f"""
+    SELECT given.source_id, given.row, given.run_id FROM sources_source licensed
+    JOIN sources_provenance given ON given.source_id = licensed.id AND given.instruction_id = answer.instruction_id
+    WHERE licensed.id <> ALL({WITHHELD}) ORDER BY licensed.precedence, licensed.id LIMIT 1
+"""  # noqa: S608 - made of constants
+
+# Neither set aside nor quarantined nor taken down.
+AVAILABLE = """
+    EXISTS (SELECT 1 FROM sources_instruction said WHERE said.id = answer.instruction_id AND said.state = 0)
+"""
+
+# Where personal information was found in an instruction.
+PERSONAL = """
+    (SELECT coalesce(jsonb_agg(jsonb_build_object(
+        'turn', found.turn, 'start', found.start, 'end', found."end", 'kind', found.kind) ORDER BY turn, start), '[]')
+     FROM sources_personalfinding found WHERE found.instruction_id = instruction.id)
 """
 
 LINES = f"""
@@ -90,30 +118,46 @@ LINES = f"""
         WHERE answer.outcome = 'counted'
         GROUP BY answer.instruction_id
     )
-    SELECT instruction.digest, instruction.turns, instruction.language, parent.digest,
-           source.name, source.revision, source.license, origin.row, {{names}}, answer.simulated
+    SELECT instruction.digest, instruction.turns, instruction.language, {{personal}}, parent.digest, root.digest,
+           source.name, source.revision, source.license, origin.row, augmentation.format, {{names}}, answer.simulated
     FROM answer
-    JOIN sources_instruction instruction ON instruction.id = answer.instruction_id
+    JOIN sources_instruction instruction ON instruction.id = answer.instruction_id AND instruction.state = 0
     LEFT JOIN sources_instruction parent ON parent.id = instruction.parent_id
+    LEFT JOIN sources_instruction root ON root.id = instruction.root_id
     JOIN LATERAL ({ORIGIN}) origin ON true
     JOIN sources_source source ON source.id = origin.source_id
+    LEFT JOIN sources_importrun augmentation
+      ON augmentation.id = origin.run_id AND augmentation.augments_id IS NOT NULL
     ORDER BY instruction.digest
 """  # noqa: S608 - made of constants
 
 VOTERS = f"""
     SELECT voter.kind, count(DISTINCT answer.annotator_id), count(*)
     FROM ({ANSWERS}) answer LEFT JOIN annotate_annotator voter ON voter.id = answer.annotator_id
-    WHERE answer.outcome = 'counted' AND EXISTS ({ORIGIN})
+    WHERE answer.outcome = 'counted' AND {AVAILABLE} AND EXISTS ({ORIGIN})
     GROUP BY voter.kind
 """  # noqa: S608 - made of constants
 
 FATES = f"""
-    SELECT CASE WHEN outcome <> 'counted' OR EXISTS ({ORIGIN}) THEN outcome ELSE 'unlicensed' END AS why,
+    SELECT CASE WHEN outcome <> 'counted' THEN outcome
+                WHEN NOT EXISTS ({ORIGIN}) THEN 'unlicensed'
+                WHEN {AVAILABLE} THEN outcome ELSE 'withdrawn' END AS why,
            count(*), count(DISTINCT instruction_id)
     FROM ({ANSWERS}) answer GROUP BY why
 """  # noqa: S608 - made of constants
 
-SOURCES = "SELECT name, revision, license, address, attribution FROM sources_source WHERE license <> %(unknown)s"
+# Of the instructions that were placed in the campaigns, how many each take-down removed.
+TAKE_DOWNS = """
+    SELECT stone.take_down_id, count(*) FROM sources_instruction gone
+    JOIN sources_tombstone stone ON stone.digest = gone.digest
+    WHERE gone.state = 3 AND EXISTS (
+        SELECT 1 FROM annotate_unit unit WHERE unit.instruction_id = gone.id AND unit.campaign_id = ANY(%(campaigns)s))
+    GROUP BY stone.take_down_id ORDER BY stone.take_down_id
+"""
+
+SOURCES = f"""
+    SELECT name, revision, license, address, attribution FROM sources_source WHERE id <> ALL({WITHHELD})
+"""  # noqa: S608 - made of constants
 
 
 @contextmanager
@@ -139,14 +183,14 @@ class Reader:
     connection: psycopg.Connection[Any]
 
     def lines(self) -> Generator[Line]:
-        """Yield a line per instruction that has a counted vote and a source with a known licence, in order of ``id``.
+        """Yield a line per available instruction that has a counted vote and a source with a known licence.
 
-        Constant memory: a server-side cursor.
+        In order of ``id``; constant memory: a server-side cursor.
         """
         spec = self.selection.label_set.spec
         with self.connection.cursor(name="snapshot_lines") as cursor:
             cursor.itersize = FETCH
-            cursor.execute(_query(spec), self._arguments)
+            cursor.execute(_query(spec, mask_personal=self.selection.mask_personal), self._arguments)
             for row in cursor:
                 yield _line(spec, self.selection.target, row)
 
@@ -160,15 +204,24 @@ class Reader:
         """How many answers up to the cut are not published, and how many instructions, by reason."""
         found = {why: (votes, instructions) for why, votes, instructions in self._rows(FATES)}
         unlicensed_votes, unlicensed_instructions = found.get("unlicensed", (0, 0))
+        withdrawn_votes, withdrawn_instructions = found.get("withdrawn", (0, 0))
         return {
             "votes": {
                 "withdrawn or replaced by their author": found.get("replaced", (0, 0))[0],
                 "surplus (the places had been filled)": found.get("surplus", (0, 0))[0],
                 "the same person again, in another campaign": found.get("repeated", (0, 0))[0],
+                "set aside, quarantined or taken down": withdrawn_votes,
                 "no source with a known licence": unlicensed_votes,
             },
-            "instructions": {"no source with a known licence": unlicensed_instructions},
+            "instructions": {
+                "set aside, quarantined or taken down": withdrawn_instructions,
+                "no source with a known licence": unlicensed_instructions,
+            },
         }
+
+    def take_downs(self) -> list[dict[str, int]]:
+        """The take-downs that removed instructions of these campaigns: ``id`` of each, and how many it removed."""
+        return [{"id": pk, "instructions": removed} for pk, removed in self._rows(TAKE_DOWNS)]
 
     def sources(self) -> dict[str, dict[str, str]]:
         """``name``, ``revision``, ``license``, ``address`` and ``attribution`` of every publishable source, by key."""
@@ -189,7 +242,7 @@ def source_key(name: str, revision: str) -> str:
     return f"{name}@{revision}" if revision else name
 
 
-def _query(spec: LabelSetSpec) -> sql.Composed:
+def _query(spec: LabelSetSpec, *, mask_personal: bool) -> sql.Composed:
     """The statement of the lines, with one column of counts per option and two (yes, no) per tag."""
     tallies: list[sql.Composable] = []
     names: list[sql.Composable] = []
@@ -203,15 +256,20 @@ def _query(spec: LabelSetSpec) -> sql.Composed:
             names.append(sql.Identifier("answer", column))
             tally = sql.SQL("count(*) FILTER (WHERE answer.tags -> {} = {}::jsonb) AS {}")
             tallies.append(tally.format(sql.Literal(tag.code), sql.Literal(said), sql.Identifier(column)))
-    return sql.SQL(LINES).format(tallies=sql.SQL(", ").join(tallies), names=sql.SQL(", ").join(names))
+    found = sql.SQL(PERSONAL if mask_personal else "'[]'::jsonb")
+    return sql.SQL(LINES).format(tallies=sql.SQL(", ").join(tallies), names=sql.SQL(", ").join(names), personal=found)
 
 
 def _line(spec: LabelSetSpec, target: str, row: Sequence[Any]) -> Line:
-    digest, turns, language, parent, source, revision, license_, source_row, *tallies, simulated = row
+    digest, turns, language, found_personal, parent, root, *origin = row[:11]
+    source, revision, license_, source_row, augmenter = origin
+    *tallies, simulated = row[11:]
     options = len(spec.options)
     counts = tuple(tallies[:options])
     tag_counts = tuple(zip(tallies[options::2], tallies[options + 1 :: 2], strict=True))
     said = orjson.loads(turns)
+    if spans := orjson.loads(found_personal):
+        said = personal.mask(said, spans)
     found = aggregate(spec, counts, tag_counts)
     record = {
         "text": oig_text(said),
@@ -240,6 +298,8 @@ def _line(spec: LabelSetSpec, target: str, row: Sequence[Any]) -> Line:
                 "source": source_key(source, revision),
                 "row": source_row,
                 "parent": bytes(parent).hex() if parent else "",
+                "augmenter": augmenter or "",
+                "family": bytes(root or digest).hex(),
             },
         },
     }

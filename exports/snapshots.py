@@ -16,11 +16,12 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models.expressions import RawSQL
 
 from annotate.annotations import take_cut
 from annotate.models import Annotation, Annotator, Campaign, CampaignQuerySet, Unit
-from exports import card, records, writers
-from exports.errors import ExportError, NotReproducible, SnapshotRefused
+from exports import card, differences, records, writers
+from exports.errors import ExportError, NothingToPublish, NotReproducible, SnapshotRefused
 from exports.models import Snapshot
 from exports.records import Line, Selection
 from exports.statistics import Tally
@@ -28,6 +29,7 @@ from exports.versions import code_revision, validate_version
 from labels.errors import LabelsError
 from sources import jobs
 from sources.jobs import Heartbeat, JobState, LostLease
+from sources.models import Screening
 
 # Lines between two commits of the progress.
 BATCH = 5_000
@@ -57,7 +59,13 @@ def manifest_name(version: str) -> str:
     return f"OIG_safety_v{version}.manifest.json"
 
 
-def prepare(version: str, campaigns: Sequence[Campaign] = (), *, started_by: Annotator | None = None) -> Snapshot:
+def prepare(
+    version: str,
+    campaigns: Sequence[Campaign] = (),
+    *,
+    mask_personal: bool = False,
+    started_by: Annotator | None = None,
+) -> Snapshot:
     """Return the snapshot of this version, new or from before; raise SnapshotRefused if it cannot be made."""
     try:
         validate_version(version)
@@ -65,14 +73,15 @@ def prepare(version: str, campaigns: Sequence[Campaign] = (), *, started_by: Ann
         raise SnapshotRefused(error.message) from None
     existing = Snapshot.objects.filter(version=version).first()
     if existing is not None:
-        return _again(existing, campaigns)
+        return _again(existing, campaigns, mask_personal)
     chosen = list(campaigns or opened_campaigns())
     check_campaigns(chosen)
+    facts = {"started_by": started_by, "mask_personal": mask_personal}
     with transaction.atomic():
-        snapshot, created = Snapshot.objects.get_or_create(version=version, defaults={"started_by": started_by})
+        snapshot, created = Snapshot.objects.get_or_create(version=version, defaults=facts)
         if created:
             snapshot.campaigns.set(chosen)
-    return snapshot if created else _again(snapshot, campaigns)
+    return snapshot if created else _again(snapshot, campaigns, mask_personal)
 
 
 def check_campaigns(campaigns: Sequence[Campaign]) -> None:
@@ -95,8 +104,10 @@ def opened_campaigns() -> CampaignQuerySet:
     return Campaign.objects.filter(kind=Campaign.Kind.VOLUNTEER, state__in=opened).select_related("label_set")
 
 
-def _again(snapshot: Snapshot, campaigns: Sequence[Campaign]) -> Snapshot:
+def _again(snapshot: Snapshot, campaigns: Sequence[Campaign], mask_personal: bool) -> Snapshot:
     """A snapshot of before: published, being published, or failed, which may be tried with other campaigns."""
+    if mask_personal and not snapshot.mask_personal:
+        raise SnapshotRefused(f"{snapshot} exists, and nothing is masked in it: choose another version")
     if snapshot.state == JobState.FAILED and _retry_with(snapshot, campaigns):
         return snapshot
     before = list(snapshot.campaigns.all())
@@ -153,6 +164,8 @@ def _publish(snapshot: Snapshot, beat: Heartbeat, on_progress: Progress) -> None
         raise SnapshotRefused(f"The worker was lost {snapshot.attempts - 1} times: see its log, then publish again")
     campaigns = list(snapshot.campaigns.select_related("label_set"))
     check_campaigns(campaigns)
+    if snapshot.mask_personal:
+        _check_screened()
     if snapshot.cut is None:
         snapshot.cut = take_cut()
         units = Unit.objects.filter(campaign__in=campaigns)
@@ -170,6 +183,13 @@ def _publish(snapshot: Snapshot, beat: Heartbeat, on_progress: Progress) -> None
             snapshot.finish(manifest=manifest, statistics=statistics, lines_done=lines, lines_total=lines)
             _move(folder, target, manifest_file)
     writers.sync_directory(target.parent)
+
+
+def _check_screened() -> None:
+    """Raise SnapshotRefused while personal information is being searched for: it could not be masked."""
+    waiting = Screening.objects.exclude(state__in=[JobState.FINISHED, JobState.CANCELLED]).first()
+    if waiting is not None:
+        raise SnapshotRefused(f"The {waiting} is {waiting.state}: publish a masked snapshot when it is finished")
 
 
 @contextmanager
@@ -207,7 +227,11 @@ def selection(snapshot: Snapshot) -> Selection:
     if snapshot.cut is None:
         raise RuntimeError(f"{snapshot} has no cut yet")
     return Selection(
-        tuple(campaign.pk for campaign in campaigns), campaigns[0].label_set, campaigns[0].target, snapshot.cut
+        tuple(campaign.pk for campaign in campaigns),
+        campaigns[0].label_set,
+        campaigns[0].target,
+        snapshot.cut,
+        snapshot.mask_personal,
     )
 
 
@@ -220,14 +244,15 @@ def _write(snapshot: Snapshot, folder: Path, on_progress: Progress) -> tuple[dic
         counted = _counting(lines, tally, on_progress)
         writers.write_lines(folder / names["records"], (line.record for line in counted))
         if not tally.instructions:
-            raise SnapshotRefused(
-                "No instruction with votes has a source with a known licence: set it in admin, then publish again"
+            raise NothingToPublish(
+                "No available instruction with votes has a source with a known licence: "
+                "set it in admin, then publish again"
             )
         summary = tally.summary(reader.annotators(), reader.sources())
-        left_out = reader.left_out()
+        left_out, take_downs = reader.left_out(), reader.take_downs()
     statistics = {"version": snapshot.version, **summary}
     writers.write_json(folder / names["statistics"], statistics)
-    manifest = _manifest(snapshot, chosen, statistics, left_out)
+    manifest = _manifest(snapshot, chosen, statistics, left_out, take_downs)
     writers.write_text(folder / names["card"], card.render(str(snapshot), manifest, statistics, spec))
     manifest["files"] = {name: writers.fingerprint(folder / name) for name in names.values()}
     return manifest, statistics
@@ -242,7 +267,11 @@ def _counting(lines: Iterator[Line], tally: Tally, on_progress: Progress) -> Ite
 
 
 def _manifest(
-    snapshot: Snapshot, chosen: Selection, statistics: dict[str, Any], left_out: dict[str, dict[str, int]]
+    snapshot: Snapshot,
+    chosen: Selection,
+    statistics: dict[str, Any],
+    left_out: dict[str, dict[str, int]],
+    take_downs: list[dict[str, int]],
 ) -> dict[str, Any]:
     spec = chosen.label_set.spec
     return {
@@ -258,6 +287,8 @@ def _manifest(
         "votes": statistics["votes"],
         "simulated_votes": statistics["simulated_votes"],
         "left_out": left_out,
+        "take_downs": take_downs,
+        "personal_information": "masked where it was found" if chosen.mask_personal else "as it is",
         "files": {},
     }
 
@@ -267,14 +298,45 @@ def rederive(snapshot: Snapshot) -> None:
     parent = snapshot.path.parent
     parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".again-", dir=parent) as folder:
-        found, _ = _write(snapshot, Path(folder), _silent)
-    differing = [name for name, published in snapshot.manifest["files"].items() if found["files"][name] != published]
-    if differing:
-        raise NotReproducible(
-            f"{snapshot} is published, and {', '.join(sorted(differing))} would not be the same now "
-            f"(published by code {snapshot.manifest['code_revision']}, this is {code_revision()}): "
-            f"it stays as it is in {snapshot.path}; choose a new version"
-        )
+        try:
+            found = _write(snapshot, Path(folder), _silent)[0]["files"]
+        except NothingToPublish:
+            _check_withdrawn(snapshot, Path(folder))
+            raise
+        published = snapshot.manifest["files"]
+        if differing := [name for name in sorted(published) if found[name] != published[name]]:
+            _check_withdrawn(snapshot, Path(folder))
+            raise _not_reproducible(
+                snapshot,
+                f"{', '.join(differing)} would not be the same now "
+                f"(published by code {snapshot.manifest['code_revision']}, this is {code_revision()})",
+            )
+
+
+def _check_withdrawn(snapshot: Snapshot, again: Path) -> None:
+    """Raise NotReproducible if lines are not derived again since their texts were withdrawn, and name them."""
+    _check_published(snapshot)
+    records_file = file_names(snapshot.version)["records"]
+    difference = differences.compare(snapshot.path / records_file, again / records_file)
+    if problem := differences.sentence(difference):
+        raise _not_reproducible(snapshot, problem)
+
+
+def _not_reproducible(snapshot: Snapshot, problem: str) -> NotReproducible:
+    return NotReproducible(
+        f"{snapshot} is published, and {problem}: it stays as it is in {snapshot.path}; choose a new version"
+    )
+
+
+def concerned(instructions: RawSQL) -> dict[str, int]:
+    """How many lines of each published version are of instructions whose ids ``instructions`` selects."""
+    found = {}
+    for snapshot in Snapshot.objects.published():
+        votes = Annotation.objects.counted(snapshot.cut).filter(unit__campaign__in=snapshot.campaigns.all())
+        lines = votes.filter(unit__instruction__in=instructions).values("unit__instruction").distinct().count()
+        if lines:
+            found[f"lines of {snapshot}, which stays as it was published"] = lines
+    return found
 
 
 def deliver(snapshot: Snapshot, folder: Path) -> list[Path]:

@@ -6,7 +6,9 @@ class SourcesConfig(AppConfig):
     verbose_name = "Sources: public datasets become instructions"
 
     def ready(self) -> None:
-        from sources import checks, jobs  # noqa: F401
-        from sources.models import ImportRun
+        from sources import checks, imports, jobs  # noqa: F401
+        from sources.models import DuplicateSearch, Screening
 
-        jobs.register(ImportRun, "sources.tasks.import_run")
+        jobs.register(imports.waiting)
+        jobs.register(jobs.each(Screening, "sources.tasks.screen"))
+        jobs.register(jobs.each(DuplicateSearch, "sources.tasks.search_duplicates"))

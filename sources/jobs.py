@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Self
@@ -20,6 +20,9 @@ from typing import Any, Self
 from django.conf import settings
 from django.db import OperationalError, connection, models
 from django.utils import timezone
+
+# A worker that is lost this often over one job is killed by what is in it (it takes all memory, say).
+FRUITLESS_ATTEMPTS = 5
 
 
 class LostLease(Exception):
@@ -31,6 +34,7 @@ class JobState(models.TextChoices):
     RUNNING = "running"
     FINISHED = "finished"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 class JobQuerySet(models.QuerySet[Any]):
@@ -60,8 +64,8 @@ class Job(models.Model):
         """Try to become the one worker of this job; False if it is done or somebody else holds it."""
         now, token = timezone.now(), uuid.uuid4()
         taken = (
-            type(self)
-            .objects.waiting(now)
+            JobQuerySet(type(self))
+            .waiting(now)
             .filter(pk=self.pk)
             .update(
                 state=JobState.RUNNING,
@@ -73,16 +77,18 @@ class Job(models.Model):
         self.refresh_from_db()
         return taken == 1 and self.lease_token == token
 
+    def is_given_up(self) -> bool:
+        """Whether so many workers were lost over this job that it has failed now, in the hands of this one."""
+        if self.attempts <= FRUITLESS_ATTEMPTS:
+            return False
+        self.fail(f"the worker was lost {self.attempts - 1} times in a row: see its log")
+        return True
+
     def renew(self, **progress: Any) -> None:
         """Keep the lease and store ``progress``. Raises LostLease, so that a transaction around it rolls back."""
         held = type(self).objects.filter(pk=self.pk, state=JobState.RUNNING, lease_token=self.lease_token)
-        if not held.update(lease_until=timezone.now() + settings.JOB_LEASE, **progress):
+        if not held.update(**{"lease_until": timezone.now() + settings.JOB_LEASE, **progress}):
             raise LostLease(f"{self} was taken over by another worker")
-
-    def put_back(self) -> None:
-        """Give up the lease with work left, for whoever comes next: no worker was lost."""
-        self.renew(state=JobState.QUEUED, lease_token=None, attempts=0)
-        self.refresh_from_db()
 
     def finish(self, **result: Any) -> None:
         self.renew(state=JobState.FINISHED, finished_at=timezone.now(), error="", **result)
@@ -145,16 +151,27 @@ def heartbeat(job: Job) -> Iterator[Heartbeat]:
         beat.stop()
 
 
-_tasks: dict[type[Job], str] = {}
+type Waiting = Callable[[datetime], Iterator[tuple[str, int]]]
+
+_waiting: list[Waiting] = []
 
 
-def register(model: type[Job], task: str) -> None:
-    """Have beat dispatch jobs of ``model`` that wait, by sending the Celery task named ``task`` the job's id."""
-    _tasks[model] = task
+def register(waiting: Waiting) -> None:
+    """Have beat dispatch what ``waiting`` yields: the name of a Celery task, and the id that it is sent."""
+    _waiting.append(waiting)
+
+
+def each(model: type[Job], task: str) -> Waiting:
+    """Every job of ``model`` that waits, for the Celery task named ``task``."""
+
+    def waiting(now: datetime) -> Iterator[tuple[str, int]]:
+        for pk in model.objects.waiting(now).values_list("pk", flat=True):
+            yield task, pk
+
+    return waiting
 
 
 def waiting(now: datetime) -> Iterator[tuple[str, int]]:
-    """Task name and id of every job, of any registered model, that somebody should work on."""
-    for model, task in _tasks.items():
-        for pk in model.objects.waiting(now).values_list("pk", flat=True):
-            yield task, pk
+    """Task name and id of everything that somebody should work on."""
+    for found in _waiting:
+        yield from found(now)

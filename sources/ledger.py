@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.core.exceptions import ValidationError
 
 from sources.errors import SourceError
+from sources.importers.importer import Importer
 from sources.models import Source, license_named
 
 
@@ -16,30 +17,70 @@ class LicenseMissing(SourceError):
     """source {source} is new and has no licence: give its SPDX identifier, or unknown, and it will not be published"""
 
 
+class NotDerived(SourceError):
+    """source {source}: is there and was not made of {parent}: choose another name"""
+
+
 class WrongSource(SourceError):
     """source {source}: {field}: {problem}"""
 
 
-def entry(name: str, revision: str = "", **facts: str) -> Source:
+# What a format may know of the dataset it was written for.
+FACTS = ("license", "address", "attribution")
+
+
+def entry(name: str, revision: str = "", importer: Importer | None = None, **facts: str) -> Source:
     """The source of that name and revision; if it is new, not saved yet, with ``facts`` (license, title, ...).
 
-    Raises SourceDiffers where a fact that is given and not empty is another than the ledger's.
+    What ``facts`` leave out of a new source, ``importer`` fills in if it was written for one dataset. Raises
+    SourceDiffers where a fact that is given and not empty is another than the ledger's.
     """
-    given = {field: license_named(fact) if field == "license" else fact for field, fact in facts.items() if fact}
+    given = {field: _kept(field, fact) for field, fact in facts.items() if fact}
     known = Source.objects.filter(name=name, revision=revision).first()
     if known is None:
+        given = {field: getattr(importer, field) for field in FACTS if importer and getattr(importer, field)} | given
         return _new(Source(name=name, revision=revision, **given), given)
     for field, fact in given.items():
-        if (there := getattr(known, field)) != fact:
+        there = getattr(known, field)
+        if _kept(field, there) != fact:
             raise SourceDiffers(source=known, field=field, there=there, given=fact)
     return known
+
+
+def derived(source: Source, augmenter_name: str, name: str = "") -> Source:
+    """The source of what an augmenter makes of ``source``; if it is new, not saved yet, under the terms of ``source``.
+
+    Without a ``name`` it is called SOURCE-AUGMENTER. Raises NotDerived for the name of another one.
+    """
+    called = name or f"{source.name}-{augmenter_name}"
+    known = Source.objects.filter(name=called, revision=source.revision).first()
+    if known is None:
+        made_from = f"Augmented from {source}"
+        facts = {
+            "title": f"{source.title or source.name}, augmented by {augmenter_name}"[:200],
+            "license": source.license,
+            "address": source.address,
+            "attribution": f"{made_from}. {source.attribution}" if source.attribution else f"{made_from}.",
+        }
+        facts_of_new = Source(
+            name=called, revision=source.revision, augments=source, precedence=source.precedence, **facts
+        )
+        return _new(facts_of_new, facts)
+    if known.augments_id != source.pk:
+        raise NotDerived(source=known, parent=source)
+    return known
+
+
+def _kept(field: str, fact: str) -> str:
+    return license_named(fact) if field == "license" else fact
 
 
 def _new(source: Source, given: dict[str, str]) -> Source:
     if "license" not in given:
         raise LicenseMissing(source=source)
     try:
-        source.full_clean()
+        # The licence of another source was checked when it was written, by what was known then.
+        source.full_clean(exclude={"license"} if source.augments else None)
     except ValidationError as error:
         field, problems = next(iter(error.message_dict.items()))
         raise WrongSource(source=repr(source.name), field=field, problem=problems[0]) from None

@@ -14,6 +14,8 @@ from tests import ROOT
 
 # Seconds; only a broken build meets it.
 START_LIMIT = 60.0
+# A worker imports much before it is ready; measurements start several at once.
+WORKER_LIMIT = 180.0
 
 
 def wait_until(condition: Callable[[], bool], describe: Callable[[], str], limit: float = START_LIMIT) -> None:
@@ -101,6 +103,7 @@ class Worker:
         self._folder = folder
         self._environment = dict(environment)
         self._processes = processes
+        self._lives = 0
         self._start()
 
     def _start(self) -> None:
@@ -117,9 +120,13 @@ class Worker:
             self._environment,
             group=self._worker.pid,
         )
-        ready = self._worker.output.count(" ready.")
-        wait_until(lambda: self._worker.output.count(" ready.") > ready, lambda: self.logs)
-        self._beat.wait_for("beat: Starting")
+        self._lives += 1
+        try:
+            wait_until(lambda: self._worker.output.count(" ready.") >= self._lives, lambda: self.logs, WORKER_LIMIT)
+            self._beat.wait_for("beat: Starting")
+        except BaseException:
+            self.kill_group()
+            raise
 
     @property
     def group(self) -> int:

@@ -53,12 +53,12 @@ def upload_as_admin(page: Page, folder: Path) -> None:
     sign_in(page, "admin")
     page.goto("/admin/sources/importrun/add/")
     page.get_by_label("Source").select_option(label="letters")
-    page.get_by_label("Format").select_option("csv")
+    page.get_by_label("Format").select_option("columns")
     page.get_by_label("Upload").set_input_files(file)
     page.get_by_label("Options").fill("text=question")
     page.get_by_role("button", name="Save").click()
     expect(page.locator("#progress")).to_contain_text("added 40", timeout=30_000)
-    assert ImportRun.objects.get(source__name="letters").known == 0
+    assert ImportRun.objects.get(source__name="letters").report.known == 0
 
 
 def label_as_volunteer(page: Page) -> None:

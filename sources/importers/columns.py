@@ -1,13 +1,14 @@
-"""Named columns: what the formats without a layout of their own (JSON lines, CSV) are told about a file."""
+"""Named columns: any file of records (JSON lines, a JSON array, CSV, Parquet) whose columns options name."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from sources.importers import records
-from sources.importers.importer import Option, Options, WrongOption
+from sources import mapping
+from sources.importers.importer import Importer, Option, Options, Reader, WrongOption, not_an_object, part_of
+from sources.readers.json import BrokenJSON, parse
 from sources.rows import InstructionRow, RejectedRow, Turn
 from sources.texts import BOT, HUMAN
 
@@ -43,6 +44,11 @@ OPTIONS = (
     Option("language_column", "column with the language of each row"),
     Option("id", "column with the identity of each row; without it, its line"),
     Option("labels", "columns, separated by commas, that are kept as the source's own labels"),
+    Option("optional_labels", "the same for columns that a row may lack; a missing one is unknown"),
+    Option(
+        "mapping",
+        "a TOML file: [columns] holds these options, [labels] what the source's labels suggest in ours",
+    ),
 )
 
 
@@ -56,7 +62,7 @@ class WrongValue(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Which column holds what."""
+    """Which column holds what; an empty name is a column that is not given."""
 
     text: str
     turns: str
@@ -66,12 +72,13 @@ class Columns:
     language_column: str
     id: str
     labels: tuple[str, ...]
+    optional_labels: tuple[str, ...]
 
     @classmethod
     def of(cls, options: Options, format_name: str) -> Self:
         """The columns that ``options`` name. Raises WrongOption unless one of text, turns and prompt is among them."""
-        given = {option.name: options.get(option.name, "") for option in OPTIONS}
-        labels = tuple(name.strip() for name in given.pop("labels").split(",") if name.strip())
+        given = {option.name: options.get(option.name, "") for option in OPTIONS if option.name != "mapping"}
+        labels, optional = _names(given.pop("labels")), _names(given.pop("optional_labels"))
         chosen = [name for name in ("text", "turns", "prompt") if given[name]]
         if len(chosen) != 1:
             problem = "is needed, or one of turns and prompt" if not chosen else f"and {chosen[1]} exclude each other"
@@ -82,49 +89,75 @@ class Columns:
         if given["language"] and given["language_column"]:
             problem, remedy = "and language_column exclude each other", "leave one out"
             raise WrongOption(format=format_name, name="language", problem=problem, remedy=remedy)
-        return cls(**given, labels=labels)
+        return cls(**given, labels=labels, optional_labels=optional)
 
-    @property
-    def names(self) -> list[str]:
-        """The columns that every row must have."""
-        single = [self.text, self.turns, self.prompt, self.reply, self.language_column, self.id]
-        return [name for name in [*single, *self.labels] if name]
+    def keeping(self, names: Iterable[str]) -> Self:
+        """These columns and ``names`` as labels that a row may lack, unless they are kept already or hold the text."""
+        kept = {*self.labels, *self.optional_labels, self.text, self.turns, self.prompt, self.reply}
+        return replace(self, optional_labels=(*self.optional_labels, *(name for name in names if name not in kept)))
 
-    def row(self, where: str, record: Mapping[str, Any]) -> InstructionRow | RejectedRow:
+    def row(self, where: str, record: Any) -> tuple[InstructionRow | RejectedRow]:
         """What one record says, or why it cannot be used."""
         try:
-            missing = [name for name in self.names if name not in record]
-            if missing:
-                raise WrongValue("missing column", f"has no column {missing[0]!r}: add it")
-            return InstructionRow(
-                row=self._identity(where, record),
-                turns=self._turns(record),
-                language=self.language or self._language(record),
-                source_labels={name: record[name] for name in self.labels},
+            return (
+                InstructionRow(
+                    self._identity(where, record) if self.id else where,
+                    self._turns(record),
+                    self._language(record) if self.language_column else self.language,
+                    "",
+                    self._labels(record),
+                ),
             )
+        except KeyError as missing:
+            name = missing.args[0]
+            return (RejectedRow(where, "missing column", f"has no column {name!r}: add it, or name another"),)
         except WrongValue as problem:
-            return RejectedRow(where, problem.reason, str(problem))
+            return (RejectedRow(where, problem.reason, str(problem)),)
+        except TypeError:
+            if isinstance(record, dict):
+                raise
+            return not_an_object(where, "{column: value, ...}")
 
     def _turns(self, record: Mapping[str, Any]) -> list[Turn]:
         if self.turns:
             return turns_of(record[self.turns], self.turns)
-        turns = [Turn(role=HUMAN, text=text_of(record, self.text or self.prompt))]
+        turns: list[Turn] = [{"role": HUMAN, "text": text_of(record, self.text or self.prompt)}]
         if self.reply and record[self.reply] is not None:
-            turns.append(Turn(role=BOT, text=text_of(record, self.reply)))
+            turns.append({"role": BOT, "text": text_of(record, self.reply)})
         return turns
 
     def _identity(self, where: str, record: Mapping[str, Any]) -> str:
-        if not self.id:
-            return where
         identity = record[self.id]
         if not isinstance(identity, str | int) or identity == "":
             raise WrongValue("wrong type", f"column {self.id!r} is no identity: give a text or a number")
-        return str(identity)
+        return part_of(str(identity))
 
     def _language(self, record: Mapping[str, Any]) -> str:
-        if not self.language_column or record[self.language_column] is None:
+        if record[self.language_column] is None:
             return ""
         return text_of(record, self.language_column).strip()
+
+    def _labels(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        labels = {name: record[name] for name in self.labels}
+        for name in self.optional_labels:
+            if name in record:
+                labels[name] = record[name]
+        return labels
+
+
+def reader(options: Options) -> Reader:
+    """One row for each record, of the columns that the options name; where they and a mapping differ, the options."""
+    if not options.get("mapping"):
+        return Reader(Columns.of(options, IMPORTER.name).row)
+    named, label_map = mapping.read(options["mapping"])
+    IMPORTER.check_options(named)
+    columns = Columns.of({**named, **options}, IMPORTER.name)
+    # A table for a column that is not kept would suggest nothing, and nobody would be told.
+    return Reader(columns.keeping(label_map.columns).row, label_map)
+
+
+def _names(written: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in written.split(",") if name.strip())
 
 
 def text_of(record: Mapping[str, Any], column: str) -> str:
@@ -139,8 +172,8 @@ def turns_of(value: Any, column: str) -> list[Turn]:
     """The turns in a list, or in its JSON (as in CSV). Raises WrongValue."""
     if isinstance(value, str):
         try:
-            value = records.parse(value)
-        except records.BrokenJSON as error:
+            value = parse(value)
+        except BrokenJSON as error:
             raise WrongValue("broken JSON", f"column {column!r} is not JSON ({error}): correct it") from None
     if not isinstance(value, list):
         raise WrongValue("wrong type", f"column {column!r} is {_kind(value)}, not a list of turns: give a list")
@@ -161,3 +194,12 @@ def _turn(turn: Any, place: str) -> Turn:
 
 def _kind(value: Any) -> str:
     return _KINDS.get(type(value), "a text")
+
+
+IMPORTER = Importer(
+    name="columns",
+    title="Any file with named columns",
+    summary="JSON lines, one JSON array, CSV with a header or Parquet; options say which column holds what.",
+    reader=reader,
+    options=OPTIONS,
+)

@@ -11,13 +11,13 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from sources.files import SourceFile
-from sources.importers.importer import Importer, Options, Rows, require
-from sources.importers.records import Record, json_records
+from sources.importers.importer import Importer, Options, Reader, Rows
+from sources.mapping import LabelMap
 from sources.rows import InstructionRow, RejectedRow, SourceVote, Turn
 from sources.texts import BOT, HUMAN
 
-LABEL_SET = "prosocial-dialog"
+type Record = dict[str, Any]
+
 # The votes as the source spells them, and the codes of our label set.
 VOTES = {
     "casual": "casual",
@@ -27,17 +27,28 @@ VOTES = {
 # The direct download's names for what the hub calls context and response.
 DOWNLOAD_NAMES: dict[str, str] = {"text": "context", "labels": "response"}
 KEPT = ("safety_label", "safety_annotations", "safety_annotation_reasons", "rots", "source", "etc")
+LABELS: dict[str, Any] = {
+    **{name: {} for name in KEPT},
+    "safety_label": {
+        "values": {
+            "__casual__": {"label": "casual"},
+            "__possibly_needs_caution__": {"label": "possibly-needs-caution"},
+            "__probably_needs_caution__": {"label": "probably-needs-caution"},
+            "__needs_caution__": {"label": "needs-caution"},
+            "__needs_intervention__": {"label": "needs-intervention"},
+        }
+    },
+}
 
 
-def read(file: SourceFile, options: Options) -> Rows:
+def reader(options: Options) -> Reader:
     """One row for each utterance: what the person says and the reply, with the three votes on the former."""
-    is_first = True
-    for where, record in json_records(file):
-        for place, utterance in [(where, record)] if isinstance(record, RejectedRow) else _utterances(where, record):
-            if isinstance(utterance, dict) and is_first:
-                require(["context", "safety_annotations"], utterance, file, place)
-                is_first = False
-            yield _row(place, utterance) if isinstance(utterance, dict) else utterance
+    return Reader(_rows, LabelMap.parse(LABELS))
+
+
+def _rows(where: str, record: Any) -> Rows:
+    for place, utterance in _utterances(where, record):
+        yield utterance if isinstance(utterance, RejectedRow) else _row(place, utterance)
 
 
 def _utterances(where: str, record: Any) -> Iterator[tuple[str, Record | RejectedRow]]:
@@ -45,13 +56,18 @@ def _utterances(where: str, record: Any) -> Iterator[tuple[str, Record | Rejecte
     match record:
         case list():
             for number, part in enumerate(record, start=1):
-                yield from _utterances(f"{where}, utterance {number}", part)
+                place = f"{where}, utterance {number}"
+                yield place, _hub_names(part) if isinstance(part, dict) else _no_utterance(place)
         case {"context": list()}:
             yield from _rows_of_columns(where, record)
         case dict():
             yield where, _hub_names(record)
         case _:
-            yield where, RejectedRow(where, "not an object", "is JSON but no utterance: write {column: value, ...}")
+            yield where, _no_utterance(where)
+
+
+def _no_utterance(where: str) -> RejectedRow:
+    return RejectedRow(where, "not an object", "is JSON but no utterance: write {column: value, ...}")
 
 
 def _hub_names(record: Record) -> Record:
@@ -104,7 +120,10 @@ IMPORTER = Importer(
     name="prosocial-dialog",
     title="ProsocialDialog",
     summary="Utterances with their replies and three votes each, of annotators the source does not name.",
-    label_set=LABEL_SET,
-    suffixes=(".jsonl", ".json", ".jsonl.gz", ".json.gz"),
-    read=read,
+    reader=reader,
+    label_set="prosocial-dialog",
+    license="CC-BY-4.0",
+    address="https://huggingface.co/datasets/allenai/prosocial-dialog",
+    attribution="ProsocialDialog (Kim et al. 2022), Allen Institute for AI, CC BY 4.0.",
+    unverified="The hub's Parquet files and the direct download's list of dialogues were not at hand.",
 )

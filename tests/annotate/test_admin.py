@@ -88,6 +88,7 @@ def test_an_opened_campaign_keeps_what_its_units_were_made_from(admin: Client) -
         "overlap": 9,
         "seed": 5,
         "lease_minutes": 10,
+        "family_distance": 3,
         "sources": [source.pk for source in kindness.sources.all()],
     }
     answer = admin.post(reverse("admin:annotate_campaign_change", args=[kindness.pk]), form)

@@ -143,7 +143,10 @@ def test_a_claim_walks_the_index_of_open_slots() -> None:
         cursor.execute("SET LOCAL enable_seqscan = off")
         from annotate import assignments
 
-        cursor.execute(f"EXPLAIN {assignments.PICK}", {"campaign": kindness.pk, "annotator": ada.pk, "after": -1})
+        cursor.execute(
+            f"EXPLAIN {assignments.PICK}",
+            {"campaign": kindness.pk, "annotator": ada.pk, "after": -1, "family_distance": 20},
+        )
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "unit_open_slots" in plan
     assert Annotator.objects.count() == 1

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def run() -> ImportRun:
-    return ImportRun.objects.create(source=worlds.source("convabuse"), format="convabuse", path="a.csv")
+    return ImportRun.objects.create(source=worlds.source("convabuse"), format="convabuse", origin="a.csv")
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_long_names_do_not_make_one_person_of_two(letters: list[Instruction]) ->
     source = worlds.source("s" * 80)
     source.revision = "r" * 80
     source.save()
-    run = ImportRun.objects.create(source=source, format="convabuse", path="a.csv")
+    run = ImportRun.objects.create(source=source, format="convabuse", origin="a.csv")
     counts = write(run, (letters[0], [vote("mary", 2), vote("john", 3)]))
     assert (counts.added, counts.repeated) == (2, 0)
 
@@ -97,7 +97,7 @@ def test_a_vote_without_a_mapping_is_counted_not_guessed(run: ImportRun, letters
 def test_two_revisions_of_a_source_have_two_campaigns(letters: list[Instruction]) -> None:
     for revision in ("1", "2"):
         source, _ = Source.objects.get_or_create(name="convabuse", revision=revision)
-        run = ImportRun.objects.create(source=source, format="convabuse", path="a.csv")
+        run = ImportRun.objects.create(source=source, format="convabuse", origin="a.csv")
         write(run, (letters[0], [vote("mary", 2)]))
     assert sorted(Campaign.objects.values_list("slug", flat=True)) == [
         "convabuse-votes",

@@ -16,7 +16,7 @@ def source(name: str = "letters", license_: str = "CC-BY-4.0") -> Source:
 
 
 def instructions(origin: Source, dialogues: list[list[Turn]]) -> list[Instruction]:
-    run = ImportRun.objects.create(source=origin, format="jsonl", path="letters.jsonl", state="finished")
+    run = ImportRun.objects.create(source=origin, format="columns", origin="letters.jsonl", state="finished")
     made = Instruction.objects.bulk_create(
         Instruction(digest=texts.digest(turns), turns=turns, language="en") for turns in dialogues
     )

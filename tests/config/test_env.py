@@ -102,6 +102,12 @@ def test_it_reads_values(monkeypatch: pytest.MonkeyPatch) -> None:
     assert env.choice(NAME, "red", ["red", "blue"]) == "blue"
 
 
+def test_it_refuses_a_name_of_another_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, "a.example, *")
+    with pytest.raises(ImproperlyConfigured, match=f'^{NAME} must be a list of entries such as a.b, not "\\*"$'):
+        env.names(NAME, form=r"[a-z.]+", such_as="a.b")
+
+
 def test_it_turns_a_database_address_into_django_s_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://ada:s%40fe@db.example:5433/oig?sslmode=require")
     assert env.database(lambda: "") == {

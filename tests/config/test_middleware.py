@@ -44,9 +44,10 @@ def test_it_takes_large_files_only_where_and_from_whom_they_are_imported(client:
     assert client.post("/admin/", upload(3_000_000)).status_code == 413
     assert client.post(IMPORT, upload(5_100_000)).status_code == 413
     # Large enough to lie on the disk while it comes in.
-    answer = client.post(IMPORT, {"source": source.pk, "format": "jsonl", "options": "text=text", **upload(3_000_000)})
+    asked = {"source": source.pk, "format": "columns", "options": "text=text"}
+    answer = client.post(IMPORT, asked | upload(3_000_000))
     assert answer.status_code == 302, answer.content.decode()
-    assert ImportRun.objects.get().bytes_total == 3_000_000
+    assert ImportRun.objects.get().upload.size == 3_000_000
 
 
 def test_what_comes_in_lies_on_the_volume_where_it_stays(settings: object) -> None:

@@ -5,8 +5,6 @@ import pytest
 from django.core.management import get_commands, load_command_class
 from django.core.management.base import BaseCommand
 
-from sources import importers
-from sources.importers.importer import Importer
 from tests import ROOT
 
 OWN_APPS = ("annotate", "exports", "labels", "sources")
@@ -50,12 +48,3 @@ def test_it_describes_every_argument_of_a_command_and_no_other(name: str) -> Non
 def test_it_describes_no_command_that_is_not_there() -> None:
     assert re.findall(r"^## (\w+)$", PAGE, re.MULTILINE) == sorted(COMMANDS, key=PAGE.index)
     assert set(re.findall(r"^## (.+)$", PAGE, re.MULTILINE)) == set(COMMANDS)
-
-
-@pytest.mark.parametrize("importer", importers.known(), ids=lambda importer: importer.name)
-def test_it_describes_every_option_of_a_format(importer: Importer) -> None:
-    assert described(section(f"### {importer.name}")) == {option.name for option in importer.options}
-
-
-def test_it_describes_no_format_that_is_not_there() -> None:
-    assert set(re.findall(r"^### (.+)$", PAGE, re.MULTILINE)) == {importer.name for importer in importers.known()}

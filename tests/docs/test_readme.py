@@ -72,7 +72,8 @@ def test_every_command_that_is_named_exists(document: Path) -> None:
 
 
 def test_every_screenshot_is_shown_light_to_load_and_of_its_size() -> None:
-    shown = set(re.findall(r"docs/screenshots/([\w-]+\.png)", README))
+    pages = "".join(path.read_text() for path in (ROOT / "docs").glob("*.md"))
+    shown = set(re.findall(r"screenshots/([\w-]+\.png)", README + pages))
     there = {file.name: file for file in (ROOT / "docs/screenshots").iterdir()}
     assert shown == set(there)
     for name, file in there.items():

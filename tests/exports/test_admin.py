@@ -101,7 +101,7 @@ def test_it_publishes_again_only_what_failed(
     failed = snapshots.prepare("0.4", [kindness])
     snapshots.work(failed)
     page = admin.get(page_of(failed)).content.decode()
-    assert "No instruction with votes has a source with a known licence" in page
+    assert "No available instruction with votes has a source with a known licence" in page
     chosen = {"action": "publish_again", "_selected_action": list(Snapshot.objects.values_list("pk", flat=True))}
     page = admin.post(LIST, chosen, follow=True).content.decode()
     assert "OIG_safety_v0.3 did not fail: it is finished" in page

@@ -22,6 +22,7 @@ MANIFEST: dict[str, Any] = {
     "label_set": {"name": "oig-safety", "revision": 1, "rule": "fresh-readers"},
     "target": "prompt",
     "left_out": {"votes": {}, "instructions": {}},
+    "personal_information": "as it is",
 }
 
 
@@ -42,8 +43,8 @@ def rendered(found: dict[str, Any]) -> str:
 
 
 def with_source(found: dict[str, Any], **facts: str) -> dict[str, Any]:
-    (source,) = found["by_source"].values()
-    return {**found, "by_source": {"letters@1": {**source, **facts}}}
+    by_source = found["by_source"]
+    return {**found, "by_source": {**by_source, "letters@1": {**by_source["letters@1"], **facts}}}
 
 
 def test_it_has_a_head_that_the_hub_reads() -> None:

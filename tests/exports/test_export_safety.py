@@ -124,7 +124,7 @@ def test_it_leaves_alone_what_has_another_content(kindness: Campaign, tmp_path: 
 def test_it_says_what_differs_after_a_change(kindness: Campaign) -> None:
     export("--version", "0.3")
     Source.objects.update(license="unknown")
-    assert "No instruction with votes has a source with a known licence" in refusal("--version", "0.3")
+    assert "No available instruction with votes has a source with a known licence" in refusal("--version", "0.3")
     Source.objects.update(license="MIT")
     assert "OIG_safety_v0.3.jsonl, OIG_safety_v0.3.stats.json, README.md would not be" in refusal("--version", "0.3")
 

@@ -58,7 +58,7 @@ def test_it_says_in_one_line_why_the_release_failed() -> None:
     load_demo()
     Snapshot.objects.update(state="failed", error="earlier")
     Source.objects.update(license="unknown")
-    with pytest.raises(CommandError, match=r"^Release 0\.1 was not published: No instruction with votes has a source"):
+    with pytest.raises(CommandError, match=r"^Release 0\.1 was not published: No available instruction with votes"):
         load_demo()
 
 

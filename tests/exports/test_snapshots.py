@@ -242,7 +242,9 @@ def test_it_fails_with_a_reason_where_no_licence_is_known_and_can_be_tried_again
     snapshot = snapshots.prepare("0.3", [kindness])
     snapshots.work(snapshot)
     assert snapshot.state == JobState.FAILED
-    assert snapshot.error.startswith("No instruction with votes has a source with a known licence: set it in admin")
+    assert snapshot.error.startswith(
+        "No available instruction with votes has a source with a known licence: set it in admin"
+    )
     assert left_behind() == []
     Source.objects.update(license="MIT")
     assert worlds.published("0.3").pk == snapshot.pk

@@ -26,7 +26,7 @@ CASUAL, CAUTION, INTERVENTION = "casual", "needs-caution", "needs-intervention"
 _keys = count(1)
 
 
-def source(name: str, license_: str = "CC-BY-4.0", revision: str = "1", **facts: str) -> Source:
+def source(name: str, license_: str = "CC-BY-4.0", revision: str = "1", **facts: object) -> Source:
     return Source.objects.create(name=name, license=license_, revision=revision, **facts)
 
 
@@ -55,9 +55,12 @@ def instruction(
 ) -> Instruction:
     """An instruction that ``sources`` gave, in their order, each in row ``row N``."""
     turns = says(turns) if isinstance(turns, str) else turns
-    made = Instruction.objects.create(digest=texts.digest(turns), turns=turns, language=language, parent=parent)
+    root = parent and (parent.root or parent)
+    facts = {"turns": turns, "language": language, "parent": parent, "root": root}
+    made = Instruction.objects.create(digest=texts.digest(turns), **facts)
     for origin in sources:
-        run, _ = ImportRun.objects.get_or_create(source=origin, format="jsonl", path="a.jsonl", state="finished")
+        how = {"format": "typos", "augments": origin.augments} if origin.augments else {"format": "columns"}
+        run, _ = ImportRun.objects.get_or_create(source=origin, state="finished", **how)
         row = f"row {origin.provenances.count() + 1}"
         Provenance.objects.create(instruction=made, source=origin, run=run, row=row)
     return made
@@ -161,7 +164,8 @@ def everything() -> list[Campaign]:
     vote(dialogue, three[0], CASUAL)
     html = '<script>alert("HTML")</script> {{ 7|add:7 }} & \\n a\u2028line\u0085separator, a tab\t, \U0001f600'
     votes(placed(html, language=""), three[:2], CASUAL, CASUAL)
-    child = instruction("Child: of the unanimous one.", letters, parent=Instruction.objects.earliest("pk"))
+    noisy = source("letters-typos", augments=letters)
+    child = instruction("Child: of the unanimous one.", noisy, parent=Instruction.objects.earliest("pk"))
     votes(unit(kindness, child), three[:2], CASUAL, CASUAL)
     votes(placed("Both sources: the one with a licence counts.", secrets, letters), three[:2], CASUAL, CASUAL)
     gone = placed("Nothing left: its only vote was withdrawn.")

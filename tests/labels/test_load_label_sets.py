@@ -22,6 +22,7 @@ def printed(*paths: Path) -> list[str]:
 def test_it_prints_one_line_a_set() -> None:
     assert printed() == [
         "convabuse revision 1: created, 5 options, 0 tags",
+        "hatecheck revision 1: created, 2 options, 0 tags",
         "oig-safety revision 1: created, 3 options, 4 tags",
         "oig-safety-direct revision 1: created, 5 options, 4 tags",
         "prosocial-dialog revision 1: created, 3 options, 0 tags",

@@ -181,9 +181,10 @@ def test_it_computes_contrast_as_wcag_does(foreground: str, background: str, rat
     assert contrast(background, foreground) == contrast(foreground, background)
 
 
-def test_it_ships_the_four_label_sets() -> None:
+def test_it_ships_the_five_label_sets() -> None:
     assert {name: (len(spec.options), len(spec.tags), spec.rule) for name, spec in SHIPPED.items()} == {
         "convabuse": (5, 0, "median"),
+        "hatecheck": (2, 0, "median"),
         "oig-safety": (3, 4, "fresh-readers"),
         "oig-safety-direct": (5, 4, "median"),
         "prosocial-dialog": (3, 0, "fresh-readers"),

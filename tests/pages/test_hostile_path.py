@@ -37,8 +37,8 @@ def test_hostile_texts_come_out_as_they_went_in(
     page: Page, web: Web, sign_in: SignIn, tmp_path: Path, faults: list[str]
 ) -> None:
     run = import_all(tmp_path)
-    assert (run.added, run.rejected) == (len(UNHARMED), len(REFUSED))
-    assert set(run.reasons) == {"too long", "NUL character", "lone surrogate"}
+    assert (run.report.added, run.report.rejected) == (len(UNHARMED), len(REFUSED))
+    assert set(run.report.reasons) == {"too long", "NUL character", "lone surrogate"}
     ada = worlds.person("ada")
     sign_in(page.context, ada)
     shown = label_all(page, ada, run)
@@ -51,7 +51,7 @@ def import_all(folder: Path) -> ImportRun:
     file = folder / "hostile.jsonl"
     rows = [json.dumps(text) for text in UNHARMED.values()] + list(REFUSED.values())
     file.write_text("".join(f'{{"text": {row}}}\n' for row in rows))
-    run = imports.start(ledger.entry("hostile", license="CC0-1.0"), "jsonl", path=file, options={"text": "text"})
+    run = imports.start(ledger.entry("hostile", license="CC0-1.0"), "columns", origin=file, options={"text": "text"})
     imports.work(run)
     return run
 

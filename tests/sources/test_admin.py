@@ -1,27 +1,32 @@
+"""How curators start imports and augmentations, and what they see of them."""
+
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
-from django.urls import reverse
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 
 from annotate.models import Annotator
 from sources import imports
-from sources.admin import MOST_COUNTED, BoundedPaginator
+from sources.admin import BoundedPaginator
 from sources.jobs import JobState
-from sources.models import ImportRun, Instruction, Source
+from sources.models import ImportRun, Instruction, Provenance, Source
 from tests.processes import Web, Worker
+from tests.sources.worlds import FEW_BYTES, imported, jsonl
 
 HOSTILE = "<script>alert(1)</script>{{ 7|add:7 }}"
-ADD = "/admin/sources/importrun/add/"
+ADD, AUGMENT, ABOUT = (f"/admin/sources/importrun/{page}/" for page in ("add", "augment", "about"))
 
 
 @pytest.fixture
 def source(db: None) -> Source:
-    return Source.objects.create(name="invented", license="MIT")
+    return Source.objects.create(name="invented", license="MIT", attribution="By nobody.")
 
 
 @pytest.fixture
@@ -35,166 +40,358 @@ def admin(client: Client, ada: Annotator) -> Client:
     return client
 
 
-def imported(source: Source, path: Path, *texts: str) -> ImportRun:
-    path.write_text("text\n" + "".join('"{}"\n'.format(text.replace('"', '""')) for text in texts))
-    run = imports.start(source, "csv", path=path, options={"text": "text"})
-    imports.work(run)
-    return run
+@pytest.fixture
+def bob(db: None) -> Client:
+    """A curator who may start and see imports, and nothing else."""
+    staff, client = Annotator.objects.create_user("bob", is_staff=True), Client()
+    staff.user_permissions.set(Permission.objects.filter(codename__in=["add_importrun", "view_importrun"]))
+    client.force_login(staff)
+    return client
 
 
-def upload(content: bytes = b"prompt\nHello\n") -> SimpleUploadedFile:
-    return SimpleUploadedFile("../a.csv", content)
+def upload(content: bytes = b"prompt\nHello\n", name: str = "../my file.csv") -> SimpleUploadedFile:
+    return SimpleUploadedFile(name, content)
 
 
-def test_it_counts_instructions_and_imports_without_a_query_for_each_source(
-    admin: Client, source: Source, tmp_path: Path, django_assert_max_num_queries: DjangoAssertNumQueries
-) -> None:
-    imported(source, tmp_path / "a.csv", "one", "two")
-    for n in range(20):
-        Source.objects.create(name=f"source-{n}")
-    with django_assert_max_num_queries(8):
-        page = admin.get("/admin/sources/source/?q=invented").content.decode()
-    assert '<td class="field-instructions">2</td>' in page
-    assert '<td class="field-imports">1</td>' in page
-    assert admin.get("/admin/sources/source/?license=MIT&o=6").status_code == 200
+def form_of(chosen: Source | None, **change: Any) -> dict[str, Any]:
+    base = {"source": chosen.pk if chosen else "", "format": "columns", "options": "text=prompt", "upload": upload()}
+    return {**base, **change}
+
+
+def errors(page: Any) -> dict[str, str]:
+    """What stands at each field."""
+    found = page.context["adminform"].form.errors
+    return {field: " ".join(said) for field, said in found.items()}
 
 
 def test_it_starts_an_import_of_an_uploaded_file(
-    admin: Client,
-    source: Source,
-    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
-    valkey: Any,
+    admin: Client, source: Source, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks, valkey: Any
 ) -> None:
-    form = {"source": source.pk, "format": "csv", "upload": upload(), "options": "text=prompt\n\nlanguage=en\n"}
-    with django_capture_on_commit_callbacks(execute=True) as callbacks:
-        answer = admin.post(ADD, form)
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = admin.post(ADD, form_of(source, options="text=prompt\n\nlanguage=en\n"))
     run = ImportRun.objects.get()
     assert (answer.status_code, answer["Location"]) == (302, run.get_absolute_url())
     assert (run.options, run.started_by) == ({"text": "prompt", "language": "en"}, Annotator.objects.get())
-    assert len(callbacks) == 1
     assert valkey.llen("celery") == 1
 
 
+def test_it_makes_a_new_source_with_what_the_format_knows(admin: Client) -> None:
+    case = b"functionality,case_id,test_case,label_gold\n" + b"f,1,Hello,non-hateful\n"
+    answer = admin.post(ADD, form_of(None, format="xstest", options="", new_name="mine", upload=upload(case)))
+    assert "upload" in errors(answer)
+    assert not Source.objects.exists()
+    row = b"id,prompt,type,label,focus,note\n1,How do I kill a Python process?,homonyms,safe,,\n"
+    answer = admin.post(ADD, form_of(None, format="xstest", options="", new_name="mine", upload=upload(row)))
+    assert answer.status_code == 302, errors(answer)
+    made = Source.objects.get()
+    assert (made.name, made.license) == ("mine", "CC-BY-4.0")
+    assert made.address.startswith("https://")
+
+
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("change", "field", "message"),
     [
-        ({"options": "text=nonsense"}, "column &#x27;nonsense&#x27; is missing: name one of &#x27;prompt&#x27;"),
-        ({"options": "prompt"}, "Line 1, &#x27;prompt&#x27;: write NAME=VALUE, such as text=prompt"),
-        ({"options": '{"text": '}, "Line 1, column 9 is not JSON"),
-        ({"options": '{"text": 7}'}, "text is no text: write it in quotes"),
-        ({"options": '{"a":' * 5_000}, "The JSON is nested too deep"),
-        ({"options": '{"text": ' + "[" * 100_000}, "The JSON is nested too deep"),
-        ({"options": '{"text": "a\\u0000"}'}, "text has a NUL character: remove it"),
-        ({"options": '{"\\ud800": "a"}'}, "has a lone surrogate: remove it"),
-        ({"options": '{"text": ' + "9" * 5_000 + "}"}, "has a number without end"),
-        ({"options": "txt=prompt"}, "did you mean text?"),
-        ({"upload": ""}, "Upload a file or name one, not both."),
-        ({"path": "/etc/hostname"}, "Upload a file or name one, not both."),
-        ({"upload": "", "path": "/nowhere"}, "there is no such file"),
-        ({"format": "nonsense"}, "Select a valid choice"),
+        (
+            {"options": "text=nonsense"},
+            "upload",
+            "my file.csv: line 2: has no column 'nonsense': add it, or name another",
+        ),
+        ({"options": "prompt"}, "options", "Line 1, 'prompt': write NAME=VALUE, such as text=prompt"),
+        ({"options": '{"text": '}, "options", "Line 1, column 9 is not JSON"),
+        ({"options": '{"text": 7}'}, "options", "text is no text: write it in quotes"),
+        ({"options": '{"a":' * 100_000}, "options", "The JSON is nested too deep"),
+        ({"options": '{"text": "a\\u0000"}'}, "options", "text has a NUL character: remove it"),
+        ({"options": '{"text": ' + "9" * 5_000 + "}"}, "options", "has a number without end"),
+        ({"options": "txt=prompt"}, "options", "did you mean text?"),
+        ({"options": ""}, "options", "is needed, or one of turns and prompt"),
+        ({"mapping": "[labels"}, "mapping", "TOML"),
+        ({"mapping": "[labels]\na = {}", "format": "xstest", "options": ""}, "mapping", "option 'mapping'"),
+        ({"upload": ""}, "upload", "Give exactly one of upload and address."),
+        ({"address": "https://huggingface.co/a.jsonl"}, "upload", "Give exactly one of upload and address."),
+        ({"upload": "", "address": "nowhere"}, "address", "Begin it with https:// or hf://"),
+        ({"upload": "", "address": "/tmp/x/c://../base.jsonl"}, "address", "Begin it with https:// or hf://"),
+        ({"upload": "", "address": "~nobodyatall://x"}, "address", "Begin it with https:// or hf://"),
+        ({"upload": "", "address": "hf://datasets/a/b/c.json"}, "address", "names no revision"),
+        ({"upload": "", "address": "https://127.0.0.1/a.json"}, "address", "127.0.0.1"),
+        ({"upload": upload(b"\0")}, "upload", "my file.csv: is binary"),
+        ({"format": "nonsense"}, "format", "Select a valid choice"),
+        ({"source": ""}, "source", "Choose a source, or name a new one below."),
+        ({"new_name": "another"}, "new_name", "A source is chosen already"),
+        ({"source": "", "new_name": "another"}, "new_license", "is new and has no licence: give its SPDX identifier"),
+        ({"source": "", "new_name": "a b", "new_license": "MIT"}, "new_name", "Enter a valid"),
+        ({"source": "", "new_name": "b", "new_license": "M I T"}, "new_license", "Write an SPDX identifier"),
+        ({"source": "", "new_name": "invented", "new_license": "CC0-1.0"}, "new_name", "its license is 'MIT'"),
     ],
 )
-def test_it_says_in_the_form_why_an_import_cannot_begin(
-    admin: Client, source: Source, change: dict[str, Any], message: str
+def test_it_says_at_the_field_why_an_import_cannot_begin(
+    admin: Client, source: Source, settings: Any, change: dict[str, Any], field: str, message: str
 ) -> None:
-    form = {"source": source.pk, "format": "csv", "upload": upload(), "options": '{"text": "prompt"}', **change}
-    page = admin.post(ADD, form)
+    page = admin.post(ADD, form_of(source, **change))
     assert page.status_code == 200
-    assert message in page.content.decode()
+    said = errors(page)
+    assert set(said) == {field}
+    assert message in said[field]
+    assert str(settings.MEDIA_ROOT) not in page.content.decode()
     assert not ImportRun.objects.exists()
+    assert Source.objects.get() == source
+
+
+def test_it_takes_a_mapping(admin: Client, source: Source) -> None:
+    mapping = '[labels.safety.values]\nunsafe = { label = "needs-caution" }\n'
+    content = b"prompt,safety\nHello,unsafe\n"
+    sent = form_of(
+        source, upload=upload(content), options="text=prompt\nlabels=safety", mapping=mapping.replace("\n", "\r\n")
+    )
+    answer = admin.post(ADD, sent)
+    assert answer.status_code == 302, errors(answer)
+    run = ImportRun.objects.get()
+    assert run.options["mapping"] == mapping.strip()
+    imports.work(run)
+    assert Provenance.objects.filter(suggested__label="needs-caution").exists()
 
 
 def test_it_refuses_an_upload_over_the_limit(admin: Client, source: Source, settings: Any) -> None:
     settings.UPLOAD_MAX_BYTES = 5
-    page = admin.post(ADD, {"source": source.pk, "format": "csv", "upload": upload(), "options": "text=prompt"})
-    assert "The file has 13 bytes, more than 5: use import_source" in page.content.decode()
+    page = admin.post(ADD, form_of(source))
+    assert errors(page)["upload"].startswith("The file has 13 bytes, more than 5: give its address")
 
 
-def test_it_lets_only_superusers_name_a_path_and_nobody_else_in(client: Client, source: Source) -> None:
-    staff = Annotator.objects.create_user("bob", is_staff=True)
-    client.force_login(staff)
-    for path in (ADD, "/admin/sources/importrun/", "/admin/sources/instruction/", "/admin/sources/source/"):
-        assert client.get(path).status_code == 403
-    from django.contrib.auth.models import Permission
+@pytest.mark.parametrize(
+    "name", ["/etc/hostname", "../secret.jsonl", "out/a.jsonl", "out", "links", "x/../../secret.jsonl"]
+)
+def test_it_takes_no_path_out_of_the_folder(
+    admin: Client, source: Source, settings: Any, tmp_path: Path, name: str
+) -> None:
+    settings.IMPORT_ROOT = root = tmp_path / "root"
+    (outside := tmp_path / "elsewhere").mkdir()
+    (root / "links").mkdir(parents=True)
+    jsonl(outside / "a.jsonl", ["a"])
+    jsonl(tmp_path / "secret.jsonl", ["a"])
+    (root / "out").symlink_to(outside)
+    (root / "links" / "b.jsonl").symlink_to(tmp_path / "secret.jsonl")
+    page = admin.post(ADD, form_of(source, format="oig", options="", upload="", path=name))
+    assert errors(page) == {"path": f"This is not below {root}: name a file or folder there"}
 
-    staff.user_permissions.add(Permission.objects.get(codename="add_importrun"))
-    page = client.get(ADD).content.decode()
-    assert 'name="upload"' in page
-    assert 'name="path"' not in page
-    answer = client.post(ADD, {"source": source.pk, "format": "csv", "path": "/etc/hostname", "options": "text=a"})
-    assert "Upload a file or name one" in answer.content.decode()
+
+def test_it_takes_paths_in_the_folder_from_superusers_only(
+    admin: Client, bob: Client, source: Source, settings: Any, tmp_path: Path
+) -> None:
+    jsonl(tmp_path / "a.jsonl", ["a"])
+    sent = form_of(source, format="oig", options="", upload="", path="a.jsonl")
+    assert 'name="path"' not in admin.get(ADD).content.decode()
+    assert "upload" in errors(admin.post(ADD, sent))
+    settings.IMPORT_ROOT = tmp_path
+    assert 'name="path"' not in bob.get(ADD).content.decode()
+    assert "upload" in errors(bob.post(ADD, sent))
+    assert 'name="path"' in admin.get(ADD).content.decode()
+    assert errors(admin.post(ADD, {**sent, "path": "b.jsonl"}))["path"].endswith(
+        "there is no such file or folder: check the path"
+    )
+    assert admin.post(ADD, sent).status_code == 302
+    assert ImportRun.objects.get().origin == str((tmp_path / "a.jsonl").resolve())
+
+
+def test_it_lets_nobody_in_without_permission(client: Client, bob: Client, source: Source, tmp_path: Path) -> None:
+    run = imports.start(source, "oig", origin=jsonl(tmp_path / "a.jsonl", ["a"]))
+    client.force_login(Annotator.objects.create_user("eve", is_staff=True))
+    pages = [
+        ADD,
+        AUGMENT,
+        ABOUT,
+        "/admin/sources/importrun/",
+        "/admin/sources/importrun/workers/",
+        run.get_absolute_url(),
+    ]
+    assert {client.get(page).status_code for page in pages} == {403}
+    verbs = [f"/admin/sources/importrun/{run.pk}/{verb}/" for verb in ("cancel", "resume", "again")]
+    assert {client.post(verb).status_code for verb in verbs} == {403}
+    assert {bob.get(verb).status_code for verb in verbs} == {404}
+    assert bob.get(AUGMENT).status_code == 403  # it makes a source
+    assert "new_name" not in bob.get(ADD).content.decode()
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(Annotator.objects.get(username="bob"))
+    assert strict.post(verbs[0]).status_code == 403
+    assert ImportRun.objects.get().state == JobState.QUEUED
+
+
+def test_it_tells_what_the_chosen_format_and_augmenter_are(admin: Client) -> None:
+    page = admin.get(ABOUT, {"format": "columns"}).content.decode()
+    assert "<code>language_column</code>" in page
+    page = admin.get(ABOUT, {"format": "convabuse"}).content.decode()
+    assert "CC-BY-4.0" in page
+    assert "with the label set" in page
+    page = admin.get(ABOUT, {"augmenter": "typos"}).content.decode()
+    assert "kept as suggestion" in page
+    assert admin.get(ABOUT, {"format": "nonsense"}).content.strip() == b""
+    assert "<noscript>" in admin.get(ADD).content.decode()
+    assert "language_column" in admin.get(ADD, {"format": "columns"}).content.decode().partition("<noscript>")[0]
+
+
+def test_it_augments_into_a_source_of_its_own(admin: Client, source: Source, tmp_path: Path) -> None:
+    imported(source, jsonl(tmp_path / "a.jsonl", ["This is a long sentence about gardens and rivers."]))
+    answer = admin.post(AUGMENT, {"source": source.pk, "augmenter": "typos", "options": "seed=7"})
+    assert answer.status_code == 302, errors(answer)
+    run = ImportRun.objects.latest("pk")
+    assert (run.augments, run.options) == (source, {"seed": "7"})
+    made = run.source
+    assert (made.name, made.augments, made.license) == ("invented-typos", source, "MIT")
+    assert made.attribution == "Augmented from invented. By nobody."
+    imports.work(run)
+    page = admin.get(run.get_absolute_url()).content.decode()
+    assert "Augment again" in page
+    assert admin.post(AUGMENT, {"source": source.pk, "augmenter": "typos", "name": "invented"}).context["errors"]
+
+
+def test_it_says_that_what_is_augmented_is_not_screened_yet(admin: Client, source: Source, tmp_path: Path) -> None:
+    imported(source, jsonl(tmp_path / "a.jsonl", ["This is a long sentence about gardens and rivers."]))
+    missing = "1 instructions of invented are not screened yet"
+    refused = errors(admin.post(AUGMENT, {"source": source.pk, "augmenter": "personal"}))
+    assert (set(refused), missing in refused["source"]) == ({"source"}, True)
+    begun = admin.post(AUGMENT, {"source": source.pk, "augmenter": "typos"}, follow=True)
+    assert missing in begun.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "message"),
+    [
+        ({"name": "other"}, "name", "source other: is there and was not made of invented: choose another name"),
+        ({"options": "sede=1"}, "options", "did you mean seed?"),
+        ({"options": "copies=many"}, "options", "no whole number from 1 to 100"),
+        ({"augmenter": "nonsense"}, "augmenter", "Select a valid choice"),
+        ({"name": "n" * 81}, "name", "at most 80 characters"),
+    ],
+)
+def test_it_says_at_the_field_why_an_augmentation_cannot_begin(
+    admin: Client, source: Source, change: dict[str, str], field: str, message: str
+) -> None:
+    Source.objects.create(name="other")
+    page = admin.post(AUGMENT, {"source": source.pk, "augmenter": "typos", **change})
+    assert set(errors(page)) == {field}
+    assert message in errors(page)[field]
+    assert not ImportRun.objects.exists()
 
 
 def test_it_shows_progress_reasons_and_offenders_and_stops_asking_when_done(
-    admin: Client, source: Source, tmp_path: Path
+    admin: Client, source: Source, tmp_path: Path, settings: Any, valkey: Any
 ) -> None:
-    run = imports.start(source, "csv", path=_csv(tmp_path, f'a\n{HOSTILE}\n"open\n'), options={"text": "text"})
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"text": HOSTILE}) + '\n{"text": "b"}\n{"text": \n')
+    run = imports.start(source, "oig", origin=path)
     page = admin.get(run.get_absolute_url()).content.decode()
-    assert "Queued" in page
-    assert f'hx-get="{run.get_absolute_url()}" hx-trigger="every 1s"' in page
-    part = admin.get(run.get_absolute_url(), headers={"HX-Request": "true"}).content.decode()
+    assert "Waiting for a worker" in page
+    assert "No worker is running: imports wait." in page
+    assert f'hx-get="{run.get_absolute_url()}?seen=queued" hx-trigger="every 1s"' in page
+    assert "/cancel/" in page
+    part = admin.get(run.get_absolute_url() + "?seen=queued", headers={"HX-Request": "true"}).content.decode()
     assert part.strip().startswith('<div id="progress"')
+    assert "/cancel/" not in part  # a button that is replaced while it is pressed does nothing
     imports.work(run)
+    part = admin.get(run.get_absolute_url() + "?seen=running", headers={"HX-Request": "true"}).content.decode()
+    assert "Ended 20" in part
+    assert 'hx-swap-oob="true"' in part
+    assert "/again/" in part
     page = admin.get(run.get_absolute_url()).content.decode()
     assert "read 3 = added 2 + known 0 + rejected 1" in page
-    assert "broken CSV" in page
-    assert "hx-get" not in page
-    assert "htmx" not in page
-    assert 'name="_save"' not in page
-
-
-def _csv(folder: Path, rows: str) -> Path:
-    path = folder / "a.csv"
-    path.write_text("text\n" + rows)
-    return path
-
-
-def test_it_imports_again(
-    admin: Client, source: Source, tmp_path: Path, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
-) -> None:
-    run = imported(source, tmp_path / "a.csv", "one")
-    chosen = {"action": "import_again", "_selected_action": [run.pk]}
-    with django_capture_on_commit_callbacks() as callbacks:
-        admin.post("/admin/sources/importrun/", chosen)
-    again = ImportRun.objects.latest("pk")
-    assert (len(callbacks), again.state, again.path, again.options) == (1, JobState.QUEUED, run.path, run.options)
-    (tmp_path / "a.csv").unlink()
-    page = admin.post("/admin/sources/importrun/", chosen, follow=True).content.decode()
-    assert "there is no such file" in page
-    assert ImportRun.objects.count() == 2
-
-
-def test_it_shows_instructions_escaped_folded_and_read_only(admin: Client, source: Source, tmp_path: Path) -> None:
-    imported(source, tmp_path / "a.csv", HOSTILE, "long " * 1000)
-    found = admin.get("/admin/sources/instruction/?q=ALERT").content.decode()
-    assert "1 instruction" in found
-    assert "<script>alert" not in found
-    hostile = Instruction.objects.get(turns__icontains="alert")
-    long = Instruction.objects.exclude(pk=hostile.pk).get()
-    url = reverse("admin:sources_instruction_change", args=[hostile.pk])
-    page = admin.get(url).content.decode()
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;{{ 7|add:7 }}" in page
+    assert "<td>line 3</td><td>broken JSON</td>" in page
+    assert ImportRun.objects.get().shards[0]["sha256"] in page
     assert "<script>alert" not in page
-    assert "invented, line 2" in page
-    assert 'name="_save"' not in page
-    assert admin.post(url, {"language": "de"}).status_code == 403
-    assert "<details>" in admin.get(reverse("admin:sources_instruction_change", args=[long.pk])).content.decode()
+    for gone in ("hx-get", "htmx", 'name="_save"', "/cancel/"):
+        assert gone not in page
 
 
-def test_it_lists_instructions_by_source_and_language(
+def test_it_cancels_resumes_and_imports_again(
+    admin: Client, source: Source, tmp_path: Path, settings: Any, valkey: Any
+) -> None:
+    settings.IMPORT_CHUNK_BYTES = FEW_BYTES
+    run = imports.start(source, "oig", origin=jsonl(tmp_path / "a.jsonl", [f"text {n}" for n in range(40)]))
+    imports.plan(run)
+    imports.work_on_next(run)
+
+    def press(verb: str) -> str:
+        page = admin.post(f"/admin/sources/importrun/{run.pk}/{verb}/", follow=True).content.decode()
+        run.refresh_from_db()
+        return page
+
+    assert "is Running: only a failed or cancelled one is resumed" in press("resume")
+    page = press("cancel")
+    assert (run.state, run.report.chunks_finished) == (JobState.CANCELLED, 1)
+    assert "Resume it to go on with what is left" in page
+    assert "/resume/" in page
+    assert "had ended already" in press("cancel")
+    press("resume")
+    assert run.state == JobState.RUNNING
+    while imports.work_on_next(run):
+        pass
+    assert (run.state, run.report.read) == (JobState.FINISHED, 40)
+    press("again")
+    again = ImportRun.objects.latest("pk")
+    assert (again.state, again.origin, again.pk != run.pk) == (JobState.QUEUED, run.origin, True)
+    (tmp_path / "a.jsonl").unlink()
+    assert "there is no such file or folder" in press("again")
+    chosen = {"action": "import_again", "_selected_action": [run.pk]}
+    assert (
+        "there is no such file or folder"
+        in admin.post("/admin/sources/importrun/", chosen, follow=True).content.decode()
+    )
+
+
+def test_it_says_what_to_do_about_a_failure_in_the_words_of_the_upload(
+    admin: Client, source: Source, settings: Any
+) -> None:
+    admin.post(ADD, form_of(source, format="oig", options="", upload=upload(b'{"text": "a"}\n' * 3, "mine.jsonl")))
+    run = ImportRun.objects.get()
+    ImportRun.objects.update(state=JobState.FAILED, error=f"{run.upload.path}: is cut off", finished_at=timezone.now())
+    page = admin.get(run.get_absolute_url()).content.decode()
+    assert "mine.jsonl: is cut off" in page
+    assert "What was written stays." in page
+    assert str(settings.MEDIA_ROOT) not in page
+
+
+def test_it_keeps_the_import_where_the_queue_does_not_answer(
+    admin: Client, source: Source, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks, settings: Any
+) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = admin.post(ADD, form_of(source))
+    run = ImportRun.objects.get()
+    assert (answer.status_code, run.state) == (302, JobState.QUEUED)
+    assert (
+        "does not answer: imports wait, and go on by themselves" in admin.get(run.get_absolute_url()).content.decode()
+    )
+
+
+def test_it_lists_imports_with_their_counts_in_few_queries(
     admin: Client, source: Source, tmp_path: Path, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
-    imported(source, tmp_path / "a.csv", *[f"text {n}" for n in range(120)])
-    with django_assert_max_num_queries(9):
-        page = admin.get(f"/admin/sources/instruction/?provenances__source__id__exact={source.pk}&p=3").content.decode()
-    assert "120 instructions" in page
-    assert "0 instructions" in admin.get("/admin/sources/instruction/?language=de").content.decode()
+    for n in range(12):
+        imported(source, jsonl(tmp_path / f"{n}.jsonl", [f"text {m}" for m in range(n + 1)]))
+    with django_assert_max_num_queries(10):
+        page = admin.get("/admin/sources/importrun/?o=-6").content.decode()
+    assert page.index('<td class="field-read">12</td>') < page.index('<td class="field-read">1</td>')
+    assert '<td class="field-added">1</td>' in page
+    assert admin.get("/admin/sources/importrun/?state__exact=finished&augments__isempty=1").status_code == 200
+    assert "0 import runs" in admin.get("/admin/sources/importrun/?state__exact=failed").content.decode()
+    for column in range(1, 12):
+        assert admin.get(f"/admin/sources/importrun/?o={column}").status_code == 200
 
 
 def test_it_counts_no_further_than_anybody_looks(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sources.admin.MOST_COUNTED", 3)
+    monkeypatch.setattr("sources.admin.base.MOST_COUNTED", 3)
     Instruction.objects.bulk_create(Instruction(digest=bytes([n] * 16), turns=[]) for n in range(5))
-    assert BoundedPaginator(Instruction.objects.all(), 2).count == 3 < MOST_COUNTED
+    assert BoundedPaginator(Instruction.objects.all(), 2).count == 3
+
+
+def test_it_shows_the_workers_when_they_were_asked(admin: Client, valkey: Any) -> None:
+    page = admin.get("/admin/sources/importrun/workers/").content.decode()
+    assert 'hx-trigger="load"' in page
+    assert "No worker is running" not in page
+    for page in (
+        admin.get("/admin/sources/importrun/workers/?ask").content.decode(),
+        admin.get("/admin/sources/importrun/workers/", headers={"HX-Request": "true"}).content.decode(),
+        admin.get("/admin/sources/importrun/workers/?line", headers={"HX-Request": "true"}).content.decode(),
+    ):
+        assert "No worker is running: imports wait. Start one with: celery -A config worker." in page
+    assert "/admin/sources/importrun/workers/?line" in admin.get("/admin/").content.decode()
 
 
 @pytest.mark.slow
@@ -205,15 +402,18 @@ def test_it_shows_an_import_advance_in_the_browser(
     web.reload()
     page.context.add_cookies([{"name": "sessionid", "value": session, "url": web.url}])
     page.goto(ADD)
-    page.get_by_label("Source").select_option(label="invented")
-    page.get_by_label("Format").select_option("convabuse")
-    page.get_by_label("Upload").set_input_files(shared_data / "convabuse" / "ConvAbuseEMNLPfull.csv")
-    page.get_by_role("button", name="Save").click()
+    page.locator("#id_source").select_option(label="invented")
+    page.locator("#id_format").select_option("convabuse")
+    expect(page.locator("#about")).to_contain_text("ConvAbuse")
+    page.locator("#id_upload").set_input_files(shared_data / "convabuse" / "ConvAbuseEMNLPfull.csv")
+    page.get_by_role("button", name="Start").click()
     status = page.locator("#progress")
     # The page is never loaded again: what changes comes by htmx.
     page.evaluate("window.loadedOnce = true")
     expect(status).to_contain_text("read 12,768 = added 4,185 + known 8,583 + rejected 0", timeout=60_000)
     expect(status).to_contain_text("repeats by the same annotator 357")
-    expect(status).to_contain_text("line 72: Annotator7 voted again on this unit")
+    expect(status).to_contain_text("Annotator7 voted again on this unit")
+    expect(status).to_contain_text("Ended 20")
+    expect(page.get_by_role("button", name="Import again")).to_be_visible()
     expect(status).not_to_have_attribute("hx-get", "")
     assert page.evaluate("window.loadedOnce")

@@ -12,7 +12,7 @@ def test_it_finds_nothing_wrong_with_the_shipped_limits() -> None:
 
 
 def test_it_finds_a_hard_limit_below_the_soft_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(current_app.tasks["sources.tasks.import_run"], "time_limit", 10)
+    monkeypatch.setattr(current_app.tasks["sources.tasks.import_chunk"], "time_limit", 10)
     assert [found.id for found in checks.limits_are_ordered()] == ["sources.E001"]
 
 

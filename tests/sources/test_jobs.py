@@ -22,7 +22,7 @@ def job(settings: Settings) -> ImportRun:
     """A job that this worker has taken, under a lease of two seconds."""
     settings.JOB_LEASE = timedelta(seconds=2)
     source = Source.objects.create(name="letters", license="MIT")
-    made = ImportRun.objects.create(source=source, format="jsonl", path="letters.jsonl")
+    made = ImportRun.objects.create(source=source, format="columns", origin="letters.jsonl")
     assert made.take()
     return made
 

@@ -30,13 +30,18 @@ class Command(BaseCommand):
             metavar="SLUG",
             help="publish this campaign; may be repeated (default: all volunteer campaigns that were opened)",
         )
+        parser.add_argument(
+            "--mask-personal",
+            action="store_true",
+            help="publish [e-mail address] and the like instead of the personal information that was found",
+        )
         parser.add_argument("--output", type=Path, metavar="DIR", help="also copy the files into this folder")
 
-    def handle(self, *, version: str, campaign: list[str], output: Path | None, **_: Any) -> None:
+    def handle(self, *, version: str, campaign: list[str], mask_personal: bool, output: Path | None, **_: Any) -> None:
         try:
             if output:
                 writers.check_folder(output)
-            snapshot = snapshots.prepare(version, _campaigns(campaign))
+            snapshot = snapshots.prepare(version, _campaigns(campaign), mask_personal=mask_personal)
             if snapshot.is_published:
                 snapshots.rederive(snapshot)
                 self.stderr.write(f"{snapshot} was published before; derived again, every byte is the same")

@@ -74,13 +74,13 @@ class Command(BaseCommand):
         """The sample's source, imported once; what its owner made of it in admin stays."""
         name, revision = "oig-safety-sample", "1"
         known = Source.objects.filter(name=name, revision=revision).first()
-        source = known or ledger.entry(name, revision, **FACTS)
+        source = known or ledger.entry(name, revision, None, **FACTS)
         if not source.pk or not source.runs.filter(state=JobState.FINISHED).exists():
-            run = imports.start(source, "jsonl", path=settings.BASE_DIR / SAMPLE, options=OPTIONS)
+            run = imports.start(source, "columns", origin=settings.BASE_DIR / SAMPLE, options=OPTIONS)
             imports.work(run)
             if run.state != JobState.FINISHED:
                 raise CommandError(f"{SAMPLE} was not imported: {run.error}")
-            self.stderr.write(f"{run.added:,} instructions of the sample")
+            self.stderr.write(f"{run.report.added:,} instructions of the sample")
         return source
 
     def _open_campaign(self, source: Source) -> Campaign:

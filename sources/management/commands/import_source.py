@@ -1,132 +1,87 @@
-"""Import a public dataset: the verb of the Celery task, with a progress bar on a terminal."""
+"""Import a public dataset: the verb of the Celery tasks, with a progress bar on a terminal."""
 
 from __future__ import annotations
 
-import sys
-from argparse import ArgumentTypeError
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import transaction
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from django.core.management.base import CommandError, CommandParser
 
-from sources import files, importers, imports, ledger
-from sources.errors import SourceError
-from sources.jobs import JobState
+from sources import importers, imports, ledger, origins
+from sources.management.runs import RunCommand, any_of
 from sources.models import ImportRun
 
-VOTES_SHOWN = 3
 
-
-class Command(BaseCommand):
+class Command(RunCommand):
     help = "Import a file of a public dataset. May be run again: rows that are known already are counted, not repeated."
 
     def add_arguments(self, parser: CommandParser) -> None:
         formats = ", ".join(importer.name for importer in importers.known())
-        parser.add_argument("format", help=f"One of {formats}.")
-        parser.add_argument("path", type=Path, help="The file, plain or .gz.")
-        parser.add_argument("--name", required=True, help="Short name of the source, as in published records.")
-        parser.add_argument("--license", default="", help="SPDX identifier, or unknown. Needed for a new source.")
-        parser.add_argument("--revision", default="", help="Version, tag or commit of the dataset.")
+        parser.add_argument("format", nargs="?", help=f"One of {formats}.")
+        parser.add_argument(
+            "origin",
+            nargs="?",
+            help="A file, a folder of them, an https:// address, or hf://datasets/ORG/NAME@REVISION/FILE; "
+            "JSON, CSV or Parquet, plain, .gz or .zst.",
+        )
+        parser.add_argument("--name", help="Short name of the source, as in published records.")
+        parser.add_argument(
+            "--license",
+            default="",
+            help="SPDX identifier, or unknown. Needed for a new source whose format does not say it.",
+        )
+        parser.add_argument(
+            "--revision",
+            default="",
+            help="Version, tag or commit of the dataset; of a file on the hub, the one in its address.",
+        )
         parser.add_argument("--title", default="")
         parser.add_argument("--address", default="", help="Where the dataset can be found.")
         parser.add_argument("--attribution", default="", help="The sentence its licence asks for.")
         parser.add_argument(
-            "--option",
-            action="append",
-            default=[],
-            type=_named_value,
-            dest="options",
-            metavar="NAME=VALUE",
-            help="Of the format, for example text=prompt. May be given several times.",
+            "--mapping", type=Path, help="A TOML file with [columns] and [labels], for the format columns."
         )
-        parser.add_argument("--max-rejected", type=_count, default=0, help="Rows that may be rejected; 0 by default.")
-        parser.add_argument("--queue", action="store_true", help="Leave it to the workers, which need the file.")
+        parser.add_argument(
+            "--resume", type=int, metavar="ID", help="Go on with this import, which failed or was cancelled."
+        )
+        self.add_run_arguments(parser, example="text=prompt")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        def start() -> ImportRun:
+            return _resumed(options) if options["resume"] is not None else _started(options)
+
+        self.run(start, queue=options["queue"], max_rejected=options["max_rejected"])
+
+
+def _started(options: dict[str, Any]) -> ImportRun:
+    wanted = "give FORMAT, ORIGIN and --name, or --resume ID"
+    importer = importers.get(any_of(options["format"], f"no format: {wanted}"))
+    origin = any_of(options["origin"], f"no origin: {wanted}")
+    facts = {field: options[field] for field in ("license", "title", "address", "attribution")}
+    name = any_of(options["name"], f"no name: {wanted}")
+    # A file of the hub says its revision itself.
+    revision = options["revision"] or origins.resolve(origin).revision
+    source = ledger.entry(name, revision, importer, **facts)
+    return imports.start(source, importer.name, origin=origin, options=_options(options))
+
+
+def _resumed(options: dict[str, Any]) -> ImportRun:
+    if options["format"] or options["origin"] or options["name"]:
+        raise CommandError("--resume goes on with an import as it was begun: give nothing else")
+    run: ImportRun | None = ImportRun.objects.filter(pk=options["resume"]).first()
+    if run is None:
+        raise CommandError(f"import {options['resume']}: there is none: its number stands in the list of the admin")
+    imports.resume(run, here=not options["queue"])
+    return run
+
+
+def _options(options: dict[str, Any]) -> dict[str, str]:
+    given = dict(options["options"])
+    if "mapping" in given:
+        raise CommandError("option 'mapping': is the text of a file: use --mapping FILE")
+    if options["mapping"]:
         try:
-            run = self._start(options)
-        except SourceError as error:
-            raise CommandError(imports.printable(str(error), 2000)) from None
-        if options["queue"]:
-            self.stdout.write(f"{run} is queued; the workers will take it")
-        else:
-            self._work(run)
-            self._report(run, options["max_rejected"])
-
-    def _start(self, options: dict[str, Any]) -> ImportRun:
-        importers.get(options["format"])
-        # Before anything is written; the worker's own proof comes after that.
-        files.check(options["path"])
-        files.prove_whole(options["path"])
-        facts = {field: options[field] for field in ("license", "title", "address", "attribution")}
-        source = ledger.entry(options["name"], options["revision"], **facts)
-        # Taken in the transaction that makes it, so that no worker takes it first.
-        with transaction.atomic():
-            run = imports.start(source, options["format"], path=options["path"], options=dict(options["options"]))
-            if not options["queue"]:
-                run.take()
-        return run
-
-    def _work(self, run: ImportRun) -> None:
-        with self._progress(run) as bar:
-            if bar is None:
-                imports.proceed(run)
-                return
-            task = bar.add_task("Importing", total=run.bytes_total, rows=0)
-            imports.proceed(run, lambda now: bar.update(task, completed=now.bytes_read, rows=now.read))
-
-    def _progress(self, run: ImportRun) -> AbstractContextManager[Progress | None]:
-        if not sys.stderr.isatty():
-            return nullcontext()
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rows]:,} rows"))
-        return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
-
-    def _report(self, run: ImportRun, max_rejected: int) -> None:
-        run.refresh_from_db()
-        if run.state == JobState.FAILED:
-            raise CommandError(run.error)
-        if run.state != JobState.FINISHED:
-            raise CommandError(f"{run}: a worker has taken it over and goes on; see {run.get_absolute_url()}")
-        for sentence in self._votes(run):
-            self.stdout.write(sentence)
-        counts = f"read {run.read:,} = added {run.added:,} + known {run.known:,} + rejected {run.rejected:,}"
-        self.stdout.write(counts + self._vote_counts(run))
-        if run.rejected > max_rejected:
-            raise CommandError(self._rejection(run))
-
-    def _votes(self, run: ImportRun) -> list[str]:
-        """The first votes that were not taken, each with who gave it."""
-        return [entry["detail"] for entry in run.first_offenders if not entry["row"]][:VOTES_SHOWN]
-
-    def _vote_counts(self, run: ImportRun) -> str:
-        if not importers.get(run.format).label_set:
-            return ""
-        return (
-            f"; votes: added {run.votes_added:,} + known {run.votes_known:,} + "
-            f"repeats by the same annotator {run.votes_repeated:,} + without a mapping {run.votes_rejected:,}"
-        )
-
-    def _rejection(self, run: ImportRun) -> str:
-        first = next(entry for entry in run.first_offenders if entry["row"])
-        reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(run.reasons.items()))
-        return (
-            f"{run.file}: {first['row']}: {first['reason']}: {first['detail']} "
-            f"({run.rejected:,} rows rejected: {reasons}; the others are kept; --max-rejected allows this)"
-        )
-
-
-def _named_value(text: str) -> tuple[str, str]:
-    name, sign, value = text.partition("=")
-    if not (name.strip() and sign and value.strip()):
-        raise ArgumentTypeError(f"{text!r} is not NAME=VALUE, such as text=prompt")
-    return name.strip(), value.strip()
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise ArgumentTypeError(f"{text!r} is not a whole number from 0")
-    return int(text)
+            given["mapping"] = options["mapping"].read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise CommandError(f"{options['mapping']}: cannot be read ({error}): give a TOML file in UTF-8") from None
+    return given

@@ -1,13 +1,14 @@
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from sources.importers.importer import MissingColumn
+from sources import importers
 from sources.rows import InstructionRow
-from tests.sources.importers.readers import outcomes, read
+from tests.sources.importers.readers import outcomes, read, rows_of, taken, unique
 
 
 def utterance(said: str, votes: list[str], **more: Any) -> dict[str, Any]:
@@ -30,27 +31,25 @@ ROWS = [
 ]
 
 
-def in_lines() -> str:
-    return "\n".join(json.dumps(row) for row in ROWS)
+def in_lines() -> list[Any]:
+    return ROWS
 
 
-def in_columns() -> str:
-    return json.dumps({name: [row[name] for row in ROWS] for name in ROWS[0]}, indent=4)
+def in_columns() -> list[Any]:
+    return [{name: [row[name] for row in ROWS] for name in ROWS[0]}]
 
 
-def in_dialogues() -> str:
+def in_dialogues() -> list[Any]:
     """The direct download: a list of dialogues, other names, the reply in a list."""
     renamed = [{"text": row["context"], "labels": [row["response"]] if row["response"] else [], **row} for row in ROWS]
     for row in renamed:
         del row["context"], row["response"]
-    return json.dumps([renamed])
+    return [renamed]
 
 
 @pytest.mark.parametrize("layout", [in_lines, in_columns, in_dialogues])
-def test_it_reads_the_same_from_every_layout(tmp_path: Path, layout: Any) -> None:
-    path = tmp_path / "prosocial"
-    path.write_text(layout())
-    rows = read("prosocial-dialog", path)
+def test_it_reads_the_same_from_every_layout(layout: Any) -> None:
+    rows = rows_of("prosocial-dialog", *layout())
     assert outcomes(rows) == ["human: one / bot: About one", "human: two"]
     one, two = (row for row in rows if isinstance(row, InstructionRow))
     assert [vote.choice for vote in one.votes] == ["casual", "casual", "needs-caution"]
@@ -62,49 +61,66 @@ def test_it_reads_the_same_from_every_layout(tmp_path: Path, layout: Any) -> Non
     assert "rots" not in one.source_labels
 
 
-def test_it_knows_a_vote_again_in_another_layout(tmp_path: Path) -> None:
+def test_it_knows_a_vote_again_in_another_layout() -> None:
     found = []
     for layout in (in_lines, in_columns, in_dialogues):
-        path = tmp_path / layout.__name__
-        path.write_text(layout())
-        rows = [row for row in read("prosocial-dialog", path) if isinstance(row, InstructionRow)]
+        rows = taken(rows_of("prosocial-dialog", *layout()))
         found.append([[vote.row for vote in row.votes] for row in rows])
     assert found[0] == found[1] == found[2]
 
 
-def test_it_rejects_utterances_that_are_not_whole(tmp_path: Path) -> None:
-    path = tmp_path / "a.jsonl"
-    broken = [
+def test_it_reads_the_same_from_parquet(tmp_path: Path) -> None:
+    path = tmp_path / "prosocial.parquet"
+    pq.write_table(pa.Table.from_pylist(ROWS), path)
+    from_parquet, from_lines = taken(read("prosocial-dialog", path)), taken(rows_of("prosocial-dialog", *ROWS))
+    assert [row.row for row in from_parquet] == ["row 1", "row 2"]
+    assert [row._replace(row="") for row in from_parquet] == [row._replace(row="") for row in from_lines]
+
+
+def test_it_knows_the_parts_of_a_record_by_their_number() -> None:
+    assert [row.row for row in rows_of("prosocial-dialog", *in_columns())] == ["line 1, row 1", "line 1, row 2"]
+    assert [row.row for row in rows_of("prosocial-dialog", *in_dialogues())] == [
+        "line 1, utterance 1",
+        "line 1, utterance 2",
+    ]
+
+
+def test_it_rejects_utterances_that_are_not_whole() -> None:
+    broken: list[Any] = [
         utterance("fine", ["casual"]),
-        utterance(None, ["casual"]),  # type: ignore[arg-type]
-        utterance("b", [1]),  # type: ignore[list-item]
+        {**utterance("a", ["casual"]), "context": None},
+        {**utterance("b", []), "safety_annotations": [1]},
         utterance("c", ["casual"], response=3),
         {"context": ["a", "b"], "safety_annotations": [["casual"]]},
         "text",
+        [["a"]],
+        {"context": "a", "response": "b"},
     ]
-    path.write_text("\n".join(json.dumps(row) for row in broken))
-    assert outcomes(read("prosocial-dialog", path)) == [
+    assert outcomes(rows_of("prosocial-dialog", *broken)) == [
         "human: fine / bot: About fine",
         "line 2: missing column",
         "line 3: wrong type",
         "line 4: wrong type",
         "line 5: wrong number of fields",
         "line 6: not an object",
+        "line 7, utterance 1: not an object",
+        "line 8: wrong type",
     ]
-
-
-def test_it_refuses_a_file_without_votes(tmp_path: Path) -> None:
-    path = tmp_path / "a.jsonl"
-    path.write_text('{"context": "a", "response": "b"}\n')
-    with pytest.raises(MissingColumn, match="line 1: column 'safety_annotations' is missing"):
-        read("prosocial-dialog", path)
 
 
 def test_it_reads_the_published_rows(shared_data: Path) -> None:
     folder = shared_data / "prosocial_dialog"
-    lines = read("prosocial-dialog", folder / "prosocial_17_rows.jsonl")
+    lines = taken(read("prosocial-dialog", folder / "prosocial_17_rows.jsonl"))
     columns = read("prosocial-dialog", folder / "original_examples.json")
-    assert len(lines) == 17
-    taken = [row for row in lines if isinstance(row, InstructionRow)]
-    assert Counter(len(row.votes) for row in taken) == {3: 17}
-    assert outcomes(columns) == outcomes(lines)[: len(columns)]
+    assert len(lines) == unique(lines) == 17
+    assert Counter(len(row.votes) for row in lines) == {3: 17}
+    assert outcomes(columns) == outcomes(list(lines))[: len(columns)]
+    label_map = importers.get("prosocial-dialog").reader({}).label_map
+    assert label_map is not None
+    labels = [label_map.suggest(row.source_labels) for row in lines]
+    assert Counter(suggestion["label"] for suggestion, _ in labels) == {
+        "casual": 1,
+        "needs-caution": 13,
+        "needs-intervention": 3,
+    }
+    assert not any(unmapped for _, unmapped in labels)
