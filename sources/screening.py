@@ -85,7 +85,9 @@ def _held(texts: Texts) -> set[int]:
 
 def _store_findings(here: set[int], spans: list[tuple[int, Span]]) -> int:
     PersonalFinding.objects.filter(instruction__in=here).delete()
-    return len(PersonalFinding.objects.bulk_create(_finding(pk, span) for pk, span in spans if pk in here))
+    found = [_finding(pk, span) for pk, span in spans if pk in here]
+    # Another screening of the same instructions may have found them a moment ago.
+    return len(PersonalFinding.objects.bulk_create(found, ignore_conflicts=True))
 
 
 def _finding(pk: int, span: Span) -> PersonalFinding:

@@ -52,11 +52,11 @@ def upload_as_admin(page: Page, folder: Path) -> None:
     page.goto("/admin/")
     sign_in(page, "admin")
     page.goto("/admin/sources/importrun/add/")
-    page.get_by_label("Source").select_option(label="letters")
-    page.get_by_label("Format").select_option("columns")
-    page.get_by_label("Upload").set_input_files(file)
-    page.get_by_label("Options").fill("text=question")
-    page.get_by_role("button", name="Save").click()
+    page.locator("#id_source").select_option(label="letters")
+    page.locator("#id_format").select_option("columns")
+    page.locator("#id_upload").set_input_files(file)
+    page.locator("#id_options").fill("text=question")
+    page.get_by_role("button", name="Start").click()
     expect(page.locator("#progress")).to_contain_text("added 40", timeout=30_000)
     assert ImportRun.objects.get(source__name="letters").report.known == 0
 
