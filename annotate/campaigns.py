@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from django.db import connection, transaction
 
+from annotate import order
 from annotate.errors import CampaignRefused
 from annotate.models import Campaign, Unit
+from annotate.order import TOPICS
 from labels import loading
 from sources.models import Instruction
 
 # Units are appended behind those there are, in an order that the campaign's seed decides, so that no source and no
 # label comes in a block. Placing twice adds only what is new. Of a cluster of near-duplicates one has a unit: the one
 # that is placed already, else the representative, else the oldest.
-PLACE = """
+PLACE = f"""
     WITH fitting AS (
-        SELECT instruction.id, instruction.digest, coalesce(near.representative_id, instruction.id) AS cluster,
+        SELECT instruction.id, instruction.digest, instruction.language,
+               coalesce(near.representative_id, instruction.id) AS cluster,
                EXISTS (SELECT 1 FROM annotate_unit placed
                        WHERE placed.campaign_id = %(campaign)s AND placed.instruction_id = instruction.id) AS is_placed
         FROM sources_instruction instruction
@@ -25,17 +28,17 @@ PLACE = """
                       WHERE given.instruction_id = instruction.id AND given.source_id = ANY(%(sources)s))
           AND (%(target)s = 'dialogue' OR jsonb_path_exists(instruction.turns, %(judged)s::jsonpath))
     ), new AS (
-        SELECT DISTINCT ON (cluster) id, digest, is_placed FROM fitting
+        SELECT DISTINCT ON (cluster) id, digest, language, is_placed FROM fitting
         ORDER BY cluster, is_placed DESC, id <> cluster, id
     )
-    INSERT INTO annotate_unit (campaign_id, instruction_id, position, overlap, taken, is_withdrawn)
-    SELECT %(campaign)s, new.id,
-           (SELECT coalesce(max(position), -1) FROM annotate_unit WHERE campaign_id = %(campaign)s)
-             + row_number() OVER (ORDER BY hashtextextended(encode(new.digest, 'hex'), %(seed)s), new.id),
-           %(overlap)s, 0, false
-    FROM new WHERE NOT is_placed
+    INSERT INTO annotate_unit (campaign_id, instruction_id, position, overlap, taken, is_withdrawn, language, topics)
+    SELECT %(campaign)s, id, nextval('annotate_unit_position'), %(overlap)s, 0, false, language, topics FROM (
+        SELECT new.id, split_part(new.language, '-', 1) AS language, {TOPICS.format(instruction="new.id")} AS topics
+        FROM new WHERE NOT is_placed
+        ORDER BY hashtextextended(encode(new.digest, 'hex'), %(seed)s), new.id OFFSET 0
+    ) ordered
     ON CONFLICT DO NOTHING
-"""
+"""  # noqa: S608 - made of constants
 
 # Which turn must exist for there to be something to judge.
 JUDGED_TURN = {
@@ -91,7 +94,10 @@ def place(campaign: Campaign) -> int:
                 "judged": JUDGED_TURN[Campaign.Target(campaign.target)],
             },
         )
-        return int(cursor.rowcount)
+        placed = int(cursor.rowcount)
+    if campaign.order_rules.exists():
+        order.apply_rules(campaign)
+    return placed
 
 
 def close(campaign: Campaign) -> None:

@@ -10,5 +10,5 @@ class AnswerRefused(AnnotateError):
     """The answer does not fit the campaign's label set; the message names the field."""
 
 
-class NothingToUndo(AnnotateError):
-    """There is no answer that could be taken back; the message says why."""
+class NotTheirs(AnnotateError):
+    """The assignment is not one of this person's."""

@@ -5,39 +5,58 @@ from typing import Any
 from uuid import uuid4
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from annotate.annotations import Answer
+from annotate.assignments import Lease
 from annotate.models import Annotation, Assignment
-from labels.models import Label, LabelSet
+from labels import loading
+from labels.models import Label
 
 YES, NO = "yes", "no"
+NOTE_LENGTH, DAY_MS = 2000, 86_400_000
 
 
 class AnswerForm(forms.Form):
     """One answer: a base vote, and yes, no or nothing for every tag of the label set."""
 
-    assignment = forms.IntegerField(widget=forms.HiddenInput)
+    assignment = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=2**63 - 1)
     key = forms.UUIDField(widget=forms.HiddenInput)
+    label_set = forms.IntegerField(widget=forms.HiddenInput, required=False, min_value=1, max_value=2**63 - 1)
+    revises = forms.IntegerField(widget=forms.HiddenInput, required=False, min_value=1, max_value=2**63 - 1)
+    note = forms.CharField(required=False, max_length=NOTE_LENGTH, widget=forms.Textarea)
+    focused_ms = forms.IntegerField(widget=forms.HiddenInput, required=False, min_value=0, max_value=DAY_MS)
 
-    def __init__(self, label_set: LabelSet, data: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+    def __init__(self, label_set: int, data: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        """A form for the labels of the set with this id, which is frozen."""
         super().__init__(data, **kwargs)
-        labels = list(label_set.labels.all())
+        labels = list(loading.labels_of(label_set).values())
         self.option_labels = [label for label in labels if label.kind == Label.Kind.OPTION]
         self.tag_labels = [label for label in labels if label.kind == Label.Kind.TAG]
         self.fields["choice"] = forms.ChoiceField(
             choices=[(label.code, label.name) for label in self.option_labels],
-            error_messages={"required": "Choose one of the answers before you submit."},
+            error_messages={"required": _("Choose one of the answers before you submit.")},
         )
         for label in self.tag_labels:
             self.fields[f"tag-{label.code}"] = forms.ChoiceField(required=False, choices=[(YES, YES), (NO, NO)])
 
     @classmethod
-    def for_assignment(cls, label_set: LabelSet, assignment: Assignment, earlier: Annotation | None) -> AnswerForm:
-        """An empty form with a key of its own; or filled with an earlier answer that was taken back."""
-        initial: dict[str, Any] = {"assignment": assignment.pk, "key": uuid4()}
-        if earlier is not None and earlier.choice is not None:
-            initial["choice"] = earlier.choice.code
-            initial |= {f"tag-{code}": YES if said else NO for code, said in earlier.tags.items()}
+    def for_lease(cls, label_set: int, lease: Lease) -> AnswerForm:
+        """An empty form with a key of its own."""
+        return cls(label_set, initial={"assignment": lease.assignment_id, "key": uuid4(), "label_set": label_set})
+
+    @classmethod
+    def for_revision(cls, label_set: int, earlier: Annotation) -> AnswerForm:
+        """A form filled with an earlier answer, to be sent in its place."""
+        initial: dict[str, Any] = {
+            "assignment": earlier.assignment_id,
+            "key": uuid4(),
+            "label_set": label_set,
+            "revises": earlier.pk,
+            "choice": earlier.choice.code if earlier.choice else "",
+            "note": earlier.note,
+        }
+        initial |= {f"tag-{code}": YES if said else NO for code, said in earlier.tags.items()}
         return cls(label_set, initial=initial)
 
     def options(self) -> Iterator[tuple[Label, bool]]:
@@ -54,7 +73,8 @@ class AnswerForm(forms.Form):
         """What a valid form says; a tag that was not answered is not in it."""
         said = {label.code: self.cleaned_data[f"tag-{label.code}"] for label in self.tag_labels}
         tags = {code: value == YES for code, value in said.items() if value}
-        return Answer(self.cleaned_data["choice"], tags)
+        others = ("label_set", "revises", "note", "focused_ms")
+        return Answer(self.cleaned_data["choice"], tags, **{name: self.cleaned_data[name] for name in others})
 
 
 class SkipForm(forms.Form):

@@ -1,7 +1,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from annotate import views as annotate
+from annotate.views.site import healthz
 
 admin.site.site_header = admin.site.site_title = "OIG Safety"
 admin.site.index_title = "Administration"
@@ -9,6 +9,6 @@ admin.site.index_title = "Administration"
 urlpatterns = [
     path("", include("exports.urls")),
     path("", include("annotate.urls")),
-    path("healthz", annotate.healthz, name="healthz"),
+    path("healthz", healthz, name="healthz"),
     path("admin/", admin.site.urls),
 ]

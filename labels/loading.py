@@ -1,6 +1,7 @@
 """Label sets come into the database from TOML files, and are frozen there when they come into use."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 from django.db import transaction
@@ -46,6 +47,20 @@ def load_shipped() -> list[tuple[LabelSet, bool]]:
 def load_shipped_set(name: str) -> LabelSet:
     """Load the label set of that name that the project ships, and return it."""
     return load(taxonomy.read(taxonomy.SHIPPED / f"{name}.toml"))[0]
+
+
+@lru_cache(maxsize=64)
+def labels_of(label_set_id: int) -> dict[tuple[str, str], Label]:
+    """The labels of a frozen set by kind and code; kept in memory, since they cannot change any more."""
+    return {(label.kind, label.code): label for label in Label.objects.filter(label_set=label_set_id)}
+
+
+@lru_cache(maxsize=64)
+def is_revision_of(label_set_id: int, of: int) -> bool:
+    """Whether a frozen set is an earlier revision of another, or the same."""
+    later = LabelSet.objects.get(pk=of)
+    earlier = LabelSet.objects.filter(name=later.name, revision__lte=later.revision).exclude(frozen_at=None)
+    return earlier.filter(pk=label_set_id).exists()
 
 
 def freeze(label_set: LabelSet) -> None:

@@ -6,7 +6,7 @@ const byId = (id) => document.getElementById(id);
 const KEYS = {
   Enter: () => byId("answer")?.requestSubmit(byId("send")),
   Escape: () => byId("skip")?.showPopover(),
-  u: () => byId("undo")?.requestSubmit(),
+  u: () => byId("undo")?.click(),
   "?": () => byId("keys").togglePopover(),
 };
 

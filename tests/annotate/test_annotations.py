@@ -5,10 +5,10 @@ import pytest
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from annotate import annotations, assignments
-from annotate.annotations import Outcome
-from annotate.errors import AnswerRefused, NothingToUndo
-from annotate.models import Annotation, Assignment, Participation
+from annotate import annotations, assignments, campaigns
+from annotate.annotations import Answer, Outcome
+from annotate.errors import AnswerRefused, NotTheirs
+from annotate.models import Annotation, Annotator, Assignment, Participation
 from tests.annotate import worlds
 
 pytestmark = pytest.mark.django_db
@@ -98,74 +98,121 @@ def test_it_refuses_labels_that_the_label_set_does_not_have(choice: str, tags: d
     assert not Annotation.objects.exists()
 
 
-def test_undo_gives_the_last_unit_back_and_the_new_answer_counts_instead() -> None:
+def said(annotator: Annotator) -> Annotation:
+    """The last that a person said."""
+    return Annotation.objects.filter(annotator=annotator).latest("id")
+
+
+def test_a_revision_counts_instead_and_the_slot_stays_theirs_all_the_while() -> None:
     kindness, ada = worlds.campaign(units=3), worlds.person("ada")
     answered = worlds.vote(ada, kindness, "casual")
     following = worlds.claimed(ada, kindness)
-    reopened = annotations.undo(ada, kindness)
-    earlier = annotations.taken_back(reopened)
-    assert (reopened, str(earlier and earlier.choice)) == (answered, "casual")
-    assert counted() == []
-    assert worlds.claimed(ada, kindness) == answered
-    worlds.say(reopened, "needs-caution")
+    earlier = annotations.last_answers(ada, kindness)[0]
+    assert (earlier.assignment, str(earlier.choice)) == (answered, "casual")
+    assert worlds.revise(earlier, "needs-caution") == Outcome.CHANGED
     assert counted() == [("ada", "needs caution")]
-    assert worlds.claimed(ada, kindness).unit_id == following.unit_id
+    assert worlds.claimed(ada, kindness) == following
     assert worlds.problems(kindness) == []
 
 
-def test_undo_twice_goes_back_two() -> None:
-    kindness, ada = worlds.campaign(units=3), worlds.person("ada")
-    first, second = worlds.vote(ada, kindness), worlds.vote(ada, kindness)
-    assert [annotations.undo(ada, kindness) for _ in range(2)] == [second, first]
-    with pytest.raises(NothingToUndo):
-        annotations.undo(ada, kindness)
-    assert worlds.claimed(ada, kindness) == first
-    assert counted() == []
+def test_it_lists_the_last_ten_answers_newest_first_and_any_of_them_can_be_changed() -> None:
+    kindness, ada = worlds.campaign(units=12, overlap=1), worlds.person("ada")
+    made = [worlds.vote(ada, kindness) for _ in range(12)]
+    listed = annotations.last_answers(ada, kindness)
+    assert [answer.assignment for answer in listed] == made[:1:-1]
+    assert worlds.revise(listed[-1], "needs-caution") == Outcome.CHANGED
+    again = annotations.last_answers(ada, kindness)
+    assert [answer.assignment for answer in again] == made[:1:-1]
+    assert str(again[-1].choice) == "needs caution"
     assert worlds.problems(kindness) == []
 
 
-def test_a_retry_of_an_undone_submit_does_not_bring_it_back() -> None:
+def test_a_revision_of_what_was_changed_in_another_tab_since_does_not_hide_that() -> None:
+    kindness, ada = worlds.campaign(), worlds.person("ada")
+    worlds.vote(ada, kindness)
+    seen = said(ada)
+    assert worlds.revise(seen, "needs-caution") == Outcome.CHANGED
+    assert worlds.revise(seen, "needs-intervention") == Outcome.ALREADY_ANSWERED
+    assert counted() == [("ada", "needs caution")]
+
+
+def test_a_retry_of_a_revised_submit_does_not_bring_the_old_answer_back() -> None:
     kindness, ada = worlds.campaign(), worlds.person("ada")
     held, key = worlds.claimed(ada, kindness), uuid.uuid4()
     worlds.say(held, key=key)
-    annotations.undo(ada, kindness)
-    assert worlds.say(held, key=key) == Outcome.TAKEN_BACK
-    assert counted() == []
+    worlds.revise(said(ada), "needs-caution")
+    assert worlds.say(held, key=key) == Outcome.ALREADY_ANSWERED
+    assert counted() == [("ada", "needs caution")]
 
 
-def test_undo_does_not_take_back_an_older_answer_for_one_that_came_too_late() -> None:
-    kindness = worlds.campaign(units=2, overlap=1)
+def test_what_came_too_late_counts_once_it_is_changed_and_a_slot_is_free() -> None:
+    kindness = worlds.campaign(units=1, overlap=1)
     ada, bob = worlds.person("ada"), worlds.person("bob")
-    worlds.vote(ada, kindness)
     held = worlds.claimed(ada, kindness)
     assignments.release_expired(held.expires_at + timedelta(seconds=1))
-    worlds.vote(bob, kindness)
+    bobs = worlds.vote(bob, kindness)
     assert worlds.say(held) == Outcome.SURPLUS
-    with pytest.raises(NothingToUndo, match="too late to count"):
-        annotations.undo(ada, kindness)
-    assert counted() == [("ada", "casual"), ("bob", "casual")]
+    assert worlds.revise(said(ada)) == Outcome.SURPLUS
+    assert annotations.withdraw(bob, bobs.pk, Assignment.Reason.UNSURE)
+    assert worlds.revise(said(ada), "needs-caution") == Outcome.CHANGED
+    assert counted() == [("ada", "needs caution")]
+    assert worlds.problems(kindness) == []
 
 
-def test_the_count_of_own_votes_follows_submit_and_undo() -> None:
+def test_a_withdrawn_answer_frees_its_slot_and_is_not_served_to_its_author_again() -> None:
+    kindness = worlds.campaign(units=1, overlap=1)
+    ada, bob = worlds.person("ada"), worlds.person("bob")
+    answered = worlds.vote(ada, kindness)
+    assert annotations.withdraw(ada, answered.pk, Assignment.Reason.DISTRESSING)
+    assert not annotations.withdraw(ada, answered.pk, Assignment.Reason.DISTRESSING)
+    assert counted() == []
+    assert annotations.last_answers(ada, kindness) == []
+    assert assignments.claim_next(ada, kindness) is None
+    assert worlds.claimed(bob, kindness).unit_id == answered.unit_id
+    assert worlds.problems(kindness) == []
+
+
+def test_answers_of_a_closed_campaign_stand() -> None:
+    kindness, ada = worlds.campaign(), worlds.person("ada")
+    answered = worlds.vote(ada, kindness)
+    campaigns.close(kindness)
+    assert worlds.revise(said(ada), "needs-caution") == Outcome.STANDS
+    assert not annotations.withdraw(ada, answered.pk, Assignment.Reason.UNSURE)
+    assert counted() == [("ada", "casual")]
+
+
+def test_nobody_answers_for_somebody_else() -> None:
+    kindness, ada, bob = worlds.campaign(), worlds.person("ada"), worlds.person("bob")
+    held = worlds.claimed(ada, kindness)
+    with pytest.raises(NotTheirs):
+        annotations.submit(bob, held.pk, Answer("casual", {}), uuid.uuid4())
+    with pytest.raises(NotTheirs):
+        annotations.withdraw(bob, held.pk, Assignment.Reason.UNSURE)
+
+
+def test_it_keeps_note_and_time_and_refuses_the_wording_of_another_label_set() -> None:
+    kindness, ada = worlds.campaign(), worlds.person("ada")
+    held = worlds.claimed(ada, kindness)
+    other = worlds.opened(worlds.source("kindness-letters"), slug="courage", label_set="oig-safety-direct")
+    answer = Answer("casual", {}, label_set=other.label_set_id)
+    with pytest.raises(AnswerRefused, match="reload the page"):
+        annotations.submit(ada, held.pk, answer, uuid.uuid4())
+    answer = Answer("casual", {}, label_set=kindness.label_set_id, note="hm", focused_ms=1200)
+    assert annotations.submit(ada, held.pk, answer, uuid.uuid4()) == Outcome.SAVED
+    assert (said(ada).note, said(ada).focused_ms) == ("hm", 1200)
+
+
+def test_the_count_of_own_votes_follows_submit_and_withdrawal() -> None:
     kindness, ada = worlds.campaign(), worlds.person("ada")
 
     def count() -> int:
         return Participation.objects.votes_of(ada, kindness)
 
     worlds.vote(ada, kindness)
-    worlds.vote(ada, kindness)
+    last = worlds.vote(ada, kindness)
     assert count() == Annotation.objects.counted().filter(annotator=ada).count() == 2
-    annotations.undo(ada, kindness)
+    annotations.withdraw(ada, last.pk, Assignment.Reason.UNSURE)
     assert count() == Annotation.objects.counted().filter(annotator=ada).count() == 1
-
-
-def test_undo_does_not_reach_into_another_campaign() -> None:
-    kindness, courage = worlds.campaign(), worlds.campaign(slug="courage")
-    ada = worlds.person("ada")
-    worlds.vote(ada, kindness)
-    with pytest.raises(NothingToUndo):
-        annotations.undo(ada, courage)
-    assert counted() == [("ada", "casual")]
 
 
 def test_the_database_refuses_to_change_or_delete_an_annotation() -> None:
@@ -188,10 +235,9 @@ def test_the_database_refuses_a_chain_across_people() -> None:
 
 def test_a_cut_sees_the_votes_as_they_stood() -> None:
     kindness, ada = worlds.campaign(), worlds.person("ada")
-    held = worlds.vote(ada, kindness, "casual")
+    worlds.vote(ada, kindness, "casual")
     cut = Annotation.objects.get().pk
-    annotations.undo(ada, kindness)
-    worlds.say(held, "needs-caution")
+    worlds.revise(said(ada), "needs-caution")
     then = Annotation.objects.counted(cut).get()
     assert str(then.choice) == "casual"
     assert counted() == [("ada", "needs caution")]

@@ -13,8 +13,9 @@ from tests.annotate import worlds
 
 pytestmark = pytest.mark.django_db
 
-HIDDEN = re.compile(r'name="(assignment|key)" value="([^"]+)"')
+HIDDEN = re.compile(r'name="(assignment|key|label_set|revises)" value="([^"]+)"')
 PART = {"HX-Request": "true"}
+QUEUE = {"Accept": "application/json"}
 
 
 @pytest.fixture
@@ -79,7 +80,7 @@ def test_an_answer_without_a_base_vote_comes_back_with_what_was_said(
     page = client.post(reverse("submit", args=[kindness.slug]), form, headers=PART).content.decode()
     assert "Choose one of the answers before you submit." in page
     assert re.search(r'id="yes-hate" value="yes" checked', page)
-    assert form_on(page) == {name: form[name] for name in ("assignment", "key")}
+    assert form_on(page) == form_on(page) | {name: form[name] for name in ("assignment", "key")}
     assert not Annotation.objects.exists()
 
 
@@ -107,33 +108,65 @@ def test_skip_asks_for_a_reason_and_declines(client: Client, ada: Annotator, kin
     assert Assignment.objects.order_by("pk")[0].reason == "language"
 
 
-def test_undo_brings_the_answer_back_into_the_form(client: Client, ada: Annotator, kindness: Campaign) -> None:
+def test_an_earlier_answer_comes_back_into_the_form_and_stands_until_it_is_changed(
+    client: Client, ada: Annotator, kindness: Campaign
+) -> None:
     form = form_on(client.get(kindness.get_absolute_url()).content.decode())
-    answer = form | {"choice": "needs-caution", "tag-hate": "yes"}
-    client.post(reverse("submit", args=[kindness.slug]), answer)
-    page = client.post(reverse("undo", args=[kindness.slug]), headers=PART).content.decode()
+    client.post(reverse("submit", args=[kindness.slug]), form | {"choice": "needs-caution", "tag-hate": "yes"})
+    page = client.get(f"{kindness.get_absolute_url()}?revise=last", headers=PART).content.decode()
     assert form_on(page)["assignment"] == form["assignment"]
     assert form_on(page)["key"] != form["key"]
     assert re.search(r'id="choice-needs-caution"[^>]* checked', page)
     assert re.search(r'id="yes-hate" value="yes" checked', page)
-
-
-def test_reloading_after_undo_without_javascript_takes_nothing_more_back(
-    client: Client, ada: Annotator, kindness: Campaign
-) -> None:
-    for choice in ("casual", "needs-caution"):
-        form = form_on(client.get(kindness.get_absolute_url()).content.decode()) | {"choice": choice}
-        client.post(reverse("submit", args=[kindness.slug]), form)
-    answer = client.post(reverse("undo", args=[kindness.slug]), follow=True)
-    assert answer.redirect_chain == [(kindness.get_absolute_url(), 302)]
-    for page in (answer, client.get(kindness.get_absolute_url())):
-        assert re.search(r'id="choice-needs-caution"[^>]* checked', page.content.decode())
+    assert Annotation.objects.counted().get().tags == {"hate": True}
+    changed = client.post(reverse("submit", args=[kindness.slug]), form_on(page) | {"choice": "casual"}, headers=PART)
+    assert "Your answer is changed." in changed.content.decode()
     assert Annotation.objects.counted().get().choice.code == "casual"  # type: ignore[union-attr]
 
 
-def test_undo_with_nothing_to_undo_says_so(client: Client, ada: Annotator, kindness: Campaign) -> None:
-    page = client.post(reverse("undo", args=[kindness.slug]), headers=PART).content.decode()
-    assert "nothing to undo" in page
+def test_a_revision_that_is_refused_comes_back_with_what_was_said(
+    client: Client, ada: Annotator, kindness: Campaign
+) -> None:
+    form = form_on(client.get(kindness.get_absolute_url()).content.decode())
+    client.post(reverse("submit", args=[kindness.slug]), form | {"choice": "needs-caution"})
+    revision = form_on(client.get(f"{kindness.get_absolute_url()}?revise={form['assignment']}").content.decode())
+    page = client.post(reverse("submit", args=[kindness.slug]), revision | {"tag-hate": "no"}, headers=PART)
+    assert "Choose one of the answers" in page.content.decode()
+    assert form_on(page.content.decode()) == revision
+
+
+def test_skipping_an_earlier_answer_takes_it_back(client: Client, ada: Annotator, kindness: Campaign) -> None:
+    form = form_on(client.get(kindness.get_absolute_url()).content.decode())
+    client.post(reverse("submit", args=[kindness.slug]), form | {"choice": "needs-caution"})
+    skipped = client.post(reverse("skip", args=[kindness.slug]), form | {"reason": "distressing"}, headers=PART)
+    assert "Your answer is taken back." in skipped.content.decode()
+    assert not Annotation.objects.counted().exists()
+
+
+def test_where_there_is_nothing_to_change_it_says_so(client: Client, ada: Annotator, kindness: Campaign) -> None:
+    page = client.get(f"{kindness.get_absolute_url()}?revise=last").content.decode()
+    assert "no earlier answer" in page
+
+
+def test_the_queue_is_told_what_became_of_an_answer_and_given_the_texts_that_it_lacks(
+    client: Client, ada: Annotator, kindness: Campaign
+) -> None:
+    form = form_on(client.get(kindness.get_absolute_url()).content.decode())
+    more = client.post(reverse("cards", args=[kindness.slug]), {"holding": form["assignment"]}, headers=QUEUE).json()
+    here, ahead = more["leases"]
+    assert (str(here["assignment"]), here["text"]) == (form["assignment"], "")
+    assert "Letter" in ahead["text"]
+    data = form | {"choice": "casual", "holding": str(ahead["assignment"])}
+    said = client.post(reverse("submit", args=[kindness.slug]), data, headers=QUEUE).json()
+    assert (said["outcome"], said["words"], said["votes"]) == ("saved", "Saved.", 1)
+    assert [(lease["assignment"] == ahead["assignment"], bool(lease["text"])) for lease in said["leases"]] == [
+        (True, False),
+        (False, True),
+    ]
+    again = client.post(reverse("submit", args=[kindness.slug]), data, headers=QUEUE).json()
+    assert (again["outcome"], again["good"], again["votes"]) == ("already saved", True, 1)
+    wrong = client.post(reverse("submit", args=[kindness.slug]), form | {"choice": "x"}, headers=QUEUE)
+    assert (wrong.status_code, list(wrong.json()["errors"])) == (422, ["choice"])
 
 
 def test_signing_out_gives_the_held_instruction_back(client: Client, ada: Annotator, kindness: Campaign) -> None:

@@ -40,9 +40,8 @@ def campaign(units: int = 3, overlap: int = 3, slug: str = "kindness") -> Campai
 
 
 def opened(origin: Source, overlap: int = 3, slug: str = "kindness", **fields: object) -> Campaign:
-    made = Campaign.objects.create(
-        slug=slug, title=slug.title(), overlap=overlap, label_set=loading.load_shipped_set("oig-safety"), **fields
-    )
+    chosen = loading.load_shipped_set(str(fields.pop("label_set", "oig-safety")))
+    made = Campaign.objects.create(slug=slug, title=slug.title(), overlap=overlap, label_set=chosen, **fields)
     made.sources.add(origin)
     campaigns.request_opening(made)
     assert campaigns.open_requested(made.pk)
@@ -65,9 +64,20 @@ def claimed(annotator: Annotator, where: Campaign) -> Assignment:
 
 
 def say(
-    assignment: Assignment, choice: str = "casual", tags: dict[str, bool] | None = None, key: uuid.UUID | None = None
+    assignment: Assignment,
+    choice: str = "casual",
+    tags: dict[str, bool] | None = None,
+    key: uuid.UUID | None = None,
+    revises: int | None = None,
 ) -> Outcome:
-    return annotations.submit(assignment, Answer(choice, tags or {}), key or uuid.uuid4())
+    answer = Answer(choice, tags or {}, revises=revises)
+    return annotations.submit(assignment.annotator, assignment.pk, answer, key or uuid.uuid4())
+
+
+def revise(said: Annotation, choice: str = "casual", tags: dict[str, bool] | None = None) -> Outcome:
+    """Change an earlier answer."""
+    assert said.assignment is not None
+    return say(said.assignment, choice, tags, revises=said.pk)
 
 
 def vote(annotator: Annotator, where: Campaign, choice: str = "casual") -> Assignment:

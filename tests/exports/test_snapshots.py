@@ -17,8 +17,8 @@ from django.db import IntegrityError, connection, connections, transaction
 from django.utils import timezone
 from pytest_django import Settings
 
-from annotate.annotations import take_cut, undo
-from annotate.models import Annotation, Campaign
+from annotate.annotations import take_cut, withdraw
+from annotate.models import Annotation, Assignment, Campaign
 from exports import snapshots, writers
 from exports.errors import NotReproducible, SnapshotRefused
 from exports.models import Snapshot
@@ -141,13 +141,12 @@ def test_it_gives_the_same_bytes_again_and_after_more_votes(kindness: Campaign) 
     assert votes_of("kettle", newer) == {"casual": 1, "needs caution": 0, "needs intervention": 1}
 
 
-def test_it_publishes_the_votes_given_in_the_browser_and_not_what_was_undone(letters: Source) -> None:
+def test_it_publishes_the_votes_given_in_the_browser_and_not_what_was_taken_back(letters: Source) -> None:
     where = labelling.campaign(units=1)
     for name in ("ada", "ben"):
         labelling.vote(labelling.person(name), where, worlds.CAUTION)
     cleo = labelling.person("cleo")
-    labelling.vote(cleo, where, worlds.INTERVENTION)
-    undo(cleo, where)
+    withdraw(cleo, labelling.vote(cleo, where, worlds.INTERVENTION).pk, Assignment.Reason.UNSURE)
     snapshot = worlds.published("0.3", where)
     assert votes_of("Letter 0", snapshot) == {"casual": 0, "needs caution": 2, "needs intervention": 0}
 

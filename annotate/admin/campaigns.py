@@ -1,39 +1,20 @@
+"""Admin of campaigns: opening, closing, progress."""
+
 from __future__ import annotations
 
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.auth.admin import UserAdmin
-from django.db.models import Count, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from annotate import campaigns, tasks
 from annotate.errors import AnnotateError
-from annotate.models import Annotation, Annotator, Assignment, Campaign, Unit
-from sources.admin import BoundedPaginator, ReadOnly
-from sources.models import Instruction
+from annotate.models import Campaign
 
 # Between two looks at a campaign that is being opened.
 REFRESH_SECONDS = "3"
-
-
-@admin.register(Annotator)
-class AnnotatorAdmin(UserAdmin[Annotator]):
-    list_display = ("username", "kind", "is_active", "is_staff", "votes", "date_joined")
-    list_filter = ("kind", "is_active", "is_staff", "groups")
-    fieldsets = (*(UserAdmin.fieldsets or ()), ("Labelling", {"fields": ("kind",)}))
-    readonly_fields = ("kind",)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Annotator]:
-        votes = Assignment.objects.submitted().filter(annotator=OuterRef("pk")).order_by().values("annotator")
-        counted = Subquery(votes.annotate(n=Count("pk")).values("n"))
-        return super().get_queryset(request).annotate(votes_counted=Coalesce(counted, 0))
-
-    @admin.display(ordering="votes_counted", description="Counted votes")
-    def votes(self, annotator: Annotator) -> int:
-        return annotator.votes_counted  # type: ignore[attr-defined, no-any-return]
 
 
 class CampaignForm(forms.ModelForm[Campaign]):
@@ -134,43 +115,3 @@ class CampaignAdmin(admin.ModelAdmin[Campaign]):
         """Write what the form changed and nothing else: a worker may be opening the campaign at this moment."""
         changed = [name for name in form.changed_data if name != "sources"]
         obj.save(update_fields=changed if change else None)
-
-
-class LargeTableAdmin(ReadOnly, admin.ModelAdmin[Any]):
-    """Lists over millions of rows that only the verbs write."""
-
-    paginator = BoundedPaginator
-    show_full_result_count = False
-    list_per_page = 50
-
-
-@admin.register(Unit)
-class UnitAdmin(LargeTableAdmin):
-    list_display = ("__str__", "text", "overlap", "taken")
-    list_filter = ("campaign",)
-    list_select_related = ("campaign", "instruction")
-    search_fields = ("instruction__turns__icontains",)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Unit]:
-        """Without those whose text nobody may see, so that no search tells what is in it."""
-        return super().get_queryset(request).filter(instruction__in=Instruction.objects.visible())
-
-    @admin.display(description="Instruction")
-    def text(self, unit: Unit) -> str:
-        return str(unit.instruction)
-
-
-@admin.register(Assignment)
-class AssignmentAdmin(LargeTableAdmin):
-    list_display = ("id", "unit", "annotator", "state", "reason", "claimed_at", "expires_at", "ended_at")
-    list_filter = ("state", "reason", "unit__campaign")
-    list_select_related = ("unit__campaign", "annotator")
-    search_fields = ("annotator__username",)
-
-
-@admin.register(Annotation)
-class AnnotationAdmin(LargeTableAdmin):
-    list_display = ("id", "unit", "annotator", "choice", "tags", "surplus", "created_at")
-    list_filter = ("surplus", "choice", "unit__campaign")
-    list_select_related = ("unit__campaign", "annotator", "choice")
-    search_fields = ("annotator__username",)

@@ -1,0 +1,28 @@
+"""Admin of accounts."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest
+
+from annotate.models import Annotator, Assignment
+
+
+@admin.register(Annotator)
+class AnnotatorAdmin(UserAdmin[Annotator]):
+    list_display = ("username", "kind", "is_active", "is_staff", "votes", "date_joined")
+    list_filter = ("kind", "is_active", "is_staff", "groups")
+    fieldsets = (*(UserAdmin.fieldsets or ()), ("Labelling", {"fields": ("kind",)}))
+    readonly_fields = ("kind",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Annotator]:
+        votes = Assignment.objects.submitted().filter(annotator=OuterRef("pk")).order_by().values("annotator")
+        counted = Subquery(votes.annotate(n=Count("pk")).values("n"))
+        return super().get_queryset(request).annotate(votes_counted=Coalesce(counted, 0))
+
+    @admin.display(ordering="votes_counted", description="Counted votes")
+    def votes(self, annotator: Annotator) -> int:
+        return annotator.votes_counted  # type: ignore[attr-defined, no-any-return]

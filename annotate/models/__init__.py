@@ -1,0 +1,33 @@
+"""People (Annotator), what they are asked (Campaign, Unit), what they hold (Assignment), what they said (Annotation).
+
+Four promises of this module are kept by the database, whatever code runs (see migrations 0003 and 0005):
+
+* ``Unit.taken`` is owned by one trigger on Assignment, and ``taken <= overlap`` is a CHECK: no unit can get more live
+  leases and counted annotations than its overlap.
+* An annotator's annotations of one unit are one chain: each supersedes the one before. A person therefore has at most
+  one counted annotation on a unit: the tip of the chain.
+* Annotations are append-only: a trigger refuses UPDATE and DELETE.
+* ``Unit.is_withdrawn`` follows the state of the instruction: a trigger sets it in the transaction that takes an
+  instruction down, quarantines it, sets it aside or takes it back.
+* ``Assignment.hand`` is 1 or 2 and unique among a person's live leases: nobody holds more than two, over all tabs.
+"""
+
+from annotate.models.campaigns import Campaign, CampaignQuerySet, OrderRule, Participation
+from annotate.models.people import Annotator
+from annotate.models.remarks import Flag, Question
+from annotate.models.units import Assignment, Unit, judged_turns
+from annotate.models.votes import Annotation
+
+__all__ = [
+    "Annotation",
+    "Annotator",
+    "Assignment",
+    "Campaign",
+    "CampaignQuerySet",
+    "Flag",
+    "OrderRule",
+    "Participation",
+    "Question",
+    "Unit",
+    "judged_turns",
+]

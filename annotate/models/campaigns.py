@@ -1,0 +1,224 @@
+"""Campaigns, in which order they serve, and who takes part."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.contrib.auth.models import Group
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Coalesce
+from django.urls import reverse
+
+from annotate.models.people import Annotator
+from labels.models import LabelSet
+from labels.taxonomy import MAX_CODE
+from sources.models import DuplicateSearch, Source
+
+# Tiers of the order of service, 0 first. What no rule names is in the middle, so that rules can raise and lower.
+TIERS, USUAL_TIER = 10, 5
+START = -1  # a cursor before every position
+
+
+def fresh_cursors() -> list[int]:
+    """The cursors of somebody who was served nothing yet."""
+    return [START] * TIERS
+
+
+class CampaignQuerySet(models.QuerySet["Campaign"]):
+    def open_to(self, annotator: Annotator) -> CampaignQuerySet:
+        """Campaigns in which ``annotator`` may label now."""
+        if not annotator.is_active:
+            return self.none()
+        invited = Q(groups__isnull=True) | Q(groups__in=annotator.groups.all())
+        named = Campaign.objects.filter(invited).values("pk")
+        return self.filter(pk__in=named, state=Campaign.State.OPEN, kind=Campaign.Kind.VOLUNTEER)
+
+    def known_to(self, annotator: Annotator) -> CampaignQuerySet:
+        """Campaigns whose pages ``annotator`` may see: the open ones, and those they have taken part in."""
+        joined = Q(participations__annotator=annotator)
+        return self.filter(Q(pk__in=self.open_to(annotator)) | joined, kind=Campaign.Kind.VOLUNTEER).distinct()
+
+    def with_votes_of(self, annotator: Annotator) -> CampaignQuerySet:
+        """Adds ``own_votes``: how many counted votes ``annotator`` has given in each."""
+        own = Participation.objects.filter(annotator=annotator, campaign=models.OuterRef("pk")).values("votes")
+        return self.annotate(own_votes=Coalesce(models.Subquery(own), 0))
+
+    def with_progress(self) -> CampaignQuerySet:
+        """Adds ``units_count``, ``wanted`` and ``given`` (slots taken), each by one subquery."""
+        from annotate.models.units import Unit
+
+        units = Unit.objects.served().filter(campaign=models.OuterRef("pk")).order_by().values("campaign")
+
+        def summed(value: models.Aggregate) -> Coalesce:
+            return Coalesce(models.Subquery(units.annotate(n=value).values("n")), 0)
+
+        return self.annotate(
+            units_count=summed(models.Count("pk")),
+            wanted=summed(models.Sum("overlap")),
+            given=summed(models.Sum("taken")),
+        )
+
+
+class Campaign(models.Model):
+    """Which instructions are judged, with which label set, what in them is judged, and how many votes each gets."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft"
+        OPENING = "opening", "opening: instructions are being placed"
+        OPEN = "open"
+        CLOSED = "closed", "closed: nothing new is served; what is held may be finished"
+
+    class Kind(models.TextChoices):
+        VOLUNTEER = "volunteer", "volunteers label here"
+        EXTERNAL = "external", "votes that a public dataset brought"
+
+    class Target(models.TextChoices):
+        PROMPT = "prompt", "the last thing the person says"
+        REPLY = "reply", "the last thing the assistant says"
+        DIALOGUE = "dialogue", "the whole dialogue"
+
+    slug = models.SlugField(max_length=80, unique=True)
+    title = models.CharField(max_length=200)
+    description = models.TextField(blank=True, help_text="One paragraph for volunteers.")
+    kind = models.CharField(max_length=10, choices=Kind, default=Kind.VOLUNTEER, editable=False)
+    state = models.CharField(max_length=10, choices=State, default=State.DRAFT, editable=False)
+    error = models.TextField(blank=True, editable=False, help_text="Why opening it failed.")
+    label_set = models.ForeignKey(LabelSet, on_delete=models.PROTECT, related_name="campaigns")
+    target = models.CharField(max_length=10, choices=Target, default=Target.PROMPT)
+    sources = models.ManyToManyField(Source, related_name="campaigns", help_text="Whose instructions are judged.")
+    overlap = models.PositiveSmallIntegerField(default=3, help_text="Votes wanted for each instruction.")
+    lease_minutes = models.PositiveSmallIntegerField(default=30, help_text="How long an instruction stays reserved.")
+    seed = models.PositiveIntegerField(default=0, help_text="Decides the order in which instructions are served.")
+    family_distance = models.PositiveSmallIntegerField(
+        default=20,
+        db_default=20,
+        help_text="A person who was given an instruction is given none of its family - what it was made from and what "
+        "was made of it or beside it - among their next so many. 0: no distance is kept. Whoever has nothing "
+        "else left is told so, until they have labelled elsewhere or this number is smaller.",
+    )
+    one_per_cluster = models.ForeignKey(
+        DuplicateSearch,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="campaigns",
+        help_text="Of instructions that this search found nearly the same, only one is placed: the representative "
+        "if it is among those of the campaign. Empty: all are placed.",
+    )
+    groups = models.ManyToManyField(
+        Group, blank=True, related_name="campaigns", help_text="Who is invited. Empty: everybody."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = CampaignQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["slug"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(overlap__gte=1, overlap__lte=100),
+                name="campaign_overlap_range",
+                violation_error_message="The overlap is between 1 and 100 votes.",
+            ),
+            models.CheckConstraint(
+                condition=Q(lease_minutes__gte=1, lease_minutes__lte=1440),
+                name="campaign_lease_range",
+                violation_error_message="A lease lasts between 1 and 1440 minutes.",
+            ),
+            models.CheckConstraint(
+                condition=Q(family_distance__lte=1000),
+                name="campaign_family_distance_range",
+                violation_error_message="The distance within a family is at most 1000.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    def get_absolute_url(self) -> str:
+        return reverse("label", args=[self.slug])
+
+    @property
+    def is_open(self) -> bool:
+        return self.state == self.State.OPEN
+
+    @property
+    def lease(self) -> timedelta:
+        return timedelta(minutes=self.lease_minutes)
+
+
+class OrderRule(models.Model):
+    """One line of a campaign's order of service: the units that fit all it says belong to its tier.
+
+    A unit of which several rules speak is in the lowest of their tiers; one of which none speaks, in tier 5.
+    """
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="order_rules")
+    tier = models.PositiveSmallIntegerField(help_text="0 to 9. Lower ones are served first; without a rule it is 5.")
+    source = models.ForeignKey(Source, null=True, blank=True, on_delete=models.CASCADE, help_text="Empty: any.")
+    language = models.CharField(max_length=20, blank=True, help_text="Such as ja. Empty: any.")
+    topic = models.SlugField(
+        max_length=MAX_CODE, blank=True, help_text="Code of a tag that the source suggests. Empty: any."
+    )
+    votes_differ = models.BooleanField(
+        default=False, help_text="Only those whose votes so far are not all for the same answer (uncertain ones)."
+    )
+
+    class Meta:
+        ordering = ["campaign", "tier", "id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(tier__lt=TIERS),
+                name="order_rule_tier_range",
+                violation_error_message="A tier is a number from 0 to 9.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        named = [f"source {self.source}" if self.source else "", self.language, self.topic]
+        named.append("votes differ" if self.votes_differ else "")
+        return f"tier {self.tier}: {', '.join(name for name in named if name) or 'all'}"
+
+
+class ParticipationQuerySet(models.QuerySet["Participation"]):
+    def votes_of(self, annotator: Annotator, campaign: Campaign) -> int:
+        """How many counted votes ``annotator`` has given in ``campaign``."""
+        votes = self.filter(annotator=annotator, campaign=campaign).values_list("votes", flat=True).first()
+        return votes or 0
+
+
+class Participation(models.Model):
+    """One annotator in one campaign: how far they are in the order of service, and how far they came."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="participations")
+    annotator = models.ForeignKey(Annotator, on_delete=models.CASCADE, related_name="participations")
+    cursors = ArrayField(
+        models.BigIntegerField(),
+        size=TIERS,
+        default=fresh_cursors,
+        db_default=fresh_cursors(),
+        editable=False,
+        help_text="Of each tier, the position of the unit claimed last.",
+    )
+    votes = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Counted votes given. Owned by the trigger annotate_slot."
+    )
+
+    guidelines_seen = models.ForeignKey(
+        LabelSet,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="The revision whose wording this person was shown last.",
+    )
+
+    objects = ParticipationQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["campaign", "annotator"], name="participation_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.annotator} in {self.campaign}"

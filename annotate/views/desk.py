@@ -1,0 +1,210 @@
+"""The labelling page: one instruction and its form, and the queue of the page that fetches ahead and sends."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from uuid import uuid4
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from annotate import annotations, assignments
+from annotate.annotations import Outcome
+from annotate.assignments import Lease
+from annotate.errors import AnswerRefused, NotTheirs
+from annotate.forms import AnswerForm, SkipForm
+from annotate.models import Annotation, Annotator, Assignment, Campaign, Participation, judged_turns
+from annotate.views.visitor import annotator_of
+from sources.rows import Turn
+
+# What became of a submit, in the words that its author reads.
+WORDS = {
+    Outcome.SAVED: _("Saved."),
+    Outcome.CHANGED: _("Your answer is changed."),
+    Outcome.SURPLUS: _(
+        "Saved; it came after the reservation had ended and others had filled the place, so it is not counted."
+    ),
+    Outcome.WITHDRAWN: _(
+        "Saved; the text was withdrawn while you had it, so your answer, although in order, is not counted."
+    ),
+    Outcome.ALREADY_SAVED: _("Already saved."),
+    Outcome.ALREADY_ANSWERED: _(
+        "You had answered this one before, perhaps in another tab. That answer stands; you can change it under Undo."
+    ),
+    Outcome.STANDS: _("The campaign is closed, so your earlier answer stands."),
+}
+GOOD = (Outcome.SAVED, Outcome.CHANGED, Outcome.ALREADY_SAVED)
+
+
+def _posted(view: Callable[[HttpRequest, str], HttpResponse]) -> Callable[[HttpRequest, str], HttpResponse]:
+    """A view for POST that sends a GET to the labelling page, as after signing in again where a form was sent."""
+
+    @wraps(view)
+    def posted(request: HttpRequest, slug: str) -> HttpResponse:
+        return view(request, slug) if request.method == "POST" else redirect("label", slug)
+
+    return posted
+
+
+@never_cache
+@require_GET
+def label(request: HttpRequest, slug: str) -> HttpResponse:
+    """The labelling page; asking for it claims an instruction.
+
+    ``?revise=last``, or the number of an assignment, opens an earlier answer instead. Nothing is claimed or taken back
+    by that: the answer stands until another is submitted in its place.
+    """
+    annotator = annotator_of(request)
+    campaign = get_object_or_404(Campaign.objects.known_to(annotator), slug=slug)
+    wanted = request.GET.get("revise", "")
+    earlier = _earlier(annotator, campaign, wanted) if wanted else None
+    if wanted and earlier is None:
+        messages.info(request, _("There is no earlier answer that could be changed."))
+    return _desk(request, campaign, earlier=earlier)
+
+
+@_posted
+def submit(request: HttpRequest, slug: str) -> HttpResponse:
+    """Store an answer. The page's queue gets JSON: what became of it, and the texts it does not hold yet."""
+    annotator = annotator_of(request)
+    campaign = _campaign(slug)
+    form = AnswerForm(campaign.label_set_id, request.POST)
+    if not form.is_valid():
+        return _refused(request, campaign, form)
+    try:
+        outcome = annotations.submit(annotator, form.cleaned_data["assignment"], form.answer, form.cleaned_data["key"])
+    except NotTheirs as error:
+        raise Http404 from error
+    except AnswerRefused as refusal:
+        form.add_error(None, str(refusal))
+        return _refused(request, campaign, form)
+    if _is_queue(request):
+        return _cards(request, campaign, outcome)
+    level = messages.SUCCESS if outcome in GOOD else messages.WARNING
+    messages.add_message(request, level, WORDS[outcome])
+    return _next(request, campaign)
+
+
+@require_POST
+def cards(request: HttpRequest, slug: str) -> HttpResponse:
+    """For the page's queue: what the person holds, after claiming one more text to have at hand."""
+    return _cards(request, get_object_or_404(Campaign.objects.known_to(annotator_of(request)), slug=slug))
+
+
+@_posted
+def skip(request: HttpRequest, slug: str) -> HttpResponse:
+    annotator = annotator_of(request)
+    campaign = get_object_or_404(Campaign.objects.known_to(annotator), slug=slug)
+    form = SkipForm(request.POST)
+    mine = Assignment.objects.filter(annotator=annotator, unit__campaign=campaign).select_related("annotator")
+    assignment = get_object_or_404(mine, pk=_number(request.POST.get("assignment", "")))
+    if not form.is_valid():
+        messages.error(request, _("Say why you skip this one: choose a reason from the list."))
+        return _next(request, campaign)
+    reason = Assignment.Reason(form.cleaned_data["reason"])
+    if annotations.withdraw(annotator, assignment.pk, reason):
+        messages.info(request, _("Your answer is taken back. You will not see that one again."))
+    else:
+        assignments.release(assignment, reason)
+        messages.info(request, _("Skipped. You will not see that one again."))
+    return _next(request, campaign)
+
+
+def _campaign(slug: str) -> Campaign:
+    """The campaign of an address. Who may answer in it is said by the assignment that they name."""
+    return get_object_or_404(Campaign, slug=slug, kind=Campaign.Kind.VOLUNTEER)
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() and len(text) < 19 else 0
+
+
+def _earlier(annotator: Annotator, campaign: Campaign, wanted: str) -> Annotation | None:
+    """The answer that ``?revise=`` names, if it is this person's and may be changed."""
+    answers = annotations.last_answers(annotator, campaign)
+    if not campaign.is_open:
+        return None
+    return next((said for said in answers if wanted in ("last", str(said.assignment_id))), None)
+
+
+def _is_queue(request: HttpRequest) -> bool:
+    return request.headers.get("Accept", "").startswith("application/json")
+
+
+def _refused(request: HttpRequest, campaign: Campaign, form: AnswerForm) -> HttpResponse:
+    """The same text again with what is wrong, or for the queue that alone."""
+    if _is_queue(request):
+        return JsonResponse({"errors": form.errors}, status=422)
+    mine = Assignment.objects.filter(annotator=annotator_of(request), unit__campaign=campaign)
+    named = get_object_or_404(mine.select_related("unit__instruction"), pk=_number(form["assignment"].value() or ""))
+    if not named.unit.is_available:
+        messages.info(request, _("The text that you had open was withdrawn meanwhile. Nothing you did was wrong."))
+        return _desk(request, campaign)
+    earlier = _earlier(annotator_of(request), campaign, str(named.pk)) if form["revises"].value() else None
+    return _desk(request, campaign, form=form, earlier=earlier)
+
+
+def _cards(request: HttpRequest, campaign: Campaign, outcome: Outcome | None = None) -> JsonResponse:
+    """What the queue needs to go on: the leases of this person here, each with its text if the page lacks it."""
+    annotator = annotator_of(request)
+    held = assignments.claim(annotator, campaign, assignments.HANDS)
+    has = set(request.POST.get("holding", "").split())
+    answer = {
+        "outcome": outcome.value if outcome else "",
+        "words": str(WORDS[outcome]) if outcome else "",
+        "good": outcome in GOOD,
+        "votes": Participation.objects.votes_of(annotator, campaign),
+        "leases": [_card(campaign, lease, shown=str(lease.assignment_id) not in has) for lease in held],
+    }
+    return JsonResponse(answer)
+
+
+def _card(campaign: Campaign, lease: Lease, *, shown: bool) -> dict[str, Any]:
+    """A lease as the queue knows it; ``text`` is the HTML of its text, empty if the page has it."""
+    context = {"campaign": campaign, "turns": judged_turns(lease.turns, campaign.target), "language": lease.language}
+    return {
+        "assignment": lease.assignment_id,
+        "key": str(uuid4()) if shown else "",
+        "until": lease.expires_at.isoformat(),
+        "text": render_to_string("annotate/label.html#text", context) if shown else "",
+    }
+
+
+def _next(request: HttpRequest, campaign: Campaign) -> HttpResponse:
+    """What follows an action: the next instruction at once, or, without JavaScript, a redirect to it."""
+    if getattr(request, "htmx", False):
+        return _desk(request, campaign)
+    return redirect("label", campaign.slug)
+
+
+def _desk(
+    request: HttpRequest, campaign: Campaign, *, form: AnswerForm | None = None, earlier: Annotation | None = None
+) -> HttpResponse:
+    """The page, or for htmx the part of it that changes: one instruction and its form."""
+    annotator = annotator_of(request)
+    lease = None if earlier else next(iter(assignments.claim(annotator, campaign)), None)
+    turns: list[tuple[Turn, bool]] = []
+    if earlier is not None:
+        form = form or AnswerForm.for_revision(campaign.label_set_id, earlier)
+        turns = judged_turns(earlier.unit.instruction.turns, campaign.target)
+    elif lease is not None:
+        if form is None or form["assignment"].value() != str(lease.assignment_id):
+            form = AnswerForm.for_lease(campaign.label_set_id, lease)
+        turns = judged_turns(lease.turns, campaign.target)
+    template = "annotate/label.html#desk" if getattr(request, "htmx", False) else "annotate/label.html"
+    context = {
+        "campaign": campaign,
+        "lease": lease,
+        "earlier": earlier,
+        "turns": turns,
+        "language": earlier.unit.instruction.language if earlier else lease.language if lease else "",
+        "form": form,
+        "reasons": [(reason.value, reason.label) for reason in Assignment.DECLINES],
+        "votes_given": Participation.objects.votes_of(annotator, campaign),
+    }
+    return render(request, template, context)
