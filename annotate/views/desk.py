@@ -76,15 +76,20 @@ def submit(request: HttpRequest, slug: str) -> HttpResponse:
     form = AnswerForm(campaign.label_set_id, request.POST)
     if not form.is_valid():
         return _refused(request, campaign, form)
+    number, key = form.cleaned_data["assignment"], form.cleaned_data["key"]
     try:
-        outcome = annotations.submit(annotator, form.cleaned_data["assignment"], form.answer, form.cleaned_data["key"])
+        if _is_queue(request):
+            return _cards(
+                request,
+                campaign,
+                *annotations.submit_and_claim(annotator, campaign, number, form.answer, key, assignments.HANDS),
+            )
+        outcome = annotations.submit(annotator, number, form.answer, key)
     except NotTheirs as error:
         raise Http404 from error
     except AnswerRefused as refusal:
         form.add_error(None, str(refusal))
         return _refused(request, campaign, form)
-    if _is_queue(request):
-        return _cards(request, campaign, outcome)
     level = messages.SUCCESS if outcome in GOOD else messages.WARNING
     messages.add_message(request, level, WORDS[outcome])
     return _next(request, campaign)
@@ -93,7 +98,10 @@ def submit(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def cards(request: HttpRequest, slug: str) -> HttpResponse:
     """For the page's queue: what the person holds, after claiming one more text to have at hand."""
-    return _cards(request, get_object_or_404(Campaign.objects.known_to(annotator_of(request)), slug=slug))
+    annotator = annotator_of(request)
+    campaign = get_object_or_404(Campaign.objects.known_to(annotator), slug=slug)
+    votes = Participation.objects.votes_of(annotator, campaign)
+    return _cards(request, campaign, None, votes, assignments.claim(annotator, campaign, assignments.HANDS))
 
 
 @_posted
@@ -149,19 +157,20 @@ def _refused(request: HttpRequest, campaign: Campaign, form: AnswerForm) -> Http
     return _desk(request, campaign, form=form, earlier=earlier)
 
 
-def _cards(request: HttpRequest, campaign: Campaign, outcome: Outcome | None = None) -> JsonResponse:
+def _cards(
+    request: HttpRequest, campaign: Campaign, outcome: Outcome | None, votes: int, held: list[Lease]
+) -> JsonResponse:
     """What the queue needs to go on: the leases of this person here, each with its text if the page lacks it."""
-    annotator = annotator_of(request)
-    held = assignments.claim(annotator, campaign, assignments.HANDS)
     has = set(request.POST.get("holding", "").split())
-    answer = {
-        "outcome": outcome.value if outcome else "",
-        "words": str(WORDS[outcome]) if outcome else "",
-        "good": outcome in GOOD,
-        "votes": Participation.objects.votes_of(annotator, campaign),
-        "leases": [_card(campaign, lease, shown=str(lease.assignment_id) not in has) for lease in held],
-    }
-    return JsonResponse(answer)
+    return JsonResponse(
+        {
+            "outcome": outcome.value if outcome else "",
+            "words": str(WORDS[outcome]) if outcome else "",
+            "good": outcome in GOOD,
+            "votes": votes,
+            "leases": [_card(campaign, lease, shown=str(lease.assignment_id) not in has) for lease in held],
+        }
+    )
 
 
 def _card(campaign: Campaign, lease: Lease, *, shown: bool) -> dict[str, Any]:
