@@ -61,7 +61,8 @@ SUBMIT = """
 SUBMIT_AND_CLAIM = f"""
     SELECT said.outcome, said.votes, lease.* FROM ({SUBMIT}) said
     LEFT JOIN LATERAL annotate_claim(
-        %(annotator)s, %(campaign)s, CASE WHEN said.outcome IS NULL THEN 0 ELSE %(leases)s END, false) lease ON true
+        %(annotator)s, (SELECT id FROM annotate_campaign WHERE slug = %(campaign)s AND kind = 'volunteer'),
+        CASE WHEN said.outcome IS NULL THEN 0 ELSE %(leases)s END, false) lease ON true
 """  # noqa: S608 - made of constants
 WITHDRAW = "SELECT annotate_withdraw(%(annotator)s, %(assignment)s, %(reason)s)"
 
@@ -77,18 +78,20 @@ def submit(annotator: Annotator, assignment_id: int, answer: Answer, key: uuid.U
 
 
 def submit_and_claim(
-    annotator: Annotator, campaign: Campaign, assignment_id: int, answer: Answer, key: uuid.UUID, leases: int
+    annotator: Annotator, slug: str, assignment_id: int, answer: Answer, key: uuid.UUID, leases: int
 ) -> tuple[Outcome, int, list[Lease]]:
-    """``submit``, and what the person holds in the campaign then, as ``assignments.claim`` does, in one round trip.
+    """``submit``, and what the person holds in a campaign then, as ``assignments.claim`` does, in one round trip.
 
     Returns what became of the answer, how many counted votes they have given in the campaign, and their leases.
     """
-    label_set = answer.label_set or campaign.label_set_id
-    values = _said(annotator, assignment_id, answer, key, label_set) | {"campaign": campaign.pk, "leases": leases}
+    label_set = answer.label_set or _label_set_of(assignment_id)
+    values = _said(annotator, assignment_id, answer, key, label_set) | {"campaign": slug, "leases": leases}
     found = rows(SUBMIT_AND_CLAIM, values)
     outcome, votes = _outcome(found[0][0]), found[0][1]
     held = [Lease.read(lease[2:]) for lease in found if lease[2] is not None]
-    return outcome, votes, held if len(held) >= leases else assignments.claim(annotator, campaign, leases)
+    if len(held) < leases and (campaign := Campaign.objects.filter(slug=slug).first()):
+        held = assignments.claim(annotator, campaign, leases)
+    return outcome, votes, held
 
 
 def withdraw(annotator: Annotator, assignment_id: int, reason: Assignment.Reason) -> bool:

@@ -36,14 +36,15 @@ class Lease(NamedTuple):
     unit_id: int
     hand: int
     expires_at: datetime
+    target: str
     turns: list[Turn]
     language: str
 
     @classmethod
     def read(cls, found: Row) -> Lease:
         """The lease of a row of ``annotate_claim``."""
-        number, unit, hand, expires_at, turns, language = found
-        return cls(number, unit, hand, expires_at, orjson.loads(turns), language)
+        lease = cls._make(found)
+        return lease._replace(turns=orjson.loads(found[5]))
 
 
 def lock(annotator_id: int) -> None:

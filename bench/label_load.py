@@ -92,7 +92,7 @@ class Person:
     def __init__(self, url: str, name: str) -> None:
         from django.test import Client
 
-        from annotate.models import Annotator
+        from annotate.models import Annotator, Campaign
 
         client = Client()
         client.force_login(Annotator.objects.create_user(name))
@@ -103,6 +103,7 @@ class Person:
         host, port = self._host.split(":")
         self.socket = socket.create_connection((host, int(port)))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.label_set = str(Campaign.objects.get().label_set_id)
         self.held: list[tuple[str, str]] = []
         self.began = 0.0
         self._read = b""
@@ -125,6 +126,7 @@ class Person:
             return
         (assignment, key), *ahead = self.held
         form = {"assignment": assignment, "key": key, "tag-hate": "no", "holding": " ".join(held for held, _ in ahead)}
+        form["label_set"] = self.label_set
         form["choice"] = ("casual", "needs-caution", "needs-intervention")[number % 3]
         self.ask(f"{path}submit/", form)
 

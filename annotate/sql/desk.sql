@@ -112,7 +112,8 @@ END $$;
 -- Room is made for it first. Whoever is patient is given no more than one lease in a transaction, and none in one that
 -- gave another back.
 CREATE OR REPLACE FUNCTION annotate_claim(who bigint, place bigint, wanted integer, patient boolean)
-RETURNS TABLE (assignment bigint, unit bigint, hand smallint, until timestamptz, turns jsonb, language varchar)
+RETURNS TABLE (
+    assignment bigint, unit bigint, hand smallint, until timestamptz, target varchar, turns jsonb, language varchar)
 LANGUAGE plpgsql AS $$
 DECLARE
     moment timestamptz := clock_timestamp();
@@ -169,7 +170,7 @@ BEGIN
     END IF;
 
     RETURN QUERY
-    SELECT lease.id, lease.unit_id, lease.hand, lease.expires_at, said.turns, said.language
+    SELECT lease.id, lease.unit_id, lease.hand, lease.expires_at, campaign.target, said.turns, said.language
     FROM annotate_assignment lease
     JOIN annotate_unit at ON at.id = lease.unit_id
     JOIN sources_instruction said ON said.id = at.instruction_id
