@@ -13,6 +13,7 @@ from typing import NamedTuple
 import orjson
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from annotate import assignments, order
 from annotate.errors import AnswerRefused, NotTheirs
@@ -257,11 +258,12 @@ def _resolve(label_set: int, answer: Answer) -> Label:
     """The label of the base vote; raises AnswerRefused for labels that the set does not have."""
     shown = answer.label_set or label_set
     if not loading.is_revision_of(shown, label_set):
-        raise AnswerRefused("The guidelines have changed since; reload the page and answer again")
+        raise AnswerRefused(gettext("The guidelines have changed since; reload the page and answer again"))
     labels = loading.labels_of(shown)
     for code in answer.tags:
         if ("tag", code) not in labels:
-            raise AnswerRefused(f"There is no tag {code!r} here; reload the page and answer again")
+            words = gettext("There is no tag “%(code)s” here; reload the page and answer again")
+            raise AnswerRefused(words % {"code": code})
     if ("option", answer.choice) not in labels:
-        raise AnswerRefused("Choose one of the answers before you submit")
+        raise AnswerRefused(gettext("Choose one of the answers before you submit."))
     return labels["option", answer.choice]
