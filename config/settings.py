@@ -118,15 +118,15 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 
-# The languages of the pages, each by its own name; docs/translations.md says how one is added. The admin is in English.
+# The languages of the pages; docs/translations.md says how one is added. The admin is in English.
 LANGUAGE_CODE = "en"
 LANGUAGES = [
     ("en", "English"),
-    ("de", "Deutsch"),
-    ("es", "Español"),
-    ("fr", "Français"),
-    ("ja", "日本語"),
-    ("ar", "العربية"),
+    ("de", "German"),
+    ("es", "Spanish"),
+    ("fr", "French"),
+    ("ja", "Japanese"),
+    ("ar", "Arabic"),
 ]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 FORMAT_MODULE_PATH = ["config.formats"]
