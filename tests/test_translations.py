@@ -27,6 +27,8 @@ CODE = ("annotate", "config", "exports", "labels", "locale", "sources", "templat
 EXTRACT = re.findall(r"^EXTRACT := (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[0].split()
 PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]|%[sd%]|\{\w*\}")
 TAG = re.compile(r"</?\w+[^>]*>")
+# Messages stand in attributes too, unescaped: a straight quotation mark would end one.
+MARKUP = re.compile(r"[\"<>]")
 
 type Catalogue = polib.POFile
 
@@ -99,7 +101,7 @@ def test_nothing_is_left_in_english(language: str) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_placeholders_and_tags_are_those_of_the_english(language: str) -> None:
     for english, words in pairs(language):
-        for pattern in (PLACEHOLDER, TAG):
+        for pattern in (PLACEHOLDER, TAG, MARKUP):
             assert Counter(pattern.findall(words)) == Counter(pattern.findall(english)), words
 
 
