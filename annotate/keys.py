@@ -25,7 +25,7 @@ ACTIONS = {
     "ask": "/",
     "flag": ";",
     "report": "!",
-    "keys": "?",
+    "help": "?",
 }
 
 WORDS: dict[str, str | Promise] = {
@@ -38,7 +38,7 @@ WORDS: dict[str, str | Promise] = {
     "ask": _("A question on the guidelines"),
     "flag": _("Tell the curators"),
     "report": _("Report as illegal"),
-    "keys": _("Show the keys"),
+    "help": _("Show the keys"),
 }
 
 # Keys with a name instead of a character that may be chosen. The others belong to the browser.
@@ -92,6 +92,11 @@ def changed(chosen: Mapping[str, str], labels: Iterable[Labelled]) -> dict[str, 
         if users.setdefault(key, action) != action:
             raise KeysRefused(_("“%(key)s” would do two things; give each a key of its own.") % {"key": key})
     return {action: key for action, key in wanted.items() if key != usual[action]}
+
+
+def hint(key: str) -> str:
+    """A key as it stands beside what it does."""
+    return "Esc" if key == "Escape" else key.upper() if len(key) == 1 else key
 
 
 def normal(key: str) -> str:
