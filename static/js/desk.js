@@ -23,7 +23,7 @@ let latest = "";
 let pending = null; // what was asked for while answers were on their way
 let tries = 0;
 let retry = 0;
-let shownAt = 0;
+let shownAt = -BOUNCE;
 
 const now = () => Date.now() + ahead;
 const phrase = (name, values = {}) => phrases[name].replace(/\{(\w+)\}/g, (whole, key) => values[key] ?? whole);
@@ -62,6 +62,7 @@ function place(card) {
   desk.dataset.until = card.until;
   delete desk.dataset.isLost;
   resume();
+  shownAt = performance.now();
   byId("text").focus({ preventScroll: true });
   window.scrollTo(0, 0);
   settle();
@@ -77,7 +78,6 @@ function fill(form, draft) {
 
 // After another text has come, by whatever way.
 function settle() {
-  shownAt = performance.now();
   focused.start();
   showCountdown();
   const text = document.querySelector(".judged .words") ?? document.querySelector(".done h2");
