@@ -53,6 +53,8 @@ function place(card) {
   const form = byId("answer");
   hidePopovers();
   byId("text").outerHTML = card.text.trim();
+  // What was typed about the text before is of no use to this one.
+  for (const aside of desk.querySelectorAll("form.aside")) aside.reset();
   form.elements.key.value = card.key;
   form.elements.revises.value = form.elements.focused_ms.value = "";
   for (const field of desk.querySelectorAll("[name=assignment]")) field.value = card.assignment;
@@ -477,7 +479,10 @@ for (const [kind, name] of Object.entries(FAILURES)) {
   document.addEventListener(kind, (event) => {
     trouble = name(event);
     showTrouble();
-    if (isPaused) retry = setTimeout(pump, 5000);
+    if (isPaused) {
+      wantsCards = true;
+      retry = setTimeout(pump, 5000);
+    }
     // The button that was pressed lost the focus while it was disabled.
     byId("send")?.focus();
   });

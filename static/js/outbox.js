@@ -106,6 +106,8 @@ function errorsOf({ errors = {}, words = "" }) {
   return [words, ...Object.values(errors).flat()].filter((one) => one).join(" ");
 }
 
+// Of the page only its messages are parsed: its styles have the nonce of another response.
 function messagesOf(html) {
-  return new DOMParser().parseFromString(html, "text/html").getElementById("messages")?.textContent.trim() ?? "";
+  const [list] = /<ul class="messages" id="messages">.*?<\/ul>/s.exec(html) ?? [""];
+  return new DOMParser().parseFromString(list, "text/html").body.textContent.trim();
 }

@@ -150,5 +150,5 @@ def test_it_is_light(ada_page: Page, kindness: Campaign) -> None:
     ada_page.goto(kindness.get_absolute_url(), wait_until="networkidle")
     entries = "performance.getEntries().filter(entry => 'transferSize' in entry).map(entry => entry.transferSize)"
     sizes = ada_page.evaluate(entries)
-    assert len(sizes) < 8  # and the icon, which is not listed there
+    assert len(sizes) <= 8  # the icon and the text that is fetched ahead among them
     assert sum(sizes) < 100_000
