@@ -55,14 +55,6 @@ def labels_of(label_set_id: int) -> dict[tuple[str, str], Label]:
     return {(label.kind, label.code): label for label in Label.objects.filter(label_set=label_set_id)}
 
 
-@lru_cache(maxsize=64)
-def is_revision_of(label_set_id: int, of: int) -> bool:
-    """Whether a frozen set is an earlier revision of another, or the same."""
-    later = LabelSet.objects.get(pk=of)
-    earlier = LabelSet.objects.filter(name=later.name, revision__lte=later.revision).exclude(frozen_at=None)
-    return earlier.filter(pk=label_set_id).exists()
-
-
 def freeze(label_set: LabelSet) -> None:
     """Make ``label_set`` unchangeable from now on; a frozen one keeps the time at which it was frozen."""
     LabelSet.objects.filter(pk=label_set.pk, frozen_at=None).update(frozen_at=timezone.now())

@@ -158,7 +158,13 @@ class Web:
     """gunicorn with several web processes on a free port of the loopback interface."""
 
     def __init__(
-        self, folder: Path, environment: Mapping[str, str], *, processes: int, config: str = "config.gunicorn"
+        self,
+        folder: Path,
+        environment: Mapping[str, str],
+        *,
+        processes: int,
+        config: str = "config.gunicorn",
+        access_log: bool = True,
     ) -> None:
         # The listening socket is handed over, so that nobody can take the port in between.
         with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -168,16 +174,16 @@ class Web:
                 f"python:{config}",
                 "--bind",
                 f"fd://{listener.fileno()}",
-                "--access-logfile",
-                "-",
+                *(["--access-logfile", "-"] if access_log else []),
             ]
             self._process = Process(
-                [sys.executable, "-m", "gunicorn", "--access-logfile", "-", *serve],
+                [sys.executable, "-m", "gunicorn", *serve],
                 folder / "web.log",
                 {**environment, "OIG_WEB_PROCESSES": str(processes)},
                 pass_fds=(listener.fileno(),),
             )
             self._processes = processes
+            self.pid = self._process.pid
             wait_until(lambda: self._process.output.count("Booting worker") >= processes, lambda: self.logs)
 
     @property

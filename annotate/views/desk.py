@@ -75,28 +75,36 @@ def label(request: HttpRequest, slug: str) -> HttpResponse:
 def submit(request: HttpRequest, slug: str) -> HttpResponse:
     """Store an answer. The page's queue gets JSON: what became of it, and the texts it does not hold yet."""
     annotator = annotator_of(request)
-    campaign = _campaign(slug)
-    form = AnswerForm(campaign.label_set_id, request.POST)
+    # The wording that the person was shown; whether it is one of this campaign's is checked where the answer is stored.
+    wording = _number(request.POST.get("label_set", ""))
+    form = AnswerForm(wording or _campaign(slug).label_set_id, request.POST)
     if not form.is_valid():
-        return _refused(request, campaign, form)
+        return _refused(request, slug, form)
+    number, key = form.cleaned_data["assignment"], form.cleaned_data["key"]
     try:
-        outcome = annotations.submit(annotator, form.cleaned_data["assignment"], form.answer, form.cleaned_data["key"])
+        if _is_queue(request):
+            # What waited for a campaign that the person has left meanwhile asks for no more texts of it.
+            leases = 0 if request.POST.get("claims") == "no" else assignments.HANDS
+            became = annotations.submit_and_claim(annotator, slug, number, form.answer, key, leases)
+            return _cards(request, *became)
+        outcome = annotations.submit(annotator, number, form.answer, key)
     except NotTheirs as error:
         raise Http404 from error
     except AnswerRefused as refusal:
         form.add_error(None, str(refusal))
-        return _refused(request, campaign, form)
-    if _is_queue(request):
-        return _cards(request, campaign, outcome)
+        return _refused(request, slug, form)
     level = messages.SUCCESS if outcome in GOOD else messages.WARNING
     messages.add_message(request, level, WORDS[outcome])
-    return _next(request, campaign)
+    return _next(request, _campaign(slug))
 
 
 @require_POST
 def cards(request: HttpRequest, slug: str) -> HttpResponse:
     """For the page's queue: what the person holds, after claiming one more text to have at hand."""
-    return _cards(request, get_object_or_404(Campaign.objects.known_to(annotator_of(request)), slug=slug))
+    annotator = annotator_of(request)
+    campaign = get_object_or_404(Campaign.objects.known_to(annotator), slug=slug)
+    votes = Participation.objects.votes_of(annotator, campaign)
+    return _cards(request, None, votes, assignments.claim(annotator, campaign, assignments.HANDS))
 
 
 @never_cache
@@ -152,10 +160,11 @@ def _is_queue(request: HttpRequest) -> bool:
     return request.headers.get("Accept", "").startswith("application/json")
 
 
-def _refused(request: HttpRequest, campaign: Campaign, form: AnswerForm) -> HttpResponse:
+def _refused(request: HttpRequest, slug: str, form: AnswerForm) -> HttpResponse:
     """The same text again with what is wrong, or for the queue that alone."""
     if _is_queue(request):
         return JsonResponse({"errors": form.errors}, status=422)
+    campaign = _campaign(slug)
     mine = Assignment.objects.filter(annotator=annotator_of(request), unit__campaign=campaign)
     named = get_object_or_404(mine.select_related("unit__instruction"), pk=_number(form["assignment"].value() or ""))
     if not named.unit.is_available:
@@ -165,25 +174,19 @@ def _refused(request: HttpRequest, campaign: Campaign, form: AnswerForm) -> Http
     return _desk(request, campaign, form=form, earlier=earlier)
 
 
-def _cards(request: HttpRequest, campaign: Campaign, outcome: Outcome | None = None) -> JsonResponse:
-    """What the queue needs to go on: the leases of this person here, each with its text if the page lacks it.
-
-    An answer that waited for a campaign that the person has left meanwhile asks for no more texts of it: ``claims=no``.
-    """
-    annotator = annotator_of(request)
-    wanted = 0 if request.POST.get("claims") == "no" else assignments.HANDS
-    held = assignments.claim(annotator, campaign, wanted)
+def _cards(request: HttpRequest, outcome: Outcome | None, votes: int, held: list[Lease]) -> JsonResponse:
+    """What the queue needs to go on: the leases of this person here, each with its text if the page lacks it."""
     has = set(request.POST.get("holding", "").split())
-    votes = Participation.objects.votes_of(annotator, campaign)
-    answer = {
-        "outcome": outcome.value if outcome else "",
-        "words": str(WORDS[outcome]) if outcome else "",
-        "good": outcome in GOOD,
-        "votes": votes,
-        "tally": _tally(votes),
-        "leases": [_card(campaign, lease, whole=str(lease.assignment_id) not in has) for lease in held],
-    }
-    return JsonResponse(answer)
+    return JsonResponse(
+        {
+            "outcome": outcome.value if outcome else "",
+            "words": str(WORDS[outcome]) if outcome else "",
+            "good": outcome in GOOD,
+            "votes": votes,
+            "tally": _tally(votes),
+            "leases": [_card(lease, whole=str(lease.assignment_id) not in has) for lease in held],
+        }
+    )
 
 
 def _tally(votes: int) -> str:
@@ -192,9 +195,9 @@ def _tally(votes: int) -> str:
     return ngettext("You have labelled %(votes)d here", "You have labelled %(votes)d here", votes) % {"votes": votes}
 
 
-def _card(campaign: Campaign, lease: Lease, *, whole: bool) -> dict[str, Any]:
+def _card(lease: Lease, *, whole: bool) -> dict[str, Any]:
     """A lease as the queue knows it; ``text`` is the HTML of its text, empty if the page has it."""
-    context = {"campaign": campaign, "text": shown(lease.turns, campaign.target), "language": lease.language}
+    context = {"target": lease.target, "text": shown(lease.turns, lease.target), "language": lease.language}
     return {
         "assignment": lease.assignment_id,
         "key": str(uuid4()) if whole else "",
@@ -225,6 +228,7 @@ def _desk(
     votes = Participation.objects.votes_of(annotator, campaign)
     context = {
         "campaign": campaign,
+        "target": campaign.target,
         "lease": lease,
         "earlier": earlier,
         "text": shown(turns, campaign.target),

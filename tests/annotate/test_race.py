@@ -5,10 +5,8 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 
 import pytest
 from django.db import connection, connections
@@ -17,8 +15,8 @@ from django.utils import timezone
 
 from annotate import assignments
 from annotate.models import Annotation, Annotator, Assignment, Campaign, Unit
-from tests import servers
 from tests.annotate import worlds
+from tests.annotate.slow_claims import slowed
 from tests.annotate.visitors import Diary, Tab, label_until_nothing_is_left, together
 from tests.processes import Web
 
@@ -58,21 +56,11 @@ def race(url: str, where: Campaign, seed: int) -> Diary:
     return diary
 
 
-@contextmanager
-def serving(folder: Path, configuration: str) -> Iterator[str]:
-    """Three web processes under a gunicorn configuration of tests/annotate; yields their address."""
-    running = Web(folder, servers.environment(), processes=3, config=f"tests.annotate.{configuration}")
-    try:
-        yield running.url
-    finally:
-        running.stop()
-
-
 @pytest.mark.slow
-def test_http_race_over_assigns_nothing_loses_nothing_and_fills_the_last_slot(web: Web, tmp_path: Path) -> None:
+def test_http_race_over_assigns_nothing_loses_nothing_and_fills_the_last_slot(web: Web) -> None:
     kindness = worlds.campaign(units=60, overlap=3)
-    with serving(tmp_path, "slow_claims") as url:
-        diary = race(url, kindness, seed=1)
+    with slowed():
+        diary = race(web.url, kindness, seed=1)
     assert diary.faults == []
     assert worlds.problems(kindness) == []
     filled = Unit.objects.filter(campaign=kindness).aggregate(taken=Sum("taken"), wanted=Sum("overlap"))
@@ -94,10 +82,10 @@ def unchecked_slots(web: Web) -> Iterator[None]:
 
 
 @pytest.mark.slow
-def test_http_race_is_seen_to_fail_when_the_lock_is_taken_out(unchecked_slots: None, tmp_path: Path) -> None:
+def test_http_race_is_seen_to_fail_when_the_lock_is_taken_out(unchecked_slots: None, web: Web) -> None:
     kindness = worlds.campaign(units=30, overlap=3)
-    with serving(tmp_path, "unlocked_claims") as url:
-        race(url, kindness, seed=1)
+    with slowed(locking=False):
+        race(web.url, kindness, seed=1)
     assert any("slots" in problem for problem in worlds.problems(kindness))
 
 

@@ -13,7 +13,8 @@ def texts(turns: list[ShownTurn]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("target", "parts"), [("prompt", ("012", "34", "5")), ("reply", ("0123", "45", "")), ("dialogue", ("", "012345", ""))]
+    ("target", "parts"),
+    [("prompt", ("012", "34", "5")), ("reply", ("0123", "45", "")), ("dialogue", ("", "012345", ""))],
 )
 def test_it_shows_what_is_judged_and_the_turn_before(target: str, parts: tuple[str, str, str]) -> None:
     text = shown(DIALOGUE, target)

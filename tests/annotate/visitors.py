@@ -14,7 +14,7 @@ from django.test import Client
 
 from annotate.models import Annotator, Campaign
 
-HIDDEN = re.compile(r'name="(assignment|key|csrfmiddlewaretoken)" value="([^"]+)"')
+HIDDEN = re.compile(r'name="(assignment|key|label_set|revises|csrfmiddlewaretoken)" value="([^"]+)"')
 NOTHING_LEFT = "Nothing is left for you here now"
 CHOICES = ("casual", "needs-caution", "needs-intervention")
 
@@ -55,7 +55,8 @@ class Tab:
         return self._ask("POST", f"{self._path}skip/", self.form | {"reason": "unsure"})
 
     def undo(self) -> str:
-        return self._ask("POST", f"{self._path}undo/", self.form)
+        """Open the last answer; submitting its form changes it."""
+        return self._ask("GET", f"{self._path}?revise=last")
 
     def _ask(self, method: str, path: str, form: dict[str, str] | None = None) -> str:
         headers = {"Cookie": self._cookie, "HX-Request": "true", "Host": self._connection.host}

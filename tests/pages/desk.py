@@ -8,7 +8,6 @@ from playwright.sync_api import Page
 
 from annotate.models import Annotation, Annotator, Campaign
 
-
 # The element of the desk, which htmx replaces, and the assignment on it, which the page's queue replaces.
 ON_DESK = "() => [document.querySelector('#desk'), document.querySelector('#answer [name=assignment]')?.value]"
 IS_NEXT = "(before, after) => after[0] && (before[0] !== after[0] || before[1] !== after[1])"

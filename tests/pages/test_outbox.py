@@ -141,7 +141,9 @@ def test_it_says_which_answer_is_not_taken(desk: Desk, faults: list[str]) -> Non
     desk.wait_until_ahead()
     desk.page.route("**/submit/", lambda route: route.fulfill(status=404, body="<h1>no</h1>"), times=1)
     desk.press("2", "a", "Enter")
-    words = "The server did not take your answer (needs caution, abuse related): that text is no longer yours to answer."
+    words = (
+        "The server did not take your answer (needs caution, abuse related): that text is no longer yours to answer."
+    )
     expect(desk.page.get_by_role("alert")).to_have_text(words)
     desk.wait_until_sent()
     assert desk.waiting == 0

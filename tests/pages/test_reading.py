@@ -19,10 +19,10 @@ LONG = "A long story. " * 200
 SIX: list[Turn] = [{"role": role, "text": f"Turn {number}"} for number, role in enumerate(["human", "bot"] * 3)]
 
 
-def opened(page: Page, annotator: Annotator, dialogue: list[Turn], **fields: object) -> Desk:
+def opened(page: Page, annotator: Annotator, dialogue: list[Turn], target: str = "prompt") -> Desk:
     origin = worlds.source("texts")
     worlds.instructions(origin, [dialogue])
-    return Desk(page, annotator, worlds.opened(origin, slug="texts", **fields)).open()
+    return Desk(page, annotator, worlds.opened(origin, slug="texts", target=target)).open()
 
 
 def test_it_folds_a_long_text_and_opens_it_by_key(ada_page: Page, ada: Annotator) -> None:

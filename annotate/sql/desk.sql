@@ -1,0 +1,332 @@
+-- What happens at the desk: answer, and be given the next text. Each of these is one round trip instead of nine, which
+-- is most of what an answer costs. annotate/assignments.py and annotate/annotations.py call them and say the contract.
+--
+-- Locks are taken in one order: the annotator's row, then the assignment, then the unit. Whoever waits for a unit holds
+-- no other. Every statement below sees what was committed before it began, also after it has waited for a lock.
+--
+-- Migrations load this file. After a change write another that loads it anew; a test compares the database with it.
+
+-- Ends a live lease so that its unit is the next that its holder gets if nobody else takes it; false if it had ended.
+CREATE OR REPLACE FUNCTION annotate_give_back(lease bigint, why varchar) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    gone record;
+BEGIN
+    UPDATE annotate_assignment SET state = 'returned', reason = why, ended_at = clock_timestamp()
+    WHERE id = lease AND state = 'live' RETURNING annotator_id, unit_id INTO gone;
+    IF NOT FOUND THEN RETURN false; END IF;
+    UPDATE annotate_participation joined
+    SET cursors[unit.tier + 1] = least(joined.cursors[unit.tier + 1], unit.position - 1)
+    FROM annotate_unit unit
+    WHERE unit.id = gone.unit_id
+      AND joined.annotator_id = gone.annotator_id AND joined.campaign_id = unit.campaign_id;
+    RETURN true;
+END $$;
+
+-- Locks the next unit for a person and returns it; all null if there is none.
+--
+-- The next is the first open one after their cursor in the lowest tier that has one. Walking the partial index
+-- unit_open_slots from the cursor costs the same with 0 or 50,000 votes behind the person; from the start it was 200
+-- times slower at 50,000. What others hold locked for a moment is passed by. Near the end of a campaign that is nearly
+-- everything, and would turn 84 of 100 away wrongly; so whoever is patient then looks again from the start, and waits:
+-- each round has waited for somebody else's progress.
+--
+-- The state of the instruction is asked for although the index leaves withdrawn units out: a campaign that was being
+-- opened when an instruction was withdrawn has a unit of it that nobody marked. It is one value of each unit, since a
+-- planner that may join the instructions can leave the order of the index.
+CREATE OR REPLACE FUNCTION annotate_pick(
+    who bigint, place bigint, cursors bigint[], languages varchar[], avoided varchar[], distance integer,
+    patient boolean,
+    OUT unit_id bigint, OUT unit_tier integer, OUT unit_position bigint
+) LANGUAGE plpgsql AS $$
+DECLARE
+    -- What this person was given last, in any campaign, and the families of it.
+    recent bigint[] := ARRAY(SELECT given.unit_id FROM annotate_assignment given WHERE given.annotator_id = who
+                             ORDER BY given.ended_at DESC LIMIT distance);
+    families bigint[] := ARRAY(SELECT coalesce(given.root_id, given.id) FROM annotate_unit seen
+                               JOIN sources_instruction given ON given.id = seen.instruction_id
+                               WHERE seen.id = ANY(recent));
+    waits boolean := false;
+BEGIN
+    LOOP
+        SELECT found.id, found.tier, found.position INTO unit_id, unit_tier, unit_position
+        FROM unnest(cursors) WITH ORDINALITY AS lane(cursor, number), LATERAL (
+            SELECT unit.id, unit.tier, unit.position FROM annotate_unit unit
+            WHERE unit.campaign_id = place AND unit.tier = lane.number - 1 AND unit.position > lane.cursor
+              AND unit.taken < unit.overlap AND NOT unit.is_withdrawn
+              AND (languages = '{}' OR unit.language = '' OR unit.language = ANY(languages))
+              AND (avoided = '{}' OR NOT unit.topics && avoided)
+              AND NOT EXISTS (
+                SELECT 1 FROM annotate_assignment held
+                WHERE held.unit_id = unit.id AND held.annotator_id = who AND held.state <> 'returned')
+              AND (
+                -- What was given back by the way comes again, whatever its family.
+                SELECT instruction.state = 0 AND (coalesce(instruction.root_id, instruction.id) <> ALL(families)
+                                                  OR unit.id = ANY(recent))
+                FROM sources_instruction instruction WHERE instruction.id = unit.instruction_id)
+            ORDER BY unit.position LIMIT 1
+        ) found LIMIT 1;
+        IF NOT FOUND THEN
+            EXIT WHEN waits OR NOT patient;
+            waits := true;
+            cursors := array_fill(-1::bigint, ARRAY[cardinality(cursors)]);
+            CONTINUE;
+        END IF;
+        IF waits THEN
+            PERFORM 1 FROM annotate_unit WHERE id = unit_id AND taken < overlap AND NOT is_withdrawn
+            FOR NO KEY UPDATE;
+        ELSE
+            PERFORM 1 FROM annotate_unit WHERE id = unit_id AND taken < overlap AND NOT is_withdrawn
+            FOR NO KEY UPDATE SKIP LOCKED;
+        END IF;
+        IF FOUND THEN RETURN; END IF;
+        IF NOT waits THEN cursors[unit_tier + 1] := unit_position; END IF;
+    END LOOP;
+    unit_id := NULL; unit_tier := NULL; unit_position := NULL;
+END $$;
+
+-- Gives back one lease that a person holds too much, and says whether there was one: of a text that was withdrawn, or
+-- in another campaign if they want so many here that it were more than two. The oldest first.
+CREATE OR REPLACE FUNCTION annotate_make_room(who bigint, place bigint, wanted integer) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+    surplus record;
+BEGIN
+    SELECT lease.id, gone.is_gone INTO surplus
+    FROM annotate_assignment lease
+    JOIN annotate_unit at ON at.id = lease.unit_id
+    JOIN sources_instruction said ON said.id = at.instruction_id
+    CROSS JOIN LATERAL (SELECT at.is_withdrawn OR said.state <> 0 AS is_gone) gone
+    WHERE lease.annotator_id = who AND lease.state = 'live'
+      AND (gone.is_gone OR (at.campaign_id <> place AND 2 < (
+            SELECT count(*) FILTER (WHERE other_at.campaign_id <> place)
+                   + greatest(wanted, count(*) FILTER (WHERE other_at.campaign_id = place))
+            FROM annotate_assignment other JOIN annotate_unit other_at ON other_at.id = other.unit_id
+            WHERE other.annotator_id = who AND other.state = 'live')))
+    ORDER BY gone.is_gone DESC, lease.claimed_at, lease.id LIMIT 1;
+    IF NOT FOUND THEN RETURN false; END IF;
+    RETURN annotate_give_back(surplus.id, CASE WHEN surplus.is_gone THEN 'withdrawn' ELSE 'moved on' END);
+END $$;
+
+-- What a person holds in a campaign, oldest first, after claiming until it is as many as are wanted.
+--
+-- Room is made for it first. Whoever is patient is given no more than one lease in a transaction, and none in one that
+-- gave another back.
+CREATE OR REPLACE FUNCTION annotate_claim(who bigint, place bigint, wanted integer, patient boolean)
+RETURNS TABLE (
+    assignment bigint, unit bigint, hand smallint, until timestamptz, target varchar, turns jsonb, language varchar)
+LANGUAGE plpgsql AS $$
+DECLARE
+    moment timestamptz := clock_timestamp();
+    campaign annotate_campaign%ROWTYPE;
+    person annotate_annotator%ROWTYPE;
+    joined annotate_participation%ROWTYPE;
+    term interval;
+    gave_back boolean;
+    here integer;
+    elsewhere integer;
+    free smallint;
+    picked record;
+BEGIN
+    SELECT * INTO person FROM annotate_annotator WHERE id = who FOR NO KEY UPDATE;
+    SELECT * INTO campaign FROM annotate_campaign WHERE id = place;
+    term := make_interval(mins => campaign.lease_minutes);
+
+    gave_back := annotate_make_room(who, place, wanted);
+
+    -- Whoever comes by with less than half of their time left has all of it again.
+    UPDATE annotate_assignment lease SET expires_at = moment + term
+    FROM annotate_unit at
+    WHERE at.id = lease.unit_id AND at.campaign_id = place
+      AND lease.annotator_id = who AND lease.state = 'live' AND lease.expires_at < moment + term / 2;
+
+    SELECT count(*) FILTER (WHERE at.campaign_id = place), count(*) FILTER (WHERE at.campaign_id <> place),
+           3 - coalesce(max(lease.hand), 2) INTO here, elsewhere, free
+    FROM annotate_assignment lease JOIN annotate_unit at ON at.id = lease.unit_id
+    WHERE lease.annotator_id = who AND lease.state = 'live';
+
+    IF here < wanted AND here + elsewhere < 2 AND campaign.state = 'open' AND campaign.kind = 'volunteer'
+       AND person.is_active AND NOT (patient AND gave_back)
+       AND (NOT EXISTS (SELECT 1 FROM annotate_campaign_groups invited WHERE invited.campaign_id = place)
+            OR EXISTS (SELECT 1 FROM annotate_campaign_groups invited
+                       JOIN annotate_annotator_groups member USING (group_id)
+                       WHERE invited.campaign_id = place AND member.annotator_id = who))
+    THEN
+        INSERT INTO annotate_participation (campaign_id, annotator_id, votes) VALUES (place, who, 0)
+        ON CONFLICT DO NOTHING;
+        SELECT * INTO joined FROM annotate_participation WHERE campaign_id = place AND annotator_id = who;
+        LOOP
+            SELECT * INTO picked FROM annotate_pick(
+                who, place, joined.cursors, person.languages, person.avoided_topics, campaign.family_distance, patient);
+            EXIT WHEN picked.unit_id IS NULL;
+            INSERT INTO annotate_assignment
+                (unit_id, annotator_id, hand, state, reason, look_again, claimed_at, expires_at)
+            VALUES (picked.unit_id, who, free, 'live', '', false, clock_timestamp(), moment + term);
+            joined.cursors[picked.unit_tier + 1] := picked.unit_position;
+            here := here + 1;
+            free := 3 - free;
+            EXIT WHEN patient OR here >= wanted OR here + elsewhere >= 2;
+        END LOOP;
+        UPDATE annotate_participation SET cursors = joined.cursors WHERE id = joined.id AND cursors <> joined.cursors;
+    END IF;
+
+    RETURN QUERY
+    SELECT lease.id, lease.unit_id, lease.hand, lease.expires_at, campaign.target, said.turns, said.language
+    FROM annotate_assignment lease
+    JOIN annotate_unit at ON at.id = lease.unit_id
+    JOIN sources_instruction said ON said.id = at.instruction_id
+    WHERE lease.annotator_id = who AND lease.state = 'live' AND at.campaign_id = place
+      AND NOT at.is_withdrawn AND said.state = 0
+    ORDER BY lease.claimed_at, lease.id;
+END $$;
+
+-- The last that a person said of a unit, after locking their assignment of it: the one that is named, or the one that
+-- they hold on the same unit since.
+CREATE OR REPLACE FUNCTION annotate_said(
+    who bigint, named bigint,
+    OUT assignment bigint, OUT state varchar, OUT unit bigint, OUT campaign bigint, OUT campaign_state varchar,
+    OUT label_set bigint, OUT is_gone boolean, OUT tip bigint, OUT tip_key uuid, OUT tip_choice bigint,
+    OUT tip_tags jsonb
+) LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM 1 FROM annotate_annotator WHERE id = who FOR NO KEY UPDATE;
+    SELECT mine.id, mine.state, mine.unit_id INTO assignment, state, unit
+    FROM annotate_assignment first
+    JOIN annotate_assignment mine ON mine.unit_id = first.unit_id AND mine.annotator_id = first.annotator_id
+    WHERE first.id = named AND first.annotator_id = who
+    ORDER BY mine.state IN ('live', 'submitted') DESC, mine.id = named DESC LIMIT 1
+    FOR NO KEY UPDATE OF mine;
+    SELECT at.campaign_id, place.state, place.label_set_id, at.is_withdrawn OR text.state <> 0
+    INTO campaign, campaign_state, label_set, is_gone
+    FROM annotate_unit at
+    JOIN annotate_campaign place ON place.id = at.campaign_id
+    JOIN sources_instruction text ON text.id = at.instruction_id WHERE at.id = unit;
+    SELECT said.id, said.key, said.choice_id, said.tags INTO tip, tip_key, tip_choice, tip_tags
+    FROM annotate_annotation said WHERE said.unit_id = unit AND said.annotator_id = who ORDER BY said.id DESC LIMIT 1;
+END $$;
+
+-- Stores what a person answers, and says what became of it, in the words of annotations.Outcome; or 'not theirs', or
+-- 'refused' where the answer is none of the campaign's label set or of an earlier revision of it. Nothing is said of
+-- tags: they have been checked.
+CREATE OR REPLACE FUNCTION annotate_submit(
+    who bigint, named bigint, choice bigint, tags jsonb, key uuid, revises bigint, note text, focused_ms integer,
+    OUT outcome varchar, OUT votes integer
+) LANGUAGE plpgsql AS $$
+DECLARE
+    said record;
+    answered boolean;
+    counts boolean;
+    becomes varchar;
+BEGIN
+    SELECT * INTO said FROM annotate_said(who, named);
+    answered := said.state IN ('submitted', 'surplus');
+    outcome := CASE
+        WHEN said.assignment IS NULL THEN 'not theirs'
+        WHEN NOT EXISTS (
+            SELECT 1 FROM labels_label label JOIN labels_labelset of ON of.id = label.label_set_id
+            JOIN labels_labelset now ON now.id = said.label_set
+            WHERE label.id = choice AND label.kind = 'option' AND of.name = now.name AND of.revision <= now.revision
+        ) THEN 'refused'
+        WHEN said.tip_key = key THEN
+            CASE WHEN said.tip_choice = choice AND said.tip_tags = tags THEN 'already saved'
+                 ELSE 'already answered' END
+        WHEN said.tip IS NOT NULL AND EXISTS (
+            SELECT 1 FROM annotate_annotation earlier
+            WHERE earlier.unit_id = said.unit AND earlier.annotator_id = who AND earlier.key = annotate_submit.key
+        ) THEN 'already answered'
+        WHEN answered AND revises IS DISTINCT FROM said.tip THEN 'already answered'
+        WHEN answered AND said.campaign_state <> 'open' THEN 'stands'
+    END;
+    IF outcome IS NULL THEN
+        counts := said.state = 'submitted'
+            OR (NOT said.is_gone AND (said.state = 'live' OR annotate_has_slot(said.unit)));
+        becomes := CASE WHEN counts THEN 'submitted' ELSE 'surplus' END;
+        PERFORM annotate_append(
+            who, said.assignment, said.unit, becomes, '', said.tip, choice, tags, key, note, focused_ms);
+        IF counts THEN PERFORM annotate_reorder_after_vote(said.campaign, said.unit); END IF;
+        outcome := CASE
+            WHEN counts THEN CASE WHEN answered THEN 'changed' ELSE 'saved' END
+            WHEN said.is_gone THEN 'withdrawn'
+            ELSE 'surplus' END;
+    END IF;
+    SELECT joined.votes INTO votes FROM annotate_participation joined
+    WHERE joined.annotator_id = who AND joined.campaign_id = said.campaign;
+    votes := coalesce(votes, 0);
+END $$;
+
+-- Takes an answer back for good; null if the assignment is not theirs, false if there is no answer that could be.
+CREATE OR REPLACE FUNCTION annotate_withdraw(who bigint, named bigint, why varchar) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+    said record;
+BEGIN
+    SELECT * INTO said FROM annotate_said(who, named);
+    IF said.assignment IS NULL THEN RETURN NULL; END IF;
+    IF said.state NOT IN ('submitted', 'surplus') OR said.campaign_state <> 'open' THEN RETURN false; END IF;
+    PERFORM annotate_append(
+        who, said.assignment, said.unit, 'declined', why, said.tip, NULL, '{}', gen_random_uuid(), '', NULL);
+    PERFORM annotate_reorder_after_vote(said.campaign, said.unit);
+    RETURN true;
+END $$;
+
+-- Locks a unit and says whether one more vote on it would count.
+CREATE OR REPLACE FUNCTION annotate_has_slot(wanted bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM 1 FROM annotate_unit WHERE id = wanted AND taken < overlap AND NOT is_withdrawn FOR NO KEY UPDATE;
+    RETURN FOUND;
+END $$;
+
+-- The end of an assignment, or its next end, and what was said; the triggers count the slot and check the chain.
+CREATE OR REPLACE FUNCTION annotate_append(
+    who bigint, ended bigint, at bigint, becomes varchar, why varchar, earlier bigint, choice bigint, tags jsonb,
+    key uuid, note text, focused_ms integer
+) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE annotate_assignment SET state = becomes, reason = why, look_again = false,
+        ended_at = CASE WHEN state = becomes THEN ended_at ELSE clock_timestamp() END
+    WHERE id = ended;
+    INSERT INTO annotate_annotation
+        (unit_id, annotator_id, assignment_id, supersedes_id, choice_id, tags, surplus, key, note, focused_ms,
+         created_at)
+    VALUES (at, who, ended, earlier, choice, tags, becomes = 'surplus', key, note, focused_ms, clock_timestamp());
+END $$;
+
+-- Brings the units of a campaign, or one of them, into the tier that the order rules give them; returns how many.
+--
+-- The tier is the lowest of all rules that fit; this is the only place that decides it. Who moves goes to the end of the
+-- new tier, and those that move keep their order. Positions only grow, so no cursor passes over them.
+CREATE OR REPLACE FUNCTION annotate_reorder(place bigint, one bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    moved bigint;
+BEGIN
+    UPDATE annotate_unit SET tier = moving.tier, position = moving.position FROM (
+        SELECT ordered.id, ordered.tier, nextval('annotate_unit_position') AS position FROM (
+            SELECT unit.id, fitting.tier FROM annotate_unit unit CROSS JOIN LATERAL (
+                SELECT coalesce(min(rule.tier), 5) AS tier FROM annotate_orderrule rule
+                WHERE rule.campaign_id = unit.campaign_id
+                  AND (rule.source_id IS NULL OR EXISTS (
+                    SELECT 1 FROM sources_provenance given
+                    WHERE given.source_id = rule.source_id AND given.instruction_id = unit.instruction_id))
+                  AND (rule.language = '' OR rule.language = unit.language)
+                  AND (rule.topic = '' OR rule.topic = ANY(unit.topics))
+                  AND (NOT rule.votes_differ OR (
+                    SELECT count(DISTINCT option.code) > 1 FROM annotate_annotation said
+                    JOIN labels_label option ON option.id = said.choice_id
+                    WHERE said.unit_id = unit.id AND NOT said.surplus AND NOT EXISTS (
+                        SELECT 1 FROM annotate_annotation later WHERE later.supersedes_id = said.id)))
+            ) fitting
+            WHERE unit.campaign_id = place AND (one IS NULL OR unit.id = one)
+              AND unit.taken < unit.overlap AND unit.tier <> fitting.tier
+            ORDER BY unit.position OFFSET 0
+        ) ordered
+    ) moving WHERE annotate_unit.id = moving.id;
+    GET DIAGNOSTICS moved = ROW_COUNT;
+    RETURN moved;
+END $$;
+
+-- Only where votes decide the order of service.
+CREATE OR REPLACE FUNCTION annotate_reorder_after_vote(place bigint, one bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM annotate_orderrule rule WHERE rule.campaign_id = place AND rule.votes_differ) THEN
+        PERFORM annotate_reorder(place, one);
+    END IF;
+END $$;
