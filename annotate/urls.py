@@ -16,4 +16,5 @@ urlpatterns = [
     path("campaigns/<slug:slug>/label/submit/", desk.submit, name="submit"),
     path("campaigns/<slug:slug>/label/skip/", desk.skip, name="skip"),
     path("campaigns/<slug:slug>/label/cards/", desk.cards, name="cards"),
+    path("campaigns/<slug:slug>/label/answers/", desk.answers, name="answers"),
 ]
