@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import orjson
 from django.contrib.auth.models import Group
 from django.db import connection, transaction
 from django.utils import timezone
 
-from annotate import annotations, assignments, campaigns, order
+from annotate import annotations, assignments, campaigns, order, statements
 from annotate.annotations import Answer
 from annotate.errors import AnswerRefused, CampaignRefused, NotTheirs
 from annotate.models import Annotator, Assignment, Campaign, OrderRule, Unit
@@ -235,9 +236,8 @@ class Walk:
     def _number_last(self, person: Person, lease: Lease) -> None:
         tip = self.book.tip(person, lease.unit)
         assert tip is not None
-        with connection.cursor() as cursor:
-            cursor.execute(NEWEST, [lease.unit.pk, person.pk])
-            tip.pk, key, *stored = cursor.fetchone()
+        tip.pk, key, *stored = statements.one(NEWEST, {"unit": lease.unit.pk, "person": person.pk})
+        stored[2] = orjson.loads(stored[2])
         tip.key = tip.key or str(key)
         earlier = [said.pk for said in self.book.chains[person, lease.unit][-2:-1]]
         told = [tip.lease.pk, tip.choice, tip.tags, tip.surplus, earlier[0] if earlier else None]
@@ -408,9 +408,8 @@ class Walk:
         """Units, and all assignments on them, as the database has them and as the book has them."""
         if not touched:
             return
-        with connection.cursor() as cursor:
-            cursor.execute(UNITS, [[unit.pk for unit in touched]])
-            found = {row[0]: row[1:] for row in cursor.fetchall()}
+        rows = statements.rows(UNITS, {"units": [unit.pk for unit in touched]})
+        found = {pk: (*counts, orjson.loads(leases)) for pk, *counts, leases in rows}
         for unit in touched:
             agree(f"unit {unit.pk}", found[unit.pk], self._told(unit))
 
@@ -447,16 +446,16 @@ class Walk:
 
 
 NEWEST = """
-    SELECT said.id, said.key, said.assignment_id, coalesce(label.code, ''), said.tags::json, said.surplus,
+    SELECT said.id, said.key, said.assignment_id, coalesce(label.code, ''), said.tags::text, said.surplus,
            said.supersedes_id
     FROM annotate_annotation said LEFT JOIN labels_label label ON label.id = said.choice_id
-    WHERE said.unit_id = %s AND said.annotator_id = %s ORDER BY said.id DESC LIMIT 1
+    WHERE said.unit_id = %(unit)s AND said.annotator_id = %(person)s ORDER BY said.id DESC LIMIT 1
 """
 UNITS = """
     SELECT unit.id, unit.taken, unit.overlap, unit.tier, unit.is_withdrawn, coalesce((
         SELECT jsonb_agg(jsonb_build_array(lease.id, lease.annotator_id, lease.state, lease.hand) ORDER BY lease.id)
-        FROM annotate_assignment lease WHERE lease.unit_id = unit.id), '[]')::json
-    FROM annotate_unit unit WHERE unit.id = ANY(%s)
+        FROM annotate_assignment lease WHERE lease.unit_id = unit.id), '[]')::text
+    FROM annotate_unit unit WHERE unit.id = ANY(%(units)s::bigint[])
 """
 
 _WEIGHED: list[tuple[Callable[[Walk], None], float]] = [
