@@ -12,3 +12,7 @@ class AnswerRefused(AnnotateError):
 
 class NotTheirs(AnnotateError):
     """The assignment is not one of this person's."""
+
+
+class KeysRefused(AnnotateError):
+    """The keys cannot be used as they were chosen; the message says which, and what would work."""

@@ -1,5 +1,6 @@
 """The labelling page: one instruction and its form, and the queue of the page that fetches ahead and sends."""
 
+import json
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -9,18 +10,20 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
+from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from annotate import annotations, assignments
+from annotate import annotations, assignments, keys
 from annotate.annotations import Outcome
 from annotate.assignments import Lease
 from annotate.errors import AnswerRefused, NotTheirs
 from annotate.forms import AnswerForm, SkipForm
-from annotate.models import Annotation, Annotator, Assignment, Campaign, Participation, judged_turns
+from annotate.models import Annotation, Annotator, Assignment, Campaign, Participation
+from annotate.shown import shown
 from annotate.views.visitor import annotator_of
-from sources.rows import Turn
 
 # What became of a submit, in the words that its author reads.
 WORDS = {
@@ -34,7 +37,7 @@ WORDS = {
     ),
     Outcome.ALREADY_SAVED: _("Already saved."),
     Outcome.ALREADY_ANSWERED: _(
-        "You had answered this one before, perhaps in another tab. That answer stands; you can change it under Undo."
+        "You had answered this one before, perhaps in another tab. That answer stands; you can change it."
     ),
     Outcome.STANDS: _("The campaign is closed, so your earlier answer stands."),
 }
@@ -73,16 +76,17 @@ def submit(request: HttpRequest, slug: str) -> HttpResponse:
     """Store an answer. The page's queue gets JSON: what became of it, and the texts it does not hold yet."""
     annotator = annotator_of(request)
     # The wording that the person was shown; whether it is one of this campaign's is checked where the answer is stored.
-    shown = _number(request.POST.get("label_set", ""))
-    form = AnswerForm(shown or _campaign(slug).label_set_id, request.POST)
+    wording = _number(request.POST.get("label_set", ""))
+    form = AnswerForm(wording or _campaign(slug).label_set_id, request.POST)
     if not form.is_valid():
         return _refused(request, slug, form)
     number, key = form.cleaned_data["assignment"], form.cleaned_data["key"]
     try:
         if _is_queue(request):
-            return _cards(
-                request, *annotations.submit_and_claim(annotator, slug, number, form.answer, key, assignments.HANDS)
-            )
+            # What waited for a campaign that the person has left meanwhile asks for no more texts of it.
+            leases = 0 if request.POST.get("claims") == "no" else assignments.HANDS
+            became = annotations.submit_and_claim(annotator, slug, number, form.answer, key, leases)
+            return _cards(request, *became)
         outcome = annotations.submit(annotator, number, form.answer, key)
     except NotTheirs as error:
         raise Http404 from error
@@ -101,6 +105,19 @@ def cards(request: HttpRequest, slug: str) -> HttpResponse:
     campaign = get_object_or_404(Campaign.objects.known_to(annotator), slug=slug)
     votes = Participation.objects.votes_of(annotator, campaign)
     return _cards(request, None, votes, assignments.claim(annotator, campaign, assignments.HANDS))
+
+
+@never_cache
+@require_GET
+def answers(request: HttpRequest, slug: str) -> HttpResponse:
+    """The person's last answers here, each to be changed; for htmx the list alone, beside the text on the desk."""
+    annotator = annotator_of(request)
+    campaign = get_object_or_404(Campaign.objects.known_to(annotator), slug=slug)
+    template = "annotate/answers.html#list" if getattr(request, "htmx", False) else "annotate/answers.html"
+    said = annotations.last_answers(annotator, campaign)
+    names = {label.code: label.name for label in campaign.label_set.labels.all()}
+    listed = [(one, [names.get(code, code) for code, yes in one.tags.items() if yes]) for one in said]
+    return render(request, template, {"campaign": campaign, "answers": listed})
 
 
 @_posted
@@ -166,19 +183,26 @@ def _cards(request: HttpRequest, outcome: Outcome | None, votes: int, held: list
             "words": str(WORDS[outcome]) if outcome else "",
             "good": outcome in GOOD,
             "votes": votes,
-            "leases": [_card(lease, shown=str(lease.assignment_id) not in has) for lease in held],
+            "tally": _tally(votes),
+            "leases": [_card(lease, whole=str(lease.assignment_id) not in has) for lease in held],
         }
     )
 
 
-def _card(lease: Lease, *, shown: bool) -> dict[str, Any]:
+def _tally(votes: int) -> str:
+    if not votes:
+        return str(_("Your first one here"))
+    return ngettext("You have labelled %(votes)d here", "You have labelled %(votes)d here", votes) % {"votes": votes}
+
+
+def _card(lease: Lease, *, whole: bool) -> dict[str, Any]:
     """A lease as the queue knows it; ``text`` is the HTML of its text, empty if the page has it."""
-    context = {"target": lease.target, "turns": judged_turns(lease.turns, lease.target), "language": lease.language}
+    context = {"target": lease.target, "text": shown(lease.turns, lease.target), "language": lease.language}
     return {
         "assignment": lease.assignment_id,
-        "key": str(uuid4()) if shown else "",
+        "key": str(uuid4()) if whole else "",
         "until": lease.expires_at.isoformat(),
-        "text": render_to_string("annotate/label.html#text", context) if shown else "",
+        "text": render_to_string("annotate/label.html#text", context) if whole else "",
     }
 
 
@@ -195,24 +219,40 @@ def _desk(
     """The page, or for htmx the part of it that changes: one instruction and its form."""
     annotator = annotator_of(request)
     lease = None if earlier else next(iter(assignments.claim(annotator, campaign)), None)
-    turns: list[tuple[Turn, bool]] = []
     if earlier is not None:
         form = form or AnswerForm.for_revision(campaign.label_set_id, earlier)
-        turns = judged_turns(earlier.unit.instruction.turns, campaign.target)
-    elif lease is not None:
-        if form is None or form["assignment"].value() != str(lease.assignment_id):
-            form = AnswerForm.for_lease(campaign.label_set_id, lease)
-        turns = judged_turns(lease.turns, campaign.target)
+    elif lease is not None and (form is None or form["assignment"].value() != str(lease.assignment_id)):
+        form = AnswerForm.for_lease(campaign.label_set_id, lease)
+    turns = earlier.unit.instruction.turns if earlier else lease.turns if lease else []
     template = "annotate/label.html#desk" if getattr(request, "htmx", False) else "annotate/label.html"
+    votes = Participation.objects.votes_of(annotator, campaign)
     context = {
         "campaign": campaign,
         "target": campaign.target,
         "lease": lease,
         "earlier": earlier,
-        "turns": turns,
+        "text": shown(turns, campaign.target),
         "language": earlier.unit.instruction.language if earlier else lease.language if lease else "",
         "form": form,
         "reasons": [(reason.value, reason.label) for reason in Assignment.DECLINES],
-        "votes_given": Participation.objects.votes_of(annotator, campaign),
+        "votes_given": votes,
+        "tally": _tally(votes),
+        "now": now(),
+        **_keyboard(annotator, form),
     }
     return render(request, template, context)
+
+
+def _keyboard(annotator: Annotator, form: AnswerForm | None) -> dict[str, Any]:
+    """This person's keys for the script, and as hints beside what they do; none if they switched them off."""
+    options, tags = (form.option_labels, form.tag_labels) if form else ([], [])
+    pressed = keys.effective(annotator, [*options, *tags]) if annotator.keys_enabled else {}
+    hints = {action: keys.hint(key) for action, key in pressed.items()}
+    named = {label.code: hints.get(f"{keys.LABEL}{label.code}", "") for label in [*options, *tags]}
+    return {
+        "keys": json.dumps(pressed),
+        "hints": hints,
+        "keymap": [(hints[action], words) for action, words in keys.WORDS.items() if hints.get(action)],
+        "options": [(label, chosen, named[label.code]) for label, chosen in form.options()] if form else [],
+        "tags": [(label, said, named[label.code]) for label, said in form.tags()] if form else [],
+    }

@@ -1,21 +1,29 @@
-// The keyboard of the labelling page, and what is said when a part of it was replaced or could not be fetched.
-// Everything here presses buttons and marks fields that work without it.
+// The keyboard of the labelling page. Everything here presses buttons and marks fields that work without it; which key
+// does what stands on the desk, {action: key}, and is empty for who switched single keys off.
 
-const byId = (id) => document.getElementById(id);
-
-const KEYS = {
-  Enter: () => byId("answer")?.requestSubmit(byId("send")),
-  Escape: () => byId("skip")?.showPopover(),
-  u: () => byId("undo")?.click(),
-  "?": () => byId("keys").togglePopover(),
+const ACTIONS = {
+  submit: () => byId("send")?.disabled === false && byId("answer").requestSubmit(byId("send")),
+  skip: () => byId("skip")?.showPopover(),
+  undo: () => byId("undo")?.checkVisibility() && byId("undo").click(),
+  none: () => byId("none")?.click(),
+  context: toggleFolds,
+  note: openNote,
+  ask: () => byId("ask")?.showPopover(),
+  flag: () => byId("flag")?.showPopover(),
+  report: () => byId("report")?.requestSubmit(),
+  help: () => byId("keys")?.togglePopover(),
 };
 
 document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.repeat || event.isComposing) return;
   if (event.ctrlKey || event.altKey || event.metaKey || isTypedInto(event.target)) return;
+  const desk = byId("desk");
+  const actions = new Map(Object.entries(JSON.parse(desk.dataset.keys)).map(([action, key]) => [key, action]));
+  if (desk.inert || desk.hidden || actions.size === 0) return;
   const open = document.querySelector(":popover-open");
-  const done = open ? pressInPopover(open, keysOf(event)) : pressOnDesk(event.target, keysOf(event));
-  if (done) event.preventDefault();
+  const pressed = keysOf(event);
+  const action = pressed.map((key) => actions.get(key)).find((found) => found);
+  if (open ? pressInPopover(open, pressed, action) : pressOnDesk(event.target, pressed, action)) event.preventDefault();
 });
 
 // A radio button is chosen from, not typed into.
@@ -31,27 +39,21 @@ function keysOf(event) {
 }
 
 // Returns whether the key meant something.
-function pressOnDesk(target, keys) {
-  if (keys.includes("Enter") && target.closest("a, button, summary")) return false;
-  const command = keys.find((key) => Object.hasOwn(KEYS, key));
-  const marked = findMarked(document, "key", keys);
-  if (command) KEYS[command]();
+function pressOnDesk(target, pressed, action) {
+  if (!action || (pressed.includes("Enter") && target.closest("a, button, summary"))) return false;
+  const marked = byId("desk").querySelector(`[data-action="${CSS.escape(action)}"]`);
+  if (Object.hasOwn(ACTIONS, action)) ACTIONS[action]();
   else if (marked?.matches("input")) marked.click();
   else if (marked) cycle(marked);
-  return Boolean(command || marked);
+  return true;
 }
 
 // Escape closes by itself; the key that opens the key map also closes it.
-function pressInPopover(open, keys) {
-  if (keys.includes("?")) open.hidePopover();
-  const reason = findMarked(open, "number", keys);
+function pressInPopover(open, pressed, action) {
+  if (action === "help") open.hidePopover();
+  const reason = [...open.querySelectorAll("[data-number]")].find((one) => pressed.includes(one.dataset.number));
   reason?.focus();
-  return Boolean(reason) || keys.includes("?");
-}
-
-function findMarked(within, name, keys) {
-  const marked = [...within.querySelectorAll(`[data-${name}]`)];
-  return marked.find((element) => keys.includes(element.dataset[name]));
+  return Boolean(reason) || action === "help";
 }
 
 // unanswered -> yes -> no -> unanswered
@@ -61,34 +63,13 @@ function cycle(tag) {
   ways[(now + 1) % ways.length].click();
 }
 
-// --- After a part was replaced ---------------------------------------------------------------------------------------
-
-document.addEventListener("htmx:afterSwap", () => {
-  byId("trouble").hidden = true;
-  byId("status").textContent = [byId("messages"), byId("tally"), document.querySelector(".judged .words")]
-    .filter((element) => element)
-    .map((element) => element.textContent.trim().replace(/\.$/, "").slice(0, 300))
-    .join(". ");
-});
-
-const TROUBLE = {
-  "htmx:sendError": () => "The server cannot be reached. Your choices are kept: press Submit again when you are connected.",
-  "htmx:timeout": () => "The server takes too long to answer. Your choices are kept: press Submit again in a moment.",
-  "htmx:responseError": (event) => responseTrouble(event.detail.xhr.status),
-};
-
-function responseTrouble(status) {
-  if (status === 403) return "This page is out of date, perhaps because you signed in elsewhere. Reload it to go on.";
-  if (status === 404) return "This instruction is no longer yours to answer. Reload the page to go on.";
-  return "The server could not save this. Your choices are kept: press Submit again in a moment.";
+function toggleFolds() {
+  const folds = [...document.querySelectorAll("#text details")];
+  const isOpening = folds.some((fold) => !fold.open);
+  for (const fold of folds) fold.open = isOpening;
 }
 
-for (const [name, words] of Object.entries(TROUBLE)) {
-  document.addEventListener(name, (event) => {
-    const trouble = byId("trouble");
-    trouble.textContent = words(event);
-    trouble.hidden = false;
-    // The button that was pressed lost the focus while it was disabled.
-    byId("send")?.focus();
-  });
+function openNote() {
+  byId("noting").open = true;
+  byId("id_note").focus();
 }

@@ -8,6 +8,10 @@ from playwright.sync_api import Page
 
 from annotate.models import Annotation, Annotator, Campaign
 
+# The element of the desk, which htmx replaces, and the assignment on it, which the page's queue replaces.
+ON_DESK = "() => [document.querySelector('#desk'), document.querySelector('#answer [name=assignment]')?.value]"
+IS_NEXT = "(before, after) => after[0] && (before[0] !== after[0] || before[1] !== after[1])"
+
 
 class Desk:
     """One person's labelling page of one campaign, in one tab."""
@@ -21,9 +25,8 @@ class Desk:
 
     @property
     def text(self) -> str:
-        """The text that is judged; "" where nothing is left."""
-        judged = self.page.locator(".judged .words")
-        return judged.text_content() or "" if judged.count() else ""
+        """The text that is judged, folded or not; "" where nothing is left."""
+        return "".join(self.page.locator(".judged .words").all_text_contents())
 
     @property
     def message(self) -> str:
@@ -38,9 +41,23 @@ class Desk:
         self.wait_for_next(lambda: self.press(*keys))
 
     def wait_for_next(self, action: Callable[[], None]) -> None:
-        before = self.page.locator("#desk").element_handle()
+        """Wait until another text is on the desk, or the same anew, and the server has what was answered."""
+        before = self.page.evaluate_handle(ON_DESK)
         action()
-        self.page.wait_for_function("before => !before.isConnected && document.querySelector('#desk')", arg=before)
+        self.page.wait_for_function(f"before => ({IS_NEXT})(before, ({ON_DESK})())", arg=before)
+        self.wait_until_sent()
+
+    def wait_until_sent(self) -> None:
+        self.page.wait_for_function("() => outbox.size === 0 && !isPaused")
+
+    def wait_until_ahead(self) -> None:
+        """Wait until the next text is there, before it is asked for."""
+        self.page.wait_for_function("() => held.length > 0")
+
+    @property
+    def waiting(self) -> int:
+        """How many answers wait in this browser."""
+        return int(self.page.evaluate("outbox.size"))
 
     def chosen(self) -> set[str]:
         """Values of what is chosen now: the answer's code, and "tag-code=yes" of each tag that is answered."""

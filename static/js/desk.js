@@ -1,0 +1,509 @@
+// The desk of the labelling page: the next text is fetched ahead and shown at once, what was answered goes out through the
+// outbox, and the page says what becomes of it. Without this script the forms do the same, a page at a time.
+// Texts that are fetched ahead are in memory only, and leave it when the server no longer lists their lease.
+
+const byId = (id) => document.getElementById(id);
+const page = byId("content").dataset;
+const phrases = byId("phrases").dataset;
+const outbox = new Outbox(page.annotator);
+
+const FIVE_MINUTES = 300_000;
+const STILL_HERE = 60_000; // who does nothing for so long is taken to be away
+const BOUNCE = 400; // a second press so soon after a new text was meant for the one before
+
+let held = []; // cards fetched ahead: {assignment, key, until, text, draft}
+let isPaused = false; // nothing is on the desk until the server has been heard
+let wantsCards = true;
+let swaps = 0; // of the desk by htmx; an answer from before one says nothing about the lease on the desk
+let ahead = Date.parse(page.now) - Date.now(); // of the server's clock
+let trouble = "";
+let refusals = [];
+let notices = [];
+let latest = "";
+let pending = null; // what was asked for while answers were on their way
+let tries = 0;
+let retry = 0;
+let shownAt = -BOUNCE;
+
+const now = () => Date.now() + ahead;
+const phrase = (name, values = {}) => phrases[name].replace(/\{(\w+)\}/g, (whole, key) => values[key] ?? whole);
+
+// --- What is on the desk ---------------------------------------------------------------------------------------------
+
+function onDesk() {
+  const form = byId("answer");
+  if (!form || isPaused) return null;
+  const { assignment, key, revises } = form.elements;
+  return { form, assignment: assignment.value, key: key.value, isEarlier: revises.value !== "" };
+}
+
+function isTouched(form) {
+  return form.querySelector(":checked:not([value=''])") !== null || form.elements.note.value !== "";
+}
+
+function showNext() {
+  held = held.filter((card) => Date.parse(card.until) > now());
+  const card = held.shift();
+  if (card) place(card);
+  else pause();
+}
+
+function place(card) {
+  const desk = byId("desk");
+  const form = byId("answer");
+  hidePopovers();
+  byId("text").outerHTML = card.text.trim();
+  // What was typed about the text before is of no use to this one.
+  for (const aside of desk.querySelectorAll("form.aside")) aside.reset();
+  form.elements.key.value = card.key;
+  form.elements.revises.value = form.elements.focused_ms.value = "";
+  for (const field of desk.querySelectorAll("[name=assignment]")) field.value = card.assignment;
+  fill(form, card.draft);
+  desk.querySelector(".faults")?.remove();
+  desk.classList.remove("changing");
+  desk.dataset.until = card.until;
+  delete desk.dataset.isLost;
+  resume();
+  shownAt = performance.now();
+  byId("text").focus({ preventScroll: true });
+  window.scrollTo(0, 0);
+  settle();
+}
+
+function fill(form, draft) {
+  for (const input of form.querySelectorAll("input[type=radio]")) {
+    input.checked = (draft?.get(input.name) ?? "") === input.value;
+  }
+  form.elements.note.value = draft?.get("note") ?? "";
+  byId("noting").open = form.elements.note.value !== "";
+}
+
+// After another text has come, by whatever way.
+function settle() {
+  focused.start();
+  showCountdown();
+  const text = document.querySelector(".judged .words") ?? document.querySelector(".done h2");
+  byId("next").textContent = phrase("next", { text: text?.textContent.trim().slice(0, 300) ?? "" });
+}
+
+function pause() {
+  isPaused = wantsCards = true;
+  byId("desk").inert = true;
+  byId("desk").classList.add("sent");
+  showTrouble();
+}
+
+function resume() {
+  isPaused = false;
+  const desk = byId("desk");
+  desk.inert = desk.hidden = false;
+  desk.classList.remove("sent");
+  byId("pause").hidden = true;
+}
+
+// The server renders the desk: its page for when nothing is left, or the first text after that.
+function refetch() {
+  htmx.ajax("GET", page.label, { target: "#desk", swap: "outerHTML" });
+}
+
+// The text that is open comes back after an earlier answer was changed, with what was chosen so far.
+function putAside() {
+  const open = onDesk();
+  if (!open || open.isEarlier || byId("desk").dataset.isLost) return;
+  const draft = new URLSearchParams(new FormData(open.form));
+  const { until } = byId("desk").dataset;
+  held.unshift({ assignment: open.assignment, key: open.key, until, text: byId("text").outerHTML, draft });
+}
+
+function hidePopovers() {
+  for (const open of document.querySelectorAll(":popover-open")) open.hidePopover();
+}
+
+// --- Sending ---------------------------------------------------------------------------------------------------------
+
+function give(form) {
+  form.elements.focused_ms.value = focused.taken();
+  send(form, answerIn(form));
+}
+
+function send(form, answer) {
+  const fields = new URLSearchParams(new FormData(form));
+  fields.delete("csrfmiddlewaretoken");
+  if (outbox.size === 0) {
+    notices = [];
+    refusals = [];
+  }
+  pending = null;
+  outbox.add({ url: new URL(form.action).pathname, body: fields.toString(), assignment: fields.get("assignment"), answer });
+  showNext();
+  pump();
+}
+
+// The answer in words, so that one which is not taken is not lost without a trace.
+function answerIn(form) {
+  const chosen = form.querySelector("[name=choice]:checked")?.dataset.name ?? "";
+  const tags = [...form.querySelectorAll(".tag:has([value=yes]:checked)")].map((tag) => tag.dataset.name);
+  return [chosen, ...tags, form.elements.note.value].filter((part) => part).join(", ");
+}
+
+const ask = (url, fields) =>
+  post(url, fields, document.querySelector("[name=csrfmiddlewaretoken]").value, page.signIn);
+
+let isPumping = false;
+let pumpsAgain = false;
+
+// One at a time over all tabs, in order. Where locks are missing the keys still keep an answer from being saved twice.
+async function pump() {
+  pumpsAgain = true;
+  if (isPumping) return;
+  isPumping = true;
+  clearTimeout(retry);
+  try {
+    while (pumpsAgain) {
+      pumpsAgain = false;
+      await (navigator.locks ? navigator.locks.request(outbox.name, drain) : drain());
+    }
+  } finally {
+    isPumping = false;
+  }
+}
+
+async function drain() {
+  for (let entry = outbox.first(); entry; entry = outbox.first()) {
+    if (!(await deliver(entry))) return;
+  }
+  if (wantsCards && (byId("answer") || isPaused) && !(await fetchCards())) return;
+  calm();
+  const asked = pending;
+  pending = null;
+  asked?.();
+}
+
+async function deliver(entry) {
+  const isHere = entry.url.startsWith(page.label);
+  const fields = new URLSearchParams(entry.body);
+  fields.set("holding", holding());
+  if (!isHere) fields.set("claims", "no");
+  const swapsBefore = swaps;
+  const result = await ask(entry.url, fields);
+  if (result.became !== "done" && result.became !== "refused") return worry(result.became);
+  outbox.remove(entry);
+  calm();
+  if (result.became === "refused") {
+    refusals.push(phrase("refused", { answer: entry.answer, why: result.why || phrase("unknown") }));
+    wantsCards = true;
+    showTrouble();
+  } else {
+    say(result.data.words || phrase("sent"), result.data.good ?? true);
+    wantsCards = !(isHere && result.data.leases);
+    if (!wantsCards) absorb(result, swapsBefore);
+  }
+  return true;
+}
+
+async function fetchCards() {
+  const swapsBefore = swaps;
+  const result = await ask(page.cards, new URLSearchParams({ holding: holding() }));
+  if (result.became !== "done") return worry(result.became === "refused" ? "outdated" : result.became);
+  wantsCards = false;
+  absorb(result, swapsBefore);
+  return true;
+}
+
+// The assignments whose texts the page has, or has done with.
+function holding() {
+  const open = onDesk();
+  const all = [...held, ...outbox.all(), ...(open ? [open] : [])];
+  return all.map((card) => card.assignment).join(" ");
+}
+
+// What the server says this person holds.
+function absorb({ data, date }, swapsBefore) {
+  if (Math.abs(date - now()) > 2000) ahead = date - Date.now();
+  if (byId("tally") && data.tally) byId("tally").textContent = data.tally;
+  const leases = new Map(data.leases.map((lease) => [String(lease.assignment), lease]));
+  held = held.filter((card) => leases.has(card.assignment));
+  for (const card of held) card.until = leases.get(card.assignment).until;
+  const open = onDesk();
+  for (const [assignment, lease] of leases) {
+    const isKnown = assignment === open?.assignment || held.some((card) => card.assignment === assignment);
+    if (lease.text && !isKnown && !outbox.has(assignment)) held.push({ ...lease, assignment });
+  }
+  if (isPaused) goOn();
+  else if (open && !open.isEarlier && swaps === swapsBefore) check(open, leases.get(open.assignment));
+  else if (!open && leases.size > 0) refetch();
+}
+
+function goOn() {
+  if (held.length > 0 && byId("answer")) showNext();
+  else if (outbox.size === 0) refetch();
+}
+
+// The lease of the text on the desk, or undefined if it is no longer this person's.
+function check(open, lease) {
+  const { dataset } = byId("desk");
+  if (lease) {
+    dataset.until = lease.until;
+    showCountdown();
+  } else if (!isTouched(open.form)) {
+    say(phrase("gone"), false);
+    showNext();
+    if (isPaused) goOn();
+  } else if (!dataset.isLost) {
+    // Unless its time was over, it was withdrawn: then nobody should have it before their eyes any more.
+    dataset.isLost = "yes";
+    const isOver = Date.parse(dataset.until) <= now();
+    if (!isOver) byId("text").replaceChildren();
+    say(phrase(isOver ? "over" : "goneKept"), false);
+  }
+}
+
+// --- What is said ----------------------------------------------------------------------------------------------------
+
+// The latest good news, and every other since the last answer that was given in peace.
+function say(words, isGood) {
+  if (isGood) latest = words;
+  else notices.push(words);
+  showNotices();
+  byId("status").textContent = words;
+}
+
+function showNotices() {
+  const list = byId("messages");
+  if (!list) return;
+  const shown = [...notices.map((words) => [words, "warning"]), ...(latest ? [[latest, "success"]] : [])];
+  list.replaceChildren(...shown.map(([words, level]) => line(words, level)));
+}
+
+const line = (words, level) => Object.assign(document.createElement("li"), { textContent: words, className: level });
+
+const RETRIED = ["offline", "busy"];
+
+// Returns false, for whoever goes on only after success.
+function worry(became) {
+  if (RETRIED.includes(became)) {
+    tries += 1;
+    retry = setTimeout(pump, Math.min(60_000, 1000 * 2 ** tries));
+  }
+  // Fetching ahead may fail without anybody noticing.
+  if (outbox.size > 0 || isPaused) trouble = became;
+  showTrouble();
+  return false;
+}
+
+function calm() {
+  tries = 0;
+  trouble = "";
+  showTrouble();
+}
+
+function showTrouble() {
+  const words = [...refusals, trouble ? phrase(trouble) : ""].filter((one) => one).join(" ");
+  const waiting = trouble && outbox.size ? phrase("waiting", { n: outbox.size }) : "";
+  byId("trouble").hidden = !words;
+  setText(byId("trouble-words"), words);
+  setText(byId("waiting"), waiting);
+  byId("sign-in-again").hidden = trouble !== "signedOut";
+  if (isPaused) byId("pause").hidden = !(byId("desk").hidden = trouble !== "");
+}
+
+// A live region is read again whenever it is written to.
+function setText(element, words) {
+  if (element.textContent !== words) element.textContent = words;
+}
+
+// --- Time ------------------------------------------------------------------------------------------------------------
+
+// Time counts while the page is in front and somebody is there.
+const focused = {
+  total: 0,
+  since: performance.now(),
+  active: performance.now(),
+  start() {
+    this.total = 0;
+    this.since = this.active = performance.now();
+  },
+  tick() {
+    const at = performance.now();
+    const isThere = document.visibilityState === "visible" && document.hasFocus() && at - this.active < STILL_HERE;
+    if (isThere) this.total += Math.min(at - this.since, 2000);
+    this.since = at;
+  },
+  taken() {
+    this.tick();
+    return Math.round(this.total);
+  },
+};
+
+for (const kind of ["keydown", "pointerdown", "pointermove", "scroll", "wheel"]) {
+  document.addEventListener(kind, () => (focused.active = performance.now()), { capture: true, passive: true });
+}
+for (const kind of ["blur", "focus"]) window.addEventListener(kind, () => focused.tick());
+
+function showCountdown() {
+  const box = byId("countdown");
+  const open = onDesk();
+  if (!box || !open) return;
+  const left = Date.parse(byId("desk").dataset.until) - now();
+  const wasHidden = box.hidden;
+  box.hidden = open.isEarlier || !(left < FIVE_MINUTES);
+  if (box.hidden) return;
+  byId("reserved").textContent = left > 0 ? phrase("reserved", { time: minutes(left) }) : phrase("over");
+  const isNews = wasHidden || (left <= 0 && !box.classList.contains("over"));
+  if (isNews) byId("status").textContent = byId("reserved").textContent;
+  box.classList.toggle("over", left <= 0);
+}
+
+function minutes(milliseconds) {
+  const seconds = Math.ceil(milliseconds / 1000);
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+}
+
+setInterval(() => {
+  focused.tick();
+  showCountdown();
+}, 1000);
+
+// --- Forms and buttons -----------------------------------------------------------------------------------------------
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.id === "answer" || form.id === "report") {
+    event.preventDefault();
+    if (!onDesk()) return;
+    if (form.id === "answer") give(form);
+    else send(form, phrase("reported"));
+  } else if (form.matches(".aside")) {
+    event.preventDefault();
+    whenSent(() => sendAside(form));
+  } else if (form.closest("header") && outbox.size > 0 && !form.dataset.isAsked) {
+    event.preventDefault();
+    signOutAfter(form);
+  }
+});
+
+// Signing out gives leases back; what was answered goes first. Whoever asks twice goes without.
+async function signOutAfter(form) {
+  form.dataset.isAsked = "yes";
+  await pump();
+  if (outbox.size === 0) form.submit();
+}
+
+function whenSent(action) {
+  if (outbox.size === 0) return action();
+  say(phrase("first"), true);
+  pending = action;
+  pump();
+}
+
+// A flag or a question: what was typed stays until the server has it.
+async function sendAside(form) {
+  const result = await ask(form.action, new URLSearchParams(new FormData(form)));
+  const names = { offline: "unreached", busy: "failed" };
+  if (result.became === "done") {
+    form.closest("[popover]").hidePopover();
+    form.reset();
+    calm();
+    say(result.data.words || phrase("sent"), true);
+  } else if (result.became === "refused") {
+    refusals = [result.why || phrase("notYours")];
+    showTrouble();
+  } else {
+    trouble = names[result.became] ?? result.became;
+    showTrouble();
+  }
+}
+
+document.addEventListener(
+  "click",
+  (event) => {
+    const target = event.target.closest("#leave, #keep, #none");
+    if (target?.id === "keep") {
+      wantsCards = true;
+      pump();
+    } else if (target?.id === "none") {
+      for (const open of document.querySelectorAll(".tag:has([value='']:checked) [value=no]")) open.checked = true;
+    } else if (target && held.length > 0) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      showNext();
+    }
+  },
+  { capture: true },
+);
+
+document.addEventListener("invalid", (event) => performance.now() - shownAt < BOUNCE && event.preventDefault(), true);
+
+// --- Parts of the page that htmx replaces ----------------------------------------------------------------------------
+
+document.addEventListener("htmx:confirm", (event) => {
+  if (outbox.size === 0) return;
+  event.preventDefault();
+  whenSent(() => event.detail.issueRequest(true));
+});
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const isDesk = event.detail.target.id === "desk";
+  if (isDesk && event.detail.pathInfo.requestPath.includes("revise=")) putAside();
+});
+
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.detail.target.id === "answers") return byId("answers").showPopover();
+  adopt();
+});
+
+// A desk that the server rendered.
+function adopt() {
+  const isAwaited = isPaused;
+  swaps += 1;
+  hidePopovers();
+  resume();
+  calm();
+  const open = onDesk();
+  held = held.filter((card) => card.assignment !== open?.assignment);
+  if (isAwaited && byId("messages").children.length === 0) showNotices();
+  const said = [byId("messages"), byId("tally")].map((part) => part.textContent.trim().replace(/\.$/, ""));
+  byId("status").textContent = said.filter((words) => words).join(". ");
+  settle();
+  wantsCards = open !== null && !open.isEarlier && held.length === 0;
+  if (wantsCards) pump();
+}
+
+const FAILURES = {
+  "htmx:sendError": () => "unreached",
+  "htmx:timeout": () => "unreached",
+  "htmx:responseError": (event) => ({ 403: "outdated", 404: "notYours" })[event.detail.xhr.status] ?? "failed",
+};
+
+for (const [kind, name] of Object.entries(FAILURES)) {
+  document.addEventListener(kind, (event) => {
+    trouble = name(event);
+    showTrouble();
+    if (isPaused) {
+      wantsCards = true;
+      retry = setTimeout(pump, 5000);
+    }
+    // The button that was pressed lost the focus while it was disabled.
+    byId("send")?.focus();
+  });
+}
+
+// --- Beginning, and coming back --------------------------------------------------------------------------------------
+
+function comeBack() {
+  tries = 0;
+  if (outbox.size > 0 || isPaused || wantsCards) pump();
+}
+
+window.addEventListener("online", comeBack);
+window.addEventListener("storage", showTrouble);
+document.addEventListener("visibilitychange", () => {
+  focused.tick();
+  if (document.visibilityState === "visible") comeBack();
+});
+window.addEventListener("beforeunload", (event) => outbox.isFleeting && event.preventDefault());
+
+settle();
+// The server renders the text whose answer still waits here.
+if (outbox.has(onDesk()?.assignment)) pause();
+pump();
