@@ -4,7 +4,10 @@
 PYTHON_ENV := .venv/bin/python
 COMPILE := uv pip compile --universal --python-version 3.12 --generate-hashes --no-annotate --no-header --quiet
 
-.PHONY: help demo test lint install models browser lock
+# Without places, so that a moved line changes no catalogue; without what nobody asks for any more.
+EXTRACT := makemessages --all --no-location --no-obsolete --ignore=.* --ignore=bench --ignore=docs --ignore=tests --ignore=templates/admin
+
+.PHONY: help demo test lint install models browser lock translations
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -27,6 +30,11 @@ install:
 # make models   the libraries of sequence-to-sequence models, about 6 GB on Linux, beside the others
 models: install
 	@.ci/venv models
+
+# make translations   takes new words of the pages into locale/, and compiles what is translated; needs GNU gettext
+translations: install
+	$(PYTHON_ENV) manage.py $(EXTRACT)
+	$(PYTHON_ENV) manage.py compilemessages --ignore=.*
 
 browser: install
 	@.ci/browser

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 from django.db import OperationalError, connection, transaction
+from django.utils.translation import gettext
 
 from annotate import assignments
 from annotate.assignments import Lease
@@ -155,9 +156,10 @@ def _said(annotator: Annotator, assignment_id: int, answer: Answer, key: uuid.UU
     labels = loading.labels_of(label_set)
     for code in answer.tags:
         if ("tag", code) not in labels:
-            raise AnswerRefused(f"There is no tag {code!r} here; reload the page and answer again")
+            words = gettext("There is no tag “%(code)s” here; reload the page and answer again")
+            raise AnswerRefused(words % {"code": code})
     if ("option", answer.choice) not in labels:
-        raise AnswerRefused("Choose one of the answers before you submit")
+        raise AnswerRefused(gettext("Choose one of the answers before you submit."))
     return {
         "annotator": annotator.pk,
         "assignment": assignment_id,
@@ -174,5 +176,5 @@ def _outcome(word: str) -> Outcome:
     if word == "not theirs":
         raise NotTheirs
     if word == "refused":
-        raise AnswerRefused("The guidelines have changed since; reload the page and answer again")
+        raise AnswerRefused(gettext("The guidelines have changed since; reload the page and answer again"))
     return Outcome(word)

@@ -61,9 +61,9 @@ def claim(annotator: Annotator, campaign: Campaign, leases: int = 1) -> list[Lea
     """
     held = _claimed(annotator, campaign, leases, patient=False)
     if len(held) < leases:
-        held = _claimed_patiently(annotator, campaign, leases)
+        held = _claimed_patiently(annotator, campaign, leases, held)
     if len(held) < leases and release_expired(timezone.now(), campaign):
-        held = _claimed_patiently(annotator, campaign, leases)
+        held = _claimed_patiently(annotator, campaign, leases, held)
     return held
 
 
@@ -78,16 +78,17 @@ def _claimed(annotator: Annotator, campaign: Campaign, leases: int, *, patient: 
     return [Lease.read(found) for found in rows(CLAIM, values)]
 
 
-def _claimed_patiently(annotator: Annotator, campaign: Campaign, leases: int) -> list[Lease]:
-    """The same, waiting for units that others hold locked; a transaction for each lease, since two could deadlock."""
-    while one(MAKE_ROOM, {"annotator": annotator.pk, "campaign": campaign.pk, "leases": leases})[0]:
-        pass
-    held: list[Lease] = []
-    while len(now := _claimed(annotator, campaign, leases, patient=True)) > len(held):
-        held = now
-        if len(held) >= leases:
-            break
-    return now
+def _claimed_patiently(annotator: Annotator, campaign: Campaign, leases: int, held: list[Lease]) -> list[Lease]:
+    """The same, waiting for units that others hold locked, and giving back what is too many, until nothing changes.
+
+    A transaction for each lease, since one that waited for a unit while it holds another could deadlock.
+    """
+    while True:
+        before = {lease.assignment_id for lease in held}
+        made_room = one(MAKE_ROOM, {"annotator": annotator.pk, "campaign": campaign.pk, "leases": leases})[0]
+        held = _claimed(annotator, campaign, leases, patient=True)
+        if len(held) >= leases or not (made_room or before != {lease.assignment_id for lease in held}):
+            return held
 
 
 @transaction.atomic

@@ -8,6 +8,7 @@ sign_in = login_not_required(LoginView.as_view(template_name="annotate/sign_in.h
 
 urlpatterns = [
     path("sign-in/", sign_in, name="sign-in"),
+    path("i18n/setlang/", site.set_language, name="set_language"),
     path("sign-out/", site.SignOut.as_view(), name="sign-out"),
     path("campaigns/", campaigns.campaigns, name="campaigns"),
     path("campaigns/<slug:slug>/guidelines/", campaigns.guidelines, name="guidelines"),

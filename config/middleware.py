@@ -1,4 +1,4 @@
-"""What is refused before anybody reads it."""
+"""What is refused before anybody reads it, and the language of what is answered."""
 
 from __future__ import annotations
 
@@ -6,7 +6,33 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.middleware.locale import LocaleMiddleware
 from django.urls import reverse
+from django.utils import translation
+from django.utils.cache import patch_vary_headers
+
+# What is always in English: the admin's own words are, and Django's between them would be translated, so that every
+# page were half of each; and what programs read must not depend on whose browser asked for it.
+IN_ENGLISH = ("/admin/", "/api/")
+
+
+class LanguageMiddleware(LocaleMiddleware):
+    """Answers in the language that the visitor chose, else in one that the browser asks for, else in English."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        if request.path_info.startswith(IN_ENGLISH):
+            translation.activate(settings.LANGUAGE_CODE)
+            request.LANGUAGE_CODE = settings.LANGUAGE_CODE
+        else:
+            super().process_request(request)
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        """Names the language of pages; files, charts and JSON are no page, and the same for everybody."""
+        if response.headers.get("Content-Type", "").startswith("text/html"):
+            patch_vary_headers(response, ("Accept-Language", "Cookie"))
+            response.headers.setdefault("Content-Language", translation.get_language() or settings.LANGUAGE_CODE)
+        return response
 
 
 class RequestSizeMiddleware:

@@ -9,6 +9,7 @@ from django.db.models import Count, Q
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_safe
 
@@ -19,10 +20,10 @@ from exports.snapshots import file_names, manifest_name
 from sources.models import Instruction
 
 WHAT = {
-    "records": "one instruction a line, with labels, votes and lineage",
-    "statistics": "agreement and counts",
-    "card": "dataset card",
-    "manifest": "checksums, label set, campaigns and the cut of the votes",
+    "records": _("one instruction a line, with labels, votes and lineage"),
+    "statistics": _("agreement and counts"),
+    "card": _("dataset card"),
+    "manifest": _("checksums, label set, campaigns and the cut of the votes"),
 }
 # Seconds for which the numbers of the front page are kept.
 NUMBERS_AGE = 60

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 from django.conf import settings
+from django.utils import translation
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
 from config import env, local
@@ -59,6 +60,13 @@ def empty_folders() -> None:
     for folder in (settings.MEDIA_ROOT, settings.SNAPSHOT_ROOT):
         shutil.rmtree(folder, ignore_errors=True)
     settings.FILE_UPLOAD_TEMP_DIR.mkdir(parents=True)
+
+
+@pytest.fixture(autouse=True)
+def english() -> Iterator[None]:
+    """Every test starts in English: a page that was asked for leaves its language behind in the thread."""
+    with translation.override(settings.LANGUAGE_CODE):
+        yield
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Coalesce
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from annotate.models.people import Annotator
 from labels.models import LabelSet
@@ -75,9 +76,9 @@ class Campaign(models.Model):
         EXTERNAL = "external", "votes that a public dataset brought"
 
     class Target(models.TextChoices):
-        PROMPT = "prompt", "the last thing the person says"
-        REPLY = "reply", "the last thing the assistant says"
-        DIALOGUE = "dialogue", "the whole dialogue"
+        PROMPT = "prompt", _("the last thing the person says")
+        REPLY = "reply", _("the last thing the assistant says")
+        DIALOGUE = "dialogue", _("the whole dialogue")
 
     slug = models.SlugField(max_length=80, unique=True)
     title = models.CharField(max_length=200)

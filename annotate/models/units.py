@@ -8,6 +8,7 @@ from datetime import datetime
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from annotate.models.campaigns import TIERS, USUAL_TIER, Campaign
 from annotate.models.people import Annotator
@@ -139,11 +140,12 @@ class Assignment(models.Model):
         RETURNED = "returned", "given back; may be served to this person again"
 
     class Reason(models.TextChoices):
-        UNSURE = "unsure", "I am unsure"
-        DISTRESSING = "distressing", "too distressing"
-        BROKEN = "broken", "broken or unreadable"
-        LANGUAGE = "language", "a language I do not read"
-        ACQUAINTED = "acquainted", "I know this person"
+        # The first five are read by annotators, the others by curators alone.
+        UNSURE = "unsure", _("I am unsure")
+        DISTRESSING = "distressing", _("too distressing")
+        BROKEN = "broken", _("broken or unreadable")
+        LANGUAGE = "language", _("a language I do not read")
+        ACQUAINTED = "acquainted", _("I know this person")
         EXPIRED = "expired", "the lease expired"
         MOVED_ON = "moved on", "went to another campaign or back to an earlier text"
         ILLEGAL = "illegal", "reported as illegal"

@@ -2,7 +2,7 @@
 -- is most of what an answer costs. annotate/assignments.py and annotate/annotations.py call them and say the contract.
 --
 -- Locks are taken in one order: the annotator's row, then the assignment, then the unit. Whoever waits for a unit holds
--- no other. Every statement below sees what was committed before it began, also after it has waited for a lock.
+-- no other, so that neither two people nor a person and a curator who changes a whole campaign stop each other. Every statement below sees what was committed before it began, also after it has waited for a lock.
 --
 -- Migrations load this file. After a change write another that loads it anew; a test compares the database with it.
 
@@ -27,8 +27,9 @@ END $$;
 -- The next is the first open one after their cursor in the lowest tier that has one. Walking the partial index
 -- unit_open_slots from the cursor costs the same with 0 or 50,000 votes behind the person; from the start it was 200
 -- times slower at 50,000. What others hold locked for a moment is passed by. Near the end of a campaign that is nearly
--- everything, and would turn 84 of 100 away wrongly; so whoever is patient then looks again from the start, and waits:
--- each round has waited for somebody else's progress.
+-- everything, and would turn 84 of 100 away wrongly; so whoever is patient looks from the start, and waits: each round
+-- has waited for somebody else's progress. A unit that proves to be full by then is let go again: PostgreSQL would keep
+-- it locked while the next is waited for.
 --
 -- The state of the instruction is asked for although the index leaves withdrawn units out: a campaign that was being
 -- opened when an instruction was withdrawn has a unit of it that nobody marked. It is one value of each unit, since a
@@ -45,8 +46,8 @@ DECLARE
     families bigint[] := ARRAY(SELECT coalesce(given.root_id, given.id) FROM annotate_unit seen
                                JOIN sources_instruction given ON given.id = seen.instruction_id
                                WHERE seen.id = ANY(recent));
-    waits boolean := false;
 BEGIN
+    IF patient THEN cursors := array_fill(-1::bigint, ARRAY[cardinality(cursors)]); END IF;
     LOOP
         SELECT found.id, found.tier, found.position INTO unit_id, unit_tier, unit_position
         FROM unnest(cursors) WITH ORDINALITY AS lane(cursor, number), LATERAL (
@@ -65,32 +66,32 @@ BEGIN
                 FROM sources_instruction instruction WHERE instruction.id = unit.instruction_id)
             ORDER BY unit.position LIMIT 1
         ) found LIMIT 1;
-        IF NOT FOUND THEN
-            EXIT WHEN waits OR NOT patient;
-            waits := true;
-            cursors := array_fill(-1::bigint, ARRAY[cardinality(cursors)]);
-            CONTINUE;
-        END IF;
-        IF waits THEN
-            PERFORM 1 FROM annotate_unit WHERE id = unit_id AND taken < overlap AND NOT is_withdrawn
-            FOR NO KEY UPDATE;
+        EXIT WHEN NOT FOUND;
+        IF patient THEN
+            BEGIN
+                IF annotate_has_slot(unit_id) THEN RETURN; END IF;
+                RAISE 'full';
+            EXCEPTION WHEN raise_exception THEN NULL;
+            END;
         ELSE
             PERFORM 1 FROM annotate_unit WHERE id = unit_id AND taken < overlap AND NOT is_withdrawn
             FOR NO KEY UPDATE SKIP LOCKED;
+            IF FOUND THEN RETURN; END IF;
+            cursors[unit_tier + 1] := unit_position;
         END IF;
-        IF FOUND THEN RETURN; END IF;
-        IF NOT waits THEN cursors[unit_tier + 1] := unit_position; END IF;
     END LOOP;
     unit_id := NULL; unit_tier := NULL; unit_position := NULL;
 END $$;
 
 -- Gives back one lease that a person holds too much, and says whether there was one: of a text that was withdrawn, or
--- in another campaign if they want so many here that it were more than two. The oldest first.
+-- in another campaign if they want so many here that it were more than two. The oldest first. It waits for that unit,
+-- so it is a transaction of its own.
 CREATE OR REPLACE FUNCTION annotate_make_room(who bigint, place bigint, wanted integer) RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
     surplus record;
 BEGIN
+    PERFORM 1 FROM annotate_annotator WHERE id = who FOR NO KEY UPDATE;
     SELECT lease.id, gone.is_gone INTO surplus
     FROM annotate_assignment lease
     JOIN annotate_unit at ON at.id = lease.unit_id
@@ -104,13 +105,12 @@ BEGIN
             WHERE other.annotator_id = who AND other.state = 'live')))
     ORDER BY gone.is_gone DESC, lease.claimed_at, lease.id LIMIT 1;
     IF NOT FOUND THEN RETURN false; END IF;
-    RETURN annotate_give_back(surplus.id, CASE WHEN surplus.is_gone THEN 'withdrawn' ELSE 'moved on' END);
+    PERFORM annotate_give_back(surplus.id, CASE WHEN surplus.is_gone THEN 'withdrawn' ELSE 'moved on' END);
+    RETURN true;
 END $$;
 
--- What a person holds in a campaign, oldest first, after claiming until it is as many as are wanted.
---
--- Room is made for it first. Whoever is patient is given no more than one lease in a transaction, and none in one that
--- gave another back.
+-- What a person holds in a campaign, oldest first, after claiming until it is as many as are wanted, or as many as they
+-- have room for. Whoever is patient is given no more than one lease in a transaction.
 CREATE OR REPLACE FUNCTION annotate_claim(who bigint, place bigint, wanted integer, patient boolean)
 RETURNS TABLE (
     assignment bigint, unit bigint, hand smallint, until timestamptz, target varchar, turns jsonb, language varchar)
@@ -121,7 +121,6 @@ DECLARE
     person annotate_annotator%ROWTYPE;
     joined annotate_participation%ROWTYPE;
     term interval;
-    gave_back boolean;
     here integer;
     elsewhere integer;
     free smallint;
@@ -130,8 +129,6 @@ BEGIN
     SELECT * INTO person FROM annotate_annotator WHERE id = who FOR NO KEY UPDATE;
     SELECT * INTO campaign FROM annotate_campaign WHERE id = place;
     term := make_interval(mins => campaign.lease_minutes);
-
-    gave_back := annotate_make_room(who, place, wanted);
 
     -- Whoever comes by with less than half of their time left has all of it again.
     UPDATE annotate_assignment lease SET expires_at = moment + term
@@ -145,7 +142,7 @@ BEGIN
     WHERE lease.annotator_id = who AND lease.state = 'live';
 
     IF here < wanted AND here + elsewhere < 2 AND campaign.state = 'open' AND campaign.kind = 'volunteer'
-       AND person.is_active AND NOT (patient AND gave_back)
+       AND person.is_active
        AND (NOT EXISTS (SELECT 1 FROM annotate_campaign_groups invited WHERE invited.campaign_id = place)
             OR EXISTS (SELECT 1 FROM annotate_campaign_groups invited
                        JOIN annotate_annotator_groups member USING (group_id)
@@ -193,7 +190,7 @@ BEGIN
     FROM annotate_assignment first
     JOIN annotate_assignment mine ON mine.unit_id = first.unit_id AND mine.annotator_id = first.annotator_id
     WHERE first.id = named AND first.annotator_id = who
-    ORDER BY mine.state IN ('live', 'submitted') DESC, mine.id = named DESC LIMIT 1
+    ORDER BY mine.state IN ('live', 'submitted') DESC, mine.state = 'surplus' DESC, mine.id = named DESC LIMIT 1
     FOR NO KEY UPDATE OF mine;
     SELECT at.campaign_id, place.state, place.label_set_id, at.is_withdrawn OR text.state <> 0
     INTO campaign, campaign_state, label_set, is_gone
@@ -237,6 +234,7 @@ BEGIN
         WHEN answered AND said.campaign_state <> 'open' THEN 'stands'
     END;
     IF outcome IS NULL THEN
+        PERFORM annotate_hold_for_reorder(said.campaign, said.unit);
         counts := said.state = 'submitted'
             OR (NOT said.is_gone AND (said.state = 'live' OR annotate_has_slot(said.unit)));
         becomes := CASE WHEN counts THEN 'submitted' ELSE 'surplus' END;
@@ -262,6 +260,7 @@ BEGIN
     SELECT * INTO said FROM annotate_said(who, named);
     IF said.assignment IS NULL THEN RETURN NULL; END IF;
     IF said.state NOT IN ('submitted', 'surplus') OR said.campaign_state <> 'open' THEN RETURN false; END IF;
+    PERFORM annotate_hold_for_reorder(said.campaign, said.unit);
     PERFORM annotate_append(
         who, said.assignment, said.unit, 'declined', why, said.tip, NULL, '{}', gen_random_uuid(), '', NULL);
     PERFORM annotate_reorder_after_vote(said.campaign, said.unit);
@@ -293,7 +292,8 @@ END $$;
 -- Brings the units of a campaign, or one of them, into the tier that the order rules give them; returns how many.
 --
 -- The tier is the lowest of all rules that fit; this is the only place that decides it. Who moves goes to the end of the
--- new tier, and those that move keep their order. Positions only grow, so no cursor passes over them.
+-- new tier, and those that move keep their order. Positions only grow, so no cursor passes over them. Full units move
+-- too: a lease on one of them may lapse, or a vote be taken back.
 CREATE OR REPLACE FUNCTION annotate_reorder(place bigint, one bigint) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     moved bigint;
@@ -315,7 +315,7 @@ BEGIN
                         SELECT 1 FROM annotate_annotation later WHERE later.supersedes_id = said.id)))
             ) fitting
             WHERE unit.campaign_id = place AND (one IS NULL OR unit.id = one)
-              AND unit.taken < unit.overlap AND unit.tier <> fitting.tier
+              AND unit.tier <> fitting.tier
             ORDER BY unit.position OFFSET 0
         ) ordered
     ) moving WHERE annotate_unit.id = moving.id;
@@ -323,10 +323,20 @@ BEGIN
     RETURN moved;
 END $$;
 
--- Only where votes decide the order of service.
+-- Whether votes decide the order of service.
+CREATE OR REPLACE FUNCTION annotate_votes_decide(place bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN EXISTS (SELECT 1 FROM annotate_orderrule rule WHERE rule.campaign_id = place AND rule.votes_differ);
+END $$;
+
+-- Before a vote that may move its unit: of two votes at once the later sees the earlier. The lock is as strong as the move
+-- will need it. Taken only then, both would have said something of the unit, which keeps the other from moving it.
+CREATE OR REPLACE FUNCTION annotate_hold_for_reorder(place bigint, one bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF annotate_votes_decide(place) THEN PERFORM 1 FROM annotate_unit WHERE id = one FOR UPDATE; END IF;
+END $$;
+
 CREATE OR REPLACE FUNCTION annotate_reorder_after_vote(place bigint, one bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    IF EXISTS (SELECT 1 FROM annotate_orderrule rule WHERE rule.campaign_id = place AND rule.votes_differ) THEN
-        PERFORM annotate_reorder(place, one);
-    END IF;
+    IF annotate_votes_decide(place) THEN PERFORM annotate_reorder(place, one); END IF;
 END $$;
