@@ -149,14 +149,16 @@ function answerIn(form) {
 const ask = (url, fields) =>
   post(url, fields, document.querySelector("[name=csrfmiddlewaretoken]").value, page.signIn);
 
-let isPumping = false;
+let pumping = null;
 let pumpsAgain = false;
 
 // One at a time over all tabs, in order. Where locks are missing the keys still keep an answer from being saved twice.
-async function pump() {
+function pump() {
   pumpsAgain = true;
-  if (isPumping) return;
-  isPumping = true;
+  return (pumping ??= work());
+}
+
+async function work() {
   clearTimeout(retry);
   try {
     while (pumpsAgain) {
@@ -164,7 +166,7 @@ async function pump() {
       await (navigator.locks ? navigator.locks.request(outbox.name, drain) : drain());
     }
   } finally {
-    isPumping = false;
+    pumping = null;
   }
 }
 
@@ -382,10 +384,11 @@ document.addEventListener("submit", (event) => {
   }
 });
 
-// Signing out gives leases back; what was answered goes first. Whoever asks twice goes without.
+// Signing out gives leases back; what was answered goes first, for a few seconds. Whoever asks twice goes without.
 async function signOutAfter(form) {
   form.dataset.isAsked = "yes";
-  await pump();
+  say(phrase("first"), true);
+  await Promise.race([pump(), new Promise((resolve) => setTimeout(resolve, 5000))]);
   if (outbox.size === 0) form.submit();
 }
 
