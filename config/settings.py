@@ -118,6 +118,17 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 
+# Default deny: a view of the API says who may see it, or nobody may. JSON only: REST framework's pages for browsers
+# need inline scripts, and are left out with their templates and static files, since it is not in INSTALLED_APPS.
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["config.api.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["config.api.Nobody"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_METADATA_CLASS": None,
+    "URL_FORMAT_OVERRIDE": None,
+}
+
 # The languages of the pages; docs/translations.md says how one is added. The admin is in English.
 LANGUAGE_CODE = "en"
 LANGUAGES = [

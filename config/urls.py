@@ -10,5 +10,6 @@ urlpatterns = [
     path("", include("exports.urls")),
     path("", include("annotate.urls")),
     path("healthz", healthz, name="healthz"),
+    path("api/v1/", include("sources.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -98,7 +98,7 @@ def _skip_to_mild(browser: Browser, address: str, state: StorageState) -> None:
     page = browser.new_page(base_url=address, storage_state=state)
     page.goto(LABEL)
     for _ in range(MOST_SKIPS):
-        if MILD in (page.locator(".turns").text_content() or ""):
+        if MILD in (page.locator("#text").text_content() or ""):
             page.close()
             return
         before = page.locator("#desk").element_handle()

@@ -12,6 +12,7 @@ from shutil import rmtree
 
 from django.db.models import Q, QuerySet
 
+from sources import writing
 from sources.jobs import JobState
 from sources.models import ImportChunk, ImportRun, InstructionState, Provenance, Source
 
@@ -48,7 +49,7 @@ def _files(source: Source | None) -> dict[Path, ImportRun | None]:
     """Files of ours that may hold what was taken down or refused, each with an unfinished import that reads it."""
     gave = Provenance.objects.filter(instruction__state=InstructionState.REMOVED).order_by().values("source")
     sources = Source.objects.filter(Q(pk__in=gave) | Q(pk=source.pk if source else 0))
-    refused = ImportChunk.objects.filter(rejected__gt=0, reasons__has_key="taken down").order_by().values("run")
+    refused = ImportChunk.objects.filter(rejected__gt=0, reasons__has_key=writing.TAKEN_DOWN).order_by().values("run")
     unfinished = ImportRun.objects.filter(state__in=[JobState.QUEUED, JobState.RUNNING])
     found: dict[Path, ImportRun | None] = {}
     for run in ImportRun.objects.filter(_of(sources) | Q(pk__in=refused)).order_by("pk"):

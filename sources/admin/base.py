@@ -78,6 +78,7 @@ class JobAdmin(admin.ModelAdmin[Any]):
             "verbs": self.verbs_template,
             "may_act": self.has_add_permission(request),
             "title": str(job),
+            "subtitle": None,
             **self.progress_of(job),
         }
         if getattr(request, "htmx", False):

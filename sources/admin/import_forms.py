@@ -180,7 +180,9 @@ class ImportForm(forms.Form):
 class AugmentationForm(forms.Form):
     """A source, an augmenter with its options, and the name of the source that holds what it makes."""
 
-    source = forms.ModelChoiceField(Source.objects.all(), help_text="Its available instructions are augmented.")
+    source = forms.ModelChoiceField(
+        Source.objects.all(), empty_label="Choose one", help_text="Its available instructions are augmented."
+    )
     augmenter = forms.ChoiceField(choices=lambda: _augmenters())  # noqa: PLW0108 - it stands below
     name = forms.SlugField(
         required=False,

@@ -147,7 +147,7 @@ class ImportRunAdmin(JobAdmin):
         try:
             return HttpResponseRedirect(self._again(request, run).get_absolute_url())
         except SourceError as error:
-            return self._back(request, run, _in_words(run, str(error)), messages.ERROR)
+            return self._back(request, run, run.in_words(str(error)), messages.ERROR)
 
     @admin.action(description="Import again (known rows are only counted)", permissions=["add"])
     def import_again(self, request: HttpRequest, queryset: QuerySet[ImportRun]) -> None:
@@ -155,7 +155,7 @@ class ImportRunAdmin(JobAdmin):
             try:
                 self._again(request, run)
             except SourceError as error:
-                self.message_user(request, _in_words(run, str(error)), messages.ERROR)
+                self.message_user(request, run.in_words(str(error)), messages.ERROR)
 
     @override
     def progress_of(self, job: Any) -> dict[str, Any]:
@@ -165,7 +165,7 @@ class ImportRunAdmin(JobAdmin):
             "rate": job.rows_per_second if job.state == JobState.RUNNING else None,
             "left": duration(left) if left is not None else "",
             "why_it_waits": workers.why_it_waits() if _waits(job) else "",
-            "error": _in_words(job, job.error),
+            "error": job.in_words(job.error),
             "remedy": _REMEDIES.get(job.state, ""),
         }
 
@@ -327,8 +327,3 @@ def _waits(run: ImportRun) -> bool:
     if run.state not in LIVE:
         return False
     return not (run.lease_token or run.chunks.filter(state=JobState.RUNNING).exists())
-
-
-def _in_words(run: ImportRun, error: str) -> str:
-    """An error with the upload's own name instead of the place where it lies."""
-    return texts.printable(error.replace(run.upload.path, run.given_as) if run.upload else error, 2000)

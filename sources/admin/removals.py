@@ -12,11 +12,15 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator, capfirst
 
 from sources import removals
 from sources.admin.base import BoundedPaginator, ReadOnly
 from sources.errors import SourceError
 from sources.models import Escalation, InstructionState, TakeDown, Tombstone
+
+# So many characters of a reason; the page of the record has all.
+MOST_LISTED = 100
 
 
 class DecisionForm(forms.ModelForm[Escalation]):
@@ -46,7 +50,7 @@ class DecisionForm(forms.ModelForm[Escalation]):
 @admin.register(Escalation)
 class EscalationAdmin(admin.ModelAdmin[Escalation]):
     form = DecisionForm
-    list_display = ("id", "digest", "state", "reason", "reported_by", "reported_at", "decided_by", "decided_at")
+    list_display = ("id", "digest", "state", "why", "reported_by", "reported_at", "decided_by", "decided_at")
     list_filter = ("state",)
     search_fields = ("reason", "reference", "outcome")
     list_select_related = ("instruction", "reported_by", "decided_by")
@@ -68,6 +72,9 @@ class EscalationAdmin(admin.ModelAdmin[Escalation]):
     readonly_fields = ("digest", "text_is", "reason", "reported_by", "reported_at", "decided_by", "decided_at")
     actions = None
 
+    class Media:
+        css = {"all": ("curation.css",)}
+
     @override
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -79,6 +86,10 @@ class EscalationAdmin(admin.ModelAdmin[Escalation]):
     @admin.display(description="Public id")
     def digest(self, escalation: Escalation) -> str:
         return escalation.instruction.public_id
+
+    @admin.display(description="Reason", ordering="reason")
+    def why(self, escalation: Escalation) -> str:
+        return Truncator(escalation.reason).chars(MOST_LISTED)
 
     @admin.display(description="The text is")
     def text_is(self, escalation: Escalation) -> SafeString:
@@ -100,12 +111,20 @@ class EscalationAdmin(admin.ModelAdmin[Escalation]):
             self.message_user(request, str(error), messages.ERROR)
 
 
+class FoundByFilter(admin.ChoicesFieldListFilter):
+    """What was given to find the texts by; the field's own name would read "By by"."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = "what was given"
+
+
 @admin.register(TakeDown)
 class TakeDownAdmin(ReadOnly, admin.ModelAdmin[TakeDown]):
     """What manage.py take_down did."""
 
-    list_display = ("id", "by", "criterion", "reason", "removed", "kept", "tombstones", "decided_by", "created_at")
-    list_filter = ("by",)
+    list_display = ("id", "found_by", "criterion", "why", "removed", "kept", "tombstones", "decided_by", "created_at")
+    list_filter = (("by", FoundByFilter),)
     search_fields = ("criterion", "reason")
     list_select_related = ("decided_by",)
     list_per_page = 50
@@ -113,6 +132,9 @@ class TakeDownAdmin(ReadOnly, admin.ModelAdmin[TakeDown]):
     paginator = BoundedPaginator
     fields = ("by", "criterion", "reason", "removed", "kept", "tombstones", "decided_by", "created_at")
     actions = None
+
+    class Media:
+        css = {"all": ("curation.css",)}
 
     @override
     def get_queryset(self, request: HttpRequest) -> QuerySet[TakeDown]:
@@ -123,3 +145,11 @@ class TakeDownAdmin(ReadOnly, admin.ModelAdmin[TakeDown]):
     @admin.display(ordering="n_tombstones", description="Refused from now on")
     def tombstones(self, take_down: TakeDown) -> int:
         return take_down.n_tombstones  # type: ignore[attr-defined, no-any-return]
+
+    @admin.display(description="Found by", ordering="by")
+    def found_by(self, take_down: TakeDown) -> str:
+        return capfirst(take_down.get_by_display())
+
+    @admin.display(description="Reason", ordering="reason")
+    def why(self, take_down: TakeDown) -> str:
+        return Truncator(take_down.reason).chars(MOST_LISTED)

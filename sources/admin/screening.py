@@ -27,6 +27,9 @@ class ScreeningAdmin(ReadOnly, admin.ModelAdmin[Screening]):
     fields = ("instructions", "state", "screened", "findings", "languages", "error", "created_at", "finished_at")
     actions = None
 
+    class Media:
+        css = {"all": ("curation.css",)}
+
     @override
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.again_view)

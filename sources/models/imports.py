@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
 
+from sources import texts
 from sources.jobs import Job, JobQuerySet, JobState
 from sources.models.ledger import Source
 
@@ -108,6 +110,10 @@ class ImportRun(Job):
         """Where its files are downloaded and unpacked."""
         return settings.MEDIA_ROOT / "staged" / f"import-{self.pk}"
 
+    def in_words(self, error: str) -> str:
+        """An error with the upload's own name instead of the place where it lies."""
+        return texts.printable(error.replace(self.upload.path, self.given_as) if self.upload else error, 2000)
+
     @override
     def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
         super().refresh_from_db(*args, **kwargs)
@@ -116,25 +122,7 @@ class ImportRun(Job):
     @cached_property
     def report(self) -> Report:
         """The sums over its chunks, of the moment when it is first asked for; ``refresh_from_db`` forgets it."""
-        rows = self.chunks.all()
-        finished = Q(state=JobState.FINISHED)
-        sums = rows.aggregate(
-            chunks=Count("pk"),
-            chunks_finished=Count("pk", filter=finished),
-            size=Sum(SIZE, default=0),
-            done=Sum(SIZE, default=0, filter=finished),
-            # Not under their own names, which later ones in the same call would take for these sums.
-            **{f"all_{name}": Sum(name, default=0) for name in COUNTERS},
-        )
-        reasons, unmapped = Counter[str](), Counter[str]()
-        offenders: list[dict[str, str]] = []
-        has_news = Q(rejected__gt=0) | Q(votes_rejected__gt=0) | Q(votes_repeated__gt=0) | ~Q(unmapped={})
-        for chunk in rows.filter(has_news):
-            reasons.update(chunk.reasons)
-            unmapped.update(chunk.unmapped)
-            offenders += chunk.first_offenders
-        counts = {name.removeprefix("all_"): count for name, count in sums.items()}
-        return Report(**counts, reasons=dict(reasons), unmapped=dict(unmapped), first_offenders=_first(offenders))
+        return reports([self])[self.pk]
 
     @property
     def rows_per_second(self) -> float:
@@ -161,6 +149,52 @@ class ImportRun(Job):
         if self.state == JobState.FINISHED:
             return 100
         return min(99, 100 * self.report.done // self.report.size) if self.report.size else 0
+
+
+def reports(runs: Sequence[ImportRun]) -> dict[int, Report]:
+    """The report of each run by its id, in two queries however many runs there are."""
+    found = {sums.pop("run"): sums for sums in _sums(runs)}
+    reasons, unmapped = defaultdict[int, Counter[str]](Counter), defaultdict[int, Counter[str]](Counter)
+    offenders = defaultdict[int, list[dict[str, str]]](list)
+    has_news = Q(rejected__gt=0) | Q(votes_rejected__gt=0) | Q(votes_repeated__gt=0) | ~Q(unmapped={})
+    news = ImportChunk.objects.filter(has_news, run__in=runs)
+    for chunk in news.only("run", "reasons", "unmapped", "first_offenders"):
+        reasons[chunk.run_id].update(chunk.reasons)
+        unmapped[chunk.run_id].update(chunk.unmapped)
+        offenders[chunk.run_id] += chunk.first_offenders
+    return {
+        run.pk: Report(
+            **{name.removeprefix("all_"): count for name, count in found.get(run.pk, {}).items()},
+            reasons=dict(reasons[run.pk]),
+            unmapped=dict(unmapped[run.pk]),
+            first_offenders=_first(offenders[run.pk]),
+        )
+        for run in runs
+    }
+
+
+def gather_reports(runs: Sequence[ImportRun]) -> None:
+    """Give each run its report now, so that none of them asks for its own."""
+    found = reports(runs)
+    for run in runs:
+        run.__dict__["report"] = found[run.pk]
+
+
+def _sums(runs: Sequence[ImportRun]) -> Any:
+    finished = Q(state=JobState.FINISHED)
+    return (
+        ImportChunk.objects.filter(run__in=runs)
+        .order_by()
+        .values("run")
+        .annotate(
+            chunks=Count("pk"),
+            chunks_finished=Count("pk", filter=finished),
+            size=Sum(SIZE, default=0),
+            done=Sum(SIZE, default=0, filter=finished),
+            # Not under their own names, which later ones in the same call would take for these sums.
+            **{f"all_{name}": Sum(name, default=0) for name in COUNTERS},
+        )
+    )
 
 
 def _first(offenders: list[dict[str, str]]) -> list[dict[str, str]]:

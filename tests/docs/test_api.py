@@ -1,0 +1,46 @@
+"""docs/api.md shows an answer, its fields and a script: they are compared and run here."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
+
+from annotate.models import Annotator
+from sources.api import ImportPages, ImportSerializer
+from sources.models import Source
+from tests import ROOT
+from tests.processes import Web
+from tests.sources.worlds import imported, jsonl
+
+PAGE = (ROOT / "docs/api.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}$\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def test_it_describes_every_field() -> None:
+    described = re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)
+    assert described == list(ImportSerializer.Meta.fields)
+    assert f"{ImportPages.page_size} a page" in PAGE
+
+
+def test_its_script_is_told_what_it_shows(web: Web, tmp_path: Path) -> None:
+    # The web processes do not know the fast hash of the other tests.
+    password = PBKDF2PasswordHasher().encode("ada's password", "salt", iterations=1)
+    Annotator.objects.create_superuser("ada")
+    Annotator.objects.update(password=password)
+    source = Source.objects.create(name="invented", revision="2026-01", license="MIT")
+    path = jsonl(tmp_path / "a.jsonl", ["a", "b", "a"])
+    path.write_text(path.read_text() + '{"text": \n')
+    run = imported(source, path)
+    names: dict[str, Any] = {"ADDRESS": web.url, "NAME": "ada", "PASSWORD": "ada's password"}
+    (script,) = blocks("python")
+    exec(script, names)
+    shown, empty = map(json.loads, blocks("json"))
+    own = {name: names["newest"][name] for name in ("id", "created_at", "started_at", "finished_at")}
+    assert {**shown, **own} == names["newest"]
+    assert own["id"] == run.pk
+    assert list(empty) == ["next", "previous", "results"]
