@@ -329,7 +329,7 @@ class Walk:
     def change_overlap(self) -> None:
         place, overlap = self._place(), self.chance.randint(1, 4)
         self.tell(f"{place.slug} to {overlap}")
-        worlds.change_overlap(self.campaigns[place.pk], overlap)
+        campaigns.change_overlap(self.campaigns[place.pk], overlap)
         self.campaigns[place.pk].overlap = overlap
         self.book.change_overlap(place, overlap)
 

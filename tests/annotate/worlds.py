@@ -2,8 +2,6 @@
 
 import uuid
 
-from django.db.models.functions import Greatest
-
 from annotate import annotations, assignments, campaigns
 from annotate.annotations import Answer, Outcome
 from annotate.models import Annotation, Annotator, Assignment, Campaign, Participation, Unit
@@ -49,12 +47,6 @@ def opened(origin: Source, overlap: int = 3, slug: str = "kindness", **fields: o
     assert campaigns.open_requested(made.pk)
     made.refresh_from_db()
     return made
-
-
-def change_overlap(where: Campaign, overlap: int) -> None:
-    """Want another number of votes from now on; what is given or held already stays."""
-    Campaign.objects.filter(pk=where.pk).update(overlap=overlap)
-    Unit.objects.filter(campaign=where).update(overlap=Greatest("taken", overlap))
 
 
 def person(name: str, *, is_active: bool = True, is_staff: bool = False) -> Annotator:
