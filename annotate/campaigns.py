@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from django.db import connection, transaction
 
 from annotate import order
@@ -9,6 +11,7 @@ from annotate.errors import CampaignRefused
 from annotate.models import Campaign, Unit
 from annotate.models.campaigns import MOST_OVERLAP
 from annotate.order import TOPICS
+from annotate.statements import one, row
 from labels import loading
 from sources.models import Instruction
 
@@ -101,24 +104,49 @@ def place(campaign: Campaign) -> int:
     return placed
 
 
-# Takes each unit as it is when its turn comes: none gets less overlap than it has slots taken. In the order of service,
-# as every statement that locks many units.
+# Takes each unit as it is when its turn comes: none gets less overlap than it has slots taken. What others hold locked
+# is left for the next round: nobody who labels, and no curator who withdraws many texts, is stopped by it or stops it.
 CHANGE_OVERLAP = """
-    UPDATE annotate_unit unit SET overlap = greatest(unit.taken, %(overlap)s)
-    FROM (SELECT id FROM annotate_unit WHERE campaign_id = %(campaign)s ORDER BY position FOR NO KEY UPDATE) ordered
-    WHERE unit.id = ordered.id AND unit.overlap <> greatest(unit.taken, %(overlap)s)
+    WITH piece AS (
+        SELECT id, position FROM annotate_unit WHERE campaign_id = %(campaign)s AND position > %(after)s
+        ORDER BY position LIMIT %(most)s
+    ), free AS (
+        SELECT unit.id, campaign.overlap FROM annotate_unit unit
+        JOIN annotate_campaign campaign ON campaign.id = unit.campaign_id
+        WHERE unit.id IN (SELECT id FROM piece) AND unit.overlap <> greatest(unit.taken, campaign.overlap)
+        FOR NO KEY UPDATE OF unit SKIP LOCKED
+    ), changed AS (
+        UPDATE annotate_unit unit SET overlap = greatest(unit.taken, free.overlap) FROM free WHERE unit.id = free.id
+    )
+    SELECT max(position) FROM piece
 """
+DIFFERS = """
+    SELECT 1 FROM annotate_unit unit JOIN annotate_campaign campaign ON campaign.id = unit.campaign_id
+    WHERE campaign.id = %(campaign)s AND unit.overlap <> greatest(unit.taken, campaign.overlap) LIMIT 1
+"""
+PIECE, PAUSE = 5000, 0.05  # units in a transaction, and seconds before what was locked is tried again
 
 
-@transaction.atomic
 def change_overlap(campaign: Campaign, overlap: int) -> int:
-    """Want so many votes for each unit from now on; returns how many keep more, since more slots are taken already."""
+    """Want so many votes for each unit from now on; returns how many keep more, since more slots are taken already.
+
+    Piece by piece, each in a transaction of its own; may run twice, and beside another that wants something else: what
+    the campaign says last is what all units follow.
+    """
     if not 1 <= overlap <= MOST_OVERLAP:
         raise CampaignRefused(f"the overlap is between 1 and {MOST_OVERLAP} votes")
     Campaign.objects.filter(pk=campaign.pk).update(overlap=overlap)
-    with connection.cursor() as cursor:
-        cursor.execute(CHANGE_OVERLAP, {"campaign": campaign.pk, "overlap": overlap})
+    _follow_overlap(campaign)
+    while row(DIFFERS, {"campaign": campaign.pk}) is not None:
+        time.sleep(PAUSE)
+        _follow_overlap(campaign)
     return Unit.objects.filter(campaign=campaign, overlap__gt=overlap).count()
+
+
+def _follow_overlap(campaign: Campaign) -> None:
+    after: int | None = -1
+    while after is not None:
+        after = one(CHANGE_OVERLAP, {"campaign": campaign.pk, "after": after, "most": PIECE})[0]
 
 
 def close(campaign: Campaign) -> None:

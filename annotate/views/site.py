@@ -44,6 +44,9 @@ class SignOut(LogoutView):
         return redirect("front")
 
     def post(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
-        if request.user.is_authenticated:
-            assignments.release_all(request.user, Assignment.Reason.SIGNED_OUT)
-        return super().post(request, *args, **kwargs)
+        person = request.user
+        response = super().post(request, *args, **kwargs)
+        # After the session has ended: another tab of it could claim something in between.
+        if person.is_authenticated:
+            assignments.release_all(person, Assignment.Reason.SIGNED_OUT)
+        return response

@@ -46,6 +46,7 @@ BROKEN_RULES = {
     ),
     "what is given back is not the next": ("least(joined.cursors[unit.tier + 1], unit.position - 1)", "unit.position"),
     "nothing left is said without a second look": ("IF patient THEN cursors :=", "IF false THEN cursors :="),
+    "a late answer that did not count gives way to another": ("mine.state = 'surplus' DESC, ", ""),
     "a third hand": ("AND here + elsewhere < 2 AND", "AND"),
     "avoided topics are served": ("NOT unit.topics && avoided", "true"),
     "families are served together": ("<> ALL(families)", "<> ALL('{}')"),

@@ -329,11 +329,7 @@ class Walk:
     def change_overlap(self) -> None:
         place, overlap = self._place(), self.chance.randint(1, 4)
         self.tell(f"{place.slug} to {overlap}")
-        with connection.cursor() as cursor:
-            cursor.execute("UPDATE annotate_campaign SET overlap = %s WHERE id = %s", [overlap, place.pk])
-            cursor.execute(
-                "UPDATE annotate_unit SET overlap = greatest(taken, %s) WHERE campaign_id = %s", [overlap, place.pk]
-            )
+        campaigns.change_overlap(self.campaigns[place.pk], overlap)
         self.campaigns[place.pk].overlap = overlap
         self.book.change_overlap(place, overlap)
 
