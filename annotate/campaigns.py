@@ -7,6 +7,7 @@ from django.db import connection, transaction
 from annotate import order
 from annotate.errors import CampaignRefused
 from annotate.models import Campaign, Unit
+from annotate.models.campaigns import MOST_OVERLAP
 from annotate.order import TOPICS
 from labels import loading
 from sources.models import Instruction
@@ -98,6 +99,26 @@ def place(campaign: Campaign) -> int:
     if campaign.order_rules.exists():
         order.apply_rules(campaign)
     return placed
+
+
+# Takes each unit as it is when its turn comes: none gets less overlap than it has slots taken. In the order of service,
+# as every statement that locks many units.
+CHANGE_OVERLAP = """
+    UPDATE annotate_unit unit SET overlap = greatest(unit.taken, %(overlap)s)
+    FROM (SELECT id FROM annotate_unit WHERE campaign_id = %(campaign)s ORDER BY position FOR NO KEY UPDATE) ordered
+    WHERE unit.id = ordered.id AND unit.overlap <> greatest(unit.taken, %(overlap)s)
+"""
+
+
+@transaction.atomic
+def change_overlap(campaign: Campaign, overlap: int) -> int:
+    """Want so many votes for each unit from now on; returns how many keep more, since more slots are taken already."""
+    if not 1 <= overlap <= MOST_OVERLAP:
+        raise CampaignRefused(f"the overlap is between 1 and {MOST_OVERLAP} votes")
+    Campaign.objects.filter(pk=campaign.pk).update(overlap=overlap)
+    with connection.cursor() as cursor:
+        cursor.execute(CHANGE_OVERLAP, {"campaign": campaign.pk, "overlap": overlap})
+    return Unit.objects.filter(campaign=campaign, overlap__gt=overlap).count()
 
 
 def close(campaign: Campaign) -> None:

@@ -7,8 +7,12 @@ position of what they were given there last, never passes over a unit that they 
 
 from __future__ import annotations
 
-from annotate.models import Campaign
+from annotate.models import Campaign, Unit
 from annotate.statements import one
+
+# Units that are moved at a time.
+PORTION = 20_000
+REORDER = "SELECT annotate_reorder(%(campaign)s, NULL, %(most)s)"
 
 # The tags that the sources of a campaign suggest for an instruction.
 TOPICS = """
@@ -20,5 +24,28 @@ TOPICS = """
 
 
 def apply_rules(campaign: Campaign) -> int:
-    """Bring every unit that has open slots into the tier that the campaign's rules give it; returns how many moved."""
-    return int(one("SELECT annotate_reorder(%(campaign)s, NULL)", {"campaign": campaign.pk})[0])
+    """Bring every unit into the tier that the campaign's rules give it; returns how many moved.
+
+    Outside a transaction each portion is committed by itself, so that claims go on meanwhile.
+    """
+    moved = 0
+    while portion := one(REORDER, {"campaign": campaign.pk, "most": PORTION})[0]:
+        moved += portion
+    return moved
+
+
+def doubts(campaign: Campaign) -> list[str]:
+    """Sentences about rules that no unit of the campaign can fit as things are."""
+    units = Unit.objects.filter(campaign=campaign)
+    sources = set(campaign.sources.values_list("pk", flat=True))
+    found = []
+    for rule in campaign.order_rules.select_related("source"):
+        if rule.source is not None and rule.source.pk not in sources:
+            found.append(f"{rule}: {rule.source} is not among the sources of {campaign}")
+        if rule.language and not units.filter(language=rule.language).exists():
+            found.append(
+                f"{rule}: no unit of {campaign} is in {rule.language!r}; the languages are two letters, such as ja"
+            )
+        if rule.topic and not units.filter(topics__contains=[rule.topic]).exists():
+            found.append(f"{rule}: no source of {campaign} suggests the tag {rule.topic!r}; name it by its code")
+    return found

@@ -4,7 +4,7 @@ from celery import shared_task
 from django.db import OperationalError
 from django.utils import timezone
 
-from annotate import assignments, campaigns
+from annotate import assignments, campaigns, order
 from annotate.models import Campaign
 
 
@@ -17,6 +17,16 @@ def release_expired() -> None:
 @shared_task(autoretry_for=(OperationalError,), max_retries=3, soft_time_limit=1700, time_limit=1800)
 def open_campaign(campaign_id: int) -> None:
     campaigns.open_requested(campaign_id)
+
+
+@shared_task(autoretry_for=(OperationalError,), max_retries=3, soft_time_limit=1700, time_limit=1800)
+def change_overlap(campaign_id: int, overlap: int) -> None:
+    campaigns.change_overlap(Campaign.objects.get(pk=campaign_id), overlap)
+
+
+@shared_task(autoretry_for=(OperationalError,), max_retries=3, soft_time_limit=1700, time_limit=1800)
+def apply_order(campaign_id: int) -> None:
+    order.apply_rules(Campaign.objects.get(pk=campaign_id))
 
 
 @shared_task(soft_time_limit=50, time_limit=55)

@@ -6,12 +6,17 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
 
-from annotate import campaigns, tasks
+from annotate import campaigns, missing, order, tasks
 from annotate.errors import AnnotateError
-from annotate.models import Campaign
+from annotate.models import Campaign, OrderRule
 
 # Between two looks at a campaign that is being opened.
 REFRESH_SECONDS = "3"
@@ -20,7 +25,7 @@ REFRESH_SECONDS = "3"
 class CampaignForm(forms.ModelForm[Campaign]):
     """What defines a campaign may change until it was opened: its units were made from it."""
 
-    FIXED = ("label_set", "target", "seed", "overlap", "one_per_cluster")
+    FIXED = ("label_set", "target", "seed", "one_per_cluster")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -31,10 +36,18 @@ class CampaignForm(forms.ModelForm[Campaign]):
                     self.fields[name].help_text = "Fixed since the campaign was opened."
 
 
+class OrderRuleInline(admin.TabularInline[OrderRule, Campaign]):
+    """The order of service. Saving applies it, if the campaign was opened."""
+
+    model = OrderRule
+    extra = 0
+    verbose_name_plural = "order of service"
+
+
 @admin.register(Campaign)
 class CampaignAdmin(admin.ModelAdmin[Campaign]):
     form = CampaignForm
-    list_display = ("title", "slug", "kind", "state_in_words", "target", "label_set", "units", "progress")
+    list_display = ("title", "slug", "kind", "state_in_words", "target", "label_set", "for_whom", "units", "progress")
     list_filter = ("state", "kind", "target", "label_set")
     search_fields = ("title", "slug", "description")
     fields = (
@@ -49,19 +62,43 @@ class CampaignAdmin(admin.ModelAdmin[Campaign]):
         "seed",
         "family_distance",
         "one_per_cluster",
+        "groups",
+        "who_is_missing",
         "kind",
         "state",
         "error",
         "created_at",
     )
     prepopulated_fields = {"slug": ("title",)}
-    filter_horizontal = ("sources",)
-    readonly_fields = ("kind", "state", "error", "created_at")
+    filter_horizontal = ("sources", "groups")
+    readonly_fields = ("kind", "state", "error", "created_at", "who_is_missing")
+    inlines = (OrderRuleInline,)
     list_select_related = ("label_set",)
-    actions = ("open_campaigns", "close_campaigns")
+    actions = ("open_campaigns", "close_campaigns", "apply_order")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Campaign]:
-        return Campaign.objects.with_progress()
+        return Campaign.objects.with_progress().prefetch_related("groups")
+
+    def get_urls(self) -> list[Any]:
+        address = path(
+            "<int:pk>/missing/", self.admin_site.admin_view(self.missing_view), name="annotate_campaign_missing"
+        )
+        return [address, *super().get_urls()]
+
+    def missing_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Which languages and topics have open slots and nobody who reads them."""
+        campaign = get_object_or_404(Campaign, pk=pk)
+        if not self.has_view_permission(request, campaign):
+            raise PermissionDenied
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Who is missing in {campaign}",
+            "opts": self.opts,
+            "campaign": campaign,
+            "missing": missing.look(campaign, timezone.now()),
+            "days": missing.RECENT.days,
+        }
+        return render(request, "admin/annotate/campaign/missing.html", context)
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Campaign | None = None) -> dict[str, Any]:
         return {} if obj else super().get_prepopulated_fields(request, obj)
@@ -80,6 +117,15 @@ class CampaignAdmin(admin.ModelAdmin[Campaign]):
     def state_in_words(self, campaign: Campaign) -> str:
         label = campaign.get_state_display()
         return f"{label} - {campaign.error}" if campaign.error else label
+
+    @admin.display(description="For whom")
+    def for_whom(self, campaign: Campaign) -> str:
+        return ", ".join(group.name for group in campaign.groups.all()) or "everybody"
+
+    @admin.display(description="Who is missing")
+    def who_is_missing(self, campaign: Campaign) -> str:
+        address = reverse("admin:annotate_campaign_missing", args=[campaign.pk])
+        return format_html('<a href="{}">Languages and topics that wait for readers</a>', address)
 
     @admin.display(ordering="units_count", description="Units")
     def units(self, campaign: Campaign) -> int:
@@ -111,7 +157,31 @@ class CampaignAdmin(admin.ModelAdmin[Campaign]):
                 continue
             self.message_user(request, f"{campaign} is closed", messages.SUCCESS)
 
+    @admin.action(description="Apply the order of service (a worker moves the units)", permissions=["change"])
+    def apply_order(self, request: HttpRequest, queryset: QuerySet[Campaign]) -> None:
+        for campaign in queryset:
+            self._send_order(request, campaign)
+
+    def _send_order(self, request: HttpRequest, campaign: Campaign) -> None:
+        tasks.apply_order.delay_on_commit(campaign.pk)  # type: ignore[attr-defined]
+        self.message_user(request, f"A worker brings the units of {campaign} into their order", messages.SUCCESS)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """The rules with the campaign; changed ones move the units of a campaign that was opened."""
+        super().save_related(request, form, formsets, change)
+        campaign: Campaign = form.instance
+        if any(formset.has_changed() for formset in formsets):
+            for warning in order.doubts(campaign):
+                self.message_user(request, warning, messages.WARNING)
+            if campaign.state != Campaign.State.DRAFT:
+                self._send_order(request, campaign)
+
     def save_model(self, request: HttpRequest, obj: Campaign, form: Any, change: bool) -> None:
         """Write what the form changed and nothing else: a worker may be opening the campaign at this moment."""
-        changed = [name for name in form.changed_data if name != "sources"]
+        changed = [name for name in form.changed_data if name not in ("sources", "groups")]
+        if change and "overlap" in changed and obj.state != Campaign.State.DRAFT:
+            changed.remove("overlap")
+            tasks.change_overlap.delay_on_commit(obj.pk, obj.overlap)  # type: ignore[attr-defined]
+            words = f"A worker changes the overlap of every unit to {obj.overlap}; none loses a slot that is taken"
+            self.message_user(request, words, messages.SUCCESS)
         obj.save(update_fields=changed if change else None)

@@ -19,6 +19,7 @@ from sources.models import DuplicateSearch, Source
 
 # Tiers of the order of service, 0 first. What no rule names is in the middle, so that rules can raise and lower.
 TIERS, USUAL_TIER = 10, 5
+MOST_OVERLAP = 100
 START = -1  # a cursor before every position
 
 
@@ -119,9 +120,9 @@ class Campaign(models.Model):
         ordering = ["slug"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(overlap__gte=1, overlap__lte=100),
+                condition=Q(overlap__gte=1, overlap__lte=MOST_OVERLAP),
                 name="campaign_overlap_range",
-                violation_error_message="The overlap is between 1 and 100 votes.",
+                violation_error_message=f"The overlap is between 1 and {MOST_OVERLAP} votes.",
             ),
             models.CheckConstraint(
                 condition=Q(lease_minutes__gte=1, lease_minutes__lte=1440),

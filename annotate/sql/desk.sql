@@ -2,7 +2,8 @@
 -- is most of what an answer costs. annotate/assignments.py and annotate/annotations.py call them and say the contract.
 --
 -- Locks are taken in one order: the annotator's row, then the assignment, then the unit. Whoever waits for a unit holds
--- no other, so that neither two people nor a person and a curator who changes a whole campaign stop each other. Every statement below sees what was committed before it began, also after it has waited for a lock.
+-- no other, so that neither two people nor a person and a curator who changes a whole campaign stop each other. Every
+-- statement below sees what was committed before it began, also after it has waited for a lock.
 --
 -- Migrations load this file. After a change write another that loads it anew; a test compares the database with it.
 
@@ -291,10 +292,12 @@ END $$;
 
 -- Brings the units of a campaign, or one of them, into the tier that the order rules give them; returns how many.
 --
--- The tier is the lowest of all rules that fit; this is the only place that decides it. Who moves goes to the end of the
--- new tier, and those that move keep their order. Positions only grow, so no cursor passes over them. Full units move
--- too: a lease on one of them may lapse, or a vote be taken back.
-CREATE OR REPLACE FUNCTION annotate_reorder(place bigint, one bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+-- The tier is the lowest of all rules that fit; this is the only place that decides it. Who moves goes to the end of
+-- the new tier, and those that move keep their order. Positions only grow, so no cursor passes over them. Full units
+-- move too: a lease on one of them may lapse, or a vote be taken back. At most so many move at a time: who moves is
+-- locked.
+CREATE OR REPLACE FUNCTION annotate_reorder(place bigint, one bigint, most integer) RETURNS bigint
+LANGUAGE plpgsql AS $$
 DECLARE
     moved bigint;
 BEGIN
@@ -316,7 +319,7 @@ BEGIN
             ) fitting
             WHERE unit.campaign_id = place AND (one IS NULL OR unit.id = one)
               AND unit.tier <> fitting.tier
-            ORDER BY unit.position OFFSET 0
+            ORDER BY unit.position LIMIT most
         ) ordered
     ) moving WHERE annotate_unit.id = moving.id;
     GET DIAGNOSTICS moved = ROW_COUNT;
@@ -329,8 +332,8 @@ BEGIN
     RETURN EXISTS (SELECT 1 FROM annotate_orderrule rule WHERE rule.campaign_id = place AND rule.votes_differ);
 END $$;
 
--- Before a vote that may move its unit: of two votes at once the later sees the earlier. The lock is as strong as the move
--- will need it. Taken only then, both would have said something of the unit, which keeps the other from moving it.
+-- Before a vote that may move its unit: of two votes at once the later sees the earlier. The lock is as strong as the
+-- move will need it. Taken only then, both would have said something of the unit, which keeps the other from moving it.
 CREATE OR REPLACE FUNCTION annotate_hold_for_reorder(place bigint, one bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     IF annotate_votes_decide(place) THEN PERFORM 1 FROM annotate_unit WHERE id = one FOR UPDATE; END IF;
@@ -338,5 +341,5 @@ END $$;
 
 CREATE OR REPLACE FUNCTION annotate_reorder_after_vote(place bigint, one bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    IF annotate_votes_decide(place) THEN PERFORM annotate_reorder(place, one); END IF;
+    IF annotate_votes_decide(place) THEN PERFORM annotate_reorder(place, one, 1); END IF;
 END $$;

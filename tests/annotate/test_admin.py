@@ -90,6 +90,8 @@ def test_an_opened_campaign_keeps_what_its_units_were_made_from(admin: Client) -
         "lease_minutes": 10,
         "family_distance": 3,
         "sources": [source.pk for source in kindness.sources.all()],
+        "order_rules-TOTAL_FORMS": 0,
+        "order_rules-INITIAL_FORMS": 0,
     }
     answer = admin.post(reverse("admin:annotate_campaign_change", args=[kindness.pk]), form)
     assert answer.status_code == 302
@@ -116,3 +118,36 @@ def test_beat_opens_what_a_lost_worker_left_and_sweeps_expired_leases(worker: Wo
     campaigns.request_opening(kindness)  # and nobody tells a worker
     wait_until(lambda: Campaign.objects.get().is_open, lambda: worker.logs)
     wait_until(lambda: not type(held).objects.live().exists(), lambda: worker.logs)
+
+
+def change(admin: Client, campaign: Campaign, **changed: object) -> str:
+    """Save the form of a campaign with these values changed, and rules given as {number: {field: value}}."""
+    page = admin.get(f"{LIST}{campaign.pk}/change/")
+    form = page.context["adminform"].form
+    data = {name: value for name, value in form.initial.items() if name in form.fields and value is not None}
+    data |= {"sources": [source.pk for source in campaign.sources.all()], "groups": []}
+    data |= {"order_rules-TOTAL_FORMS": 0, "order_rules-INITIAL_FORMS": 0}
+    return admin.post(f"{LIST}{campaign.pk}/change/", data | changed, follow=True).content.decode()
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_applies_overlap_and_order_of_an_open_campaign(admin: Client, worker: Worker) -> None:
+    kindness = worlds.campaign(units=3, overlap=2)
+    rule = {"order_rules-TOTAL_FORMS": 1, "order_rules-0-tier": 1, "order_rules-0-language": "en"}
+    page = change(admin, kindness, overlap=4, **rule)
+    assert "changes the overlap of every unit to 4" in page
+
+    def seen() -> set[tuple[int, int]]:
+        return set(kindness.units.values_list("overlap", "tier"))
+
+    wait_until(lambda: seen() == {(4, 1)}, lambda: f"{seen()}")
+    kindness.refresh_from_db()
+    assert kindness.overlap == 4
+
+
+def test_rules_that_fit_nothing_are_doubted(admin: Client) -> None:
+    kindness = worlds.campaign()
+    rule = {"order_rules-TOTAL_FORMS": 1, "order_rules-0-tier": 1, "order_rules-0-topic": "hat"}
+    page = change(admin, kindness, **rule)
+    assert "suggests the tag &#x27;hat&#x27;; name it by its code" in page
