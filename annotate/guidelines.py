@@ -61,7 +61,8 @@ def changes(before: LabelSetSpec, after: LabelSetSpec) -> list[Change]:
     """What a revision changed, label by label in its order; labels that are as they were are not in it."""
     old = {label.code: label for label in (*before.options, *before.tags)}
     new = {label.code: label for label in (*after.options, *after.tags)}
-    found = [_change(old.get(code), new.get(code)) for code in [*new, *(code for code in old if code not in new)]]
+    codes = [*new, *(code for code in old if code not in new)]
+    found = [_change(new.get(code) or old[code], old.get(code), new.get(code)) for code in codes]
     return [change for change in found if change is not None]
 
 
@@ -131,16 +132,21 @@ def queue_another_look(campaign: Campaign) -> int:
     return submitted.update(look_again=True)
 
 
+def waiting(campaign: Campaign) -> int:
+    """How many votes of a campaign wait for another look."""
+    return _older(campaign).filter(assignment__look_again=True, unit__is_withdrawn=False).count()
+
+
 def to_look_at(annotator: Annotator, campaign: Campaign) -> AnnotationQuerySet:
     """A person's answers that wait for another look, those given first first; none in a campaign that is closed."""
     if not campaign.is_open:
         return Annotation.objects.none()
-    waiting = _older(campaign).filter(assignment__look_again=True, assignment__annotator=annotator)
-    return waiting.filter(assignment__state=Assignment.State.SUBMITTED, unit__is_withdrawn=False).order_by("id")
+    mine = _older(campaign).filter(assignment__look_again=True, assignment__annotator=annotator)
+    return mine.filter(assignment__state=Assignment.State.SUBMITTED, unit__is_withdrawn=False).order_by("id")
 
 
 def with_news(campaigns: CampaignQuerySet, annotator: Annotator) -> CampaignQuerySet:
-    """Adds ``guidelines_changed``, whether they are others than the person saw, and ``look_again``, a count of answers."""
+    """Adds ``guidelines_changed``, whether the person saw others, and ``look_again``, how many answers wait."""
     seen = Participation.objects.filter(annotator=annotator, campaign=OuterRef("pk"), guidelines_seen__isnull=False)
     waiting = Annotation.objects.counted().filter(
         assignment__annotator=annotator,
@@ -159,7 +165,7 @@ def with_news(campaigns: CampaignQuerySet, annotator: Annotator) -> CampaignQuer
 
 
 def has_changed_for(joined: Participation | None, campaign: Campaign) -> bool:
-    """Whether the guidelines are others than this person saw last; who has seen none is taken to see the present ones."""
+    """Whether this person saw other guidelines last; who has seen none is taken to see the present ones."""
     if joined is None:
         return False
     if joined.guidelines_seen_id is None:
@@ -186,9 +192,7 @@ def _check(campaign: Campaign, label_set: LabelSet) -> None:
         raise GuidelinesRefused(f"{campaign} cannot adopt {label_set}: {reason}")
 
 
-def _change(old: LabelSpec | None, new: LabelSpec | None) -> Change | None:
-    shown = new or old
-    assert shown is not None
+def _change(shown: LabelSpec, old: LabelSpec | None, new: LabelSpec | None) -> Change | None:
     names = pieces(old.name if old else "", new.name if new else "")
     texts = [pieces(getattr(old, name, ""), getattr(new, name, "")) for name in ("definition", "guideline")]
     examples = [_exchanged(getattr(old, name, ()), getattr(new, name, ())) for name in ("yes_examples", "no_examples")]

@@ -16,7 +16,8 @@ def reworded(spec: LabelSetSpec = specs.OIG_SAFETY, **others: Any) -> LabelSetSp
     """The next revision, with a new definition of the mildest answer and whatever else is named."""
     mildest, *rest = spec.options
     worded = (replace(mildest, definition=WORDED), *rest)
-    return replace(spec, **{"revision": spec.revision + 1, "options": worded} | others)
+    facts: dict[str, Any] = {"revision": spec.revision + 1, "options": worded} | others
+    return replace(spec, **facts)
 
 
 def with_tag(spec: LabelSetSpec = specs.OIG_SAFETY) -> LabelSetSpec:

@@ -1,10 +1,12 @@
+import uuid
 from dataclasses import replace
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
-from annotate import annotations, guidelines
+from annotate import annotations, campaigns, guidelines
 from annotate.annotations import Answer, Outcome
 from annotate.errors import GuidelinesRefused
 from annotate.guidelines import Piece
@@ -157,7 +159,7 @@ def test_an_answer_keeps_the_wording_that_its_author_was_shown(
     assignment = worlds.claimed(ada, kindness)
     guidelines.adopt(kindness, second)
     answer = Answer("casual", {}, label_set=first.pk)
-    assert annotations.submit(ada, assignment.pk, answer, annotations.uuid.uuid4()) == Outcome.SAVED
+    assert annotations.submit(ada, assignment.pk, answer, uuid.uuid4()) == Outcome.SAVED
     worlds.vote(ada, kindness)
     sets = [said.choice.label_set_id for said in Annotation.objects.order_by("id") if said.choice]
     assert sets == [first.pk, second.pk]
@@ -292,3 +294,45 @@ def test_it_opens_no_text_that_was_withdrawn(ada: Annotator, kindness: Campaign,
     assert page.context["earlier"] is None
     assert page.context["look_again"] == 0
     assert "none of your answers is left to look at again" in page.text
+
+
+# --- Admin -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_curator_sees_what_a_revision_changes_adopts_it_and_queues_votes(ada: Annotator, kindness: Campaign) -> None:
+    worlds.vote(ada, kindness)
+    admin = signed_in(worlds.person("root", is_staff=True))
+    change, page = (reverse(f"admin:annotate_campaign_{name}", args=[kindness.pk]) for name in ("change", "guidelines"))
+    assert "Counted votes under an older wording: 0. <a" in admin.get(change).text
+    assert "No newer revision is loaded" in admin.get(page).text
+    revisions.loaded(revisions.with_tag())
+    assert "revision 2 is loaded" in admin.get(change).text
+    assert "at once.</ins>" in admin.get(page).text
+    assert "kindness uses oig-safety revision 2 now" in admin.post(page, {"adopt": "2"}, follow=True).text.lower()
+    assert "Counted votes under an older wording: 1." in admin.get(change).text
+    assert "Queued for another look: 1" in admin.post(page, {"queue": "yes"}, follow=True).text
+    assert revisions.of(kindness) == 2
+    assert guidelines.to_look_at(ada, kindness).count() == 1
+    assert "Queue them" not in admin.get(page).text
+
+
+def test_a_curator_is_told_why_a_revision_cannot_be_adopted(kindness: Campaign) -> None:
+    revisions.loaded(revisions.reworded(tags=OIG.tags[1:]))
+    admin = signed_in(worlds.person("root", is_staff=True))
+    page = reverse("admin:annotate_campaign_guidelines", args=[kindness.pk])
+    assert "It cannot be adopted: it lacks the tag" in admin.get(page).text
+    assert "it lacks the tag" in admin.post(page, {"adopt": "2"}, follow=True).text
+    assert "There is no revision 7" in admin.post(page, {"adopt": "7"}, follow=True).text
+    assert revisions.of(kindness) == 1
+    campaigns.close(kindness)
+    assert "is not open" in admin.post(page, {"adopt": "2"}, follow=True).text
+
+
+def test_adopting_takes_the_right_to_change_campaigns(ada: Annotator, kindness: Campaign, second: LabelSet) -> None:
+    ada.is_staff = True
+    ada.save()
+    ada.user_permissions.add(Permission.objects.get(codename="view_campaign"))
+    page = reverse("admin:annotate_campaign_guidelines", args=[kindness.pk])
+    assert "Adopt revision" not in signed_in(ada).get(page).text
+    assert signed_in(ada).post(page, {"adopt": "2"}).status_code == 403
+    assert revisions.of(kindness) == 1
