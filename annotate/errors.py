@@ -14,5 +14,9 @@ class NotTheirs(AnnotateError):
     """The assignment is not one of this person's."""
 
 
+class GuidelinesRefused(AnnotateError):
+    """The label set cannot take the place of the campaign's; the message says why."""
+
+
 class KeysRefused(AnnotateError):
     """The keys cannot be used as they were chosen; the message says which, and what would work."""

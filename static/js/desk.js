@@ -14,6 +14,7 @@ const BOUNCE = 400; // a second press so soon after a new text was meant for the
 let held = []; // cards fetched ahead: {assignment, key, until, text, draft}
 let isPaused = false; // nothing is on the desk until the server has been heard
 let wantsCards = true;
+let looksAgain = false; // the next on the desk is another earlier answer, which the server chooses
 let swaps = 0; // of the desk by htmx; an answer from before one says nothing about the lease on the desk
 let ahead = Date.parse(page.now) - Date.now(); // of the server's clock
 let trouble = "";
@@ -58,6 +59,7 @@ function place(card) {
   form.elements.key.value = card.key;
   form.elements.revises.value = form.elements.focused_ms.value = "";
   for (const field of desk.querySelectorAll("[name=assignment]")) field.value = card.assignment;
+  for (const field of desk.querySelectorAll("[name=again]")) field.remove();
   fill(form, card.draft);
   desk.querySelector(".faults")?.remove();
   desk.classList.remove("changing");
@@ -103,7 +105,7 @@ function resume() {
 
 // The server renders the desk: its page for when nothing is left, or the first text after that.
 function refetch() {
-  htmx.ajax("GET", page.label, { target: "#desk", swap: "outerHTML" });
+  htmx.ajax("GET", looksAgain ? `${page.label}?revise=again` : page.label, { target: "#desk", swap: "outerHTML" });
 }
 
 // The text that is open comes back after an earlier answer was changed, with what was chosen so far.
@@ -135,7 +137,9 @@ function send(form, answer) {
   }
   pending = null;
   outbox.add({ url: new URL(form.action).pathname, body: fields.toString(), assignment: fields.get("assignment"), answer });
-  showNext();
+  looksAgain = fields.has("again");
+  if (looksAgain) pause();
+  else showNext();
   pump();
 }
 
@@ -237,7 +241,7 @@ function absorb({ data, date }, swapsBefore) {
 }
 
 function goOn() {
-  if (held.length > 0 && byId("answer")) showNext();
+  if (held.length > 0 && byId("answer") && !looksAgain) showNext();
   else if (outbox.size === 0) refetch();
 }
 
@@ -459,6 +463,7 @@ document.addEventListener("htmx:afterSwap", (event) => {
 function adopt() {
   const isAwaited = isPaused;
   swaps += 1;
+  looksAgain = false;
   hidePopovers();
   resume();
   calm();
