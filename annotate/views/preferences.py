@@ -13,7 +13,9 @@ from annotate.views.visitor import annotator_of
 @require_http_methods(["GET", "HEAD", "POST"])
 def wishes(request: HttpRequest) -> HttpResponse:
     annotator = annotator_of(request)
-    form = PreferencesForm(annotator, preferences.offered(annotator), request.POST or None)
+    form = PreferencesForm(
+        annotator, preferences.offered(annotator), request.POST if request.method == "POST" else None
+    )
     if form.is_valid():
         form.save()
         return redirect(f"{reverse('preferences')}?saved")

@@ -48,7 +48,7 @@ def test_it_refuses_keys_that_are_none_or_serve_two(chosen: dict[str, str]) -> N
 
 
 def test_it_names_both_actions_that_would_have_one_key() -> None:
-    with pytest.raises(KeysRefused, match="“H” would do two things: “hate” and “A note”. Give one") as refused:
+    with pytest.raises(KeysRefused, match="“H” would do two things: “hate” and “A note”") as refused:
         keys.changed({"note": "h"}, LABELS)
     assert refused.value.actions == ("label:hate", "note")
 

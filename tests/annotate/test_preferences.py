@@ -80,7 +80,7 @@ def test_it_asks_that_keys_work_in_every_open_label_set(client: Client, ada: Ann
     origin = worlds.source("direct-letters")
     worlds.instructions(origin, [worlds.says("Directly")])
     worlds.opened(origin, slug="direct", label_set="oig-safety-direct")
-    assert "would do two things" in send(client, **{"key_undo": "5"})  # five answers in one set, three in the other
+    assert "would do two things" in send(client, key_undo="5")  # five answers in one set, three in the other
     page = send(client, **{"key_label:needs-caution": "6"})
     assert "Saved." in page
     assert "usually 2 / 4" in page
