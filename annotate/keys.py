@@ -99,8 +99,9 @@ def changed(chosen: Mapping[str, str], labels: Iterable[Labelled]) -> dict[str, 
     for action, key in {**usual, **wanted}.items():
         other = users.setdefault(key, action)
         if other != action:
-            said = _("“%(key)s” would do two things: “%(one)s” and “%(other)s”. Give one of them another key.")
-            raise KeysRefused(said % {"key": hint(key), "one": named[other], "other": named[action]}, other, action)
+            shared = {"key": hint(key), "one": named[other], "other": named[action]}
+            said = _("“%(key)s” would do two things: “%(one)s” and “%(other)s”. Give one of them another key.") % shared
+            raise KeysRefused(said, other, action)
     return {action: key for action, key in wanted.items() if key != usual[action]}
 
 

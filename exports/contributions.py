@@ -32,6 +32,6 @@ VOTES = f"""
 
 def of_person(annotator: Annotator) -> list[InRelease]:
     """The published releases with votes of ``annotator``, the highest version first, with how many."""
-    votes = dict(rows(VOTES, {"annotator": annotator.pk, "unknown": UNKNOWN_LICENSE}))
+    votes: dict[int, int] = dict(rows(VOTES, {"annotator": annotator.pk, "unknown": UNKNOWN_LICENSE}))
     releases = Snapshot.objects.published().filter(pk__in=votes).only("version")
     return [InRelease(found.version, reverse("release", args=[found.version]), votes[found.pk]) for found in releases]

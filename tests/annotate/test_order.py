@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import random
-import uuid
 
 import pytest
 
-from annotate import annotations, assignments, campaigns, order
-from annotate.annotations import Answer, Outcome
+from annotate import assignments, campaigns, order
+from annotate.annotations import Outcome, last_answers, withdraw
 from annotate.models import Annotator, Assignment, Campaign, OrderRule, Unit
 from sources.models import ImportRun, Instruction, Provenance
 from tests.annotate import worlds
@@ -154,7 +153,7 @@ def test_what_votes_differ_on_comes_next_and_goes_back_when_they_agree() -> None
     disputed.refresh_from_db()
     assert disputed.tier == 0
     assert worlds.claimed(cyd, letters).unit == disputed
-    tip = annotations.last_answers(bob, letters)[0]
+    tip = last_answers(bob, letters)[0]
     assert worlds.revise(tip, "casual") == Outcome.CHANGED
     disputed.refresh_from_db()
     assert disputed.tier == 5
@@ -198,7 +197,7 @@ def test_units_that_move_go_to_the_end_so_that_no_cursor_passes_over_them() -> N
 
 @pytest.mark.parametrize("seed", range(3))
 def test_after_any_votes_tiers_are_those_computed_anew(seed: int) -> None:
-    chance = random.Random(seed)  # noqa: S311
+    chance = random.Random(seed)
     letters = placed(*(chance.choice(["en", "de", "ja"]) for _ in range(6)), topics={0: "hate", 3: "hate"}, overlap=4)
     hateful, uncertain = {"topic": "hate"}, {"votes_differ": True}
     for tier, rule in ((1, uncertain), (2, hateful), (0, {**uncertain, **hateful})):
@@ -208,15 +207,15 @@ def test_after_any_votes_tiers_are_those_computed_anew(seed: int) -> None:
     highest = positions(letters)
     for _ in range(80):
         who = chance.choice(people)
-        said = annotations.last_answers(who, letters)
+        said = last_answers(who, letters)
         move = chance.random()
         if said and move < 0.25:
-            annotations.withdraw(who, chance.choice(said).assignment_id or 0, Assignment.Reason.UNSURE)
+            withdraw(who, chance.choice(said).assignment_id or 0, Assignment.Reason.UNSURE)
         elif said and move < 0.5:
             worlds.revise(chance.choice(said), chance.choice(["casual", "needs-caution"]))
         elif lease := assignments.claim(who, letters):
-            answer = Answer(chance.choice(["casual", "needs-caution"]), {})
-            annotations.submit(who, lease[0].assignment_id, answer, uuid.UUID(int=chance.getrandbits(128)))
+            held = Assignment.objects.get(pk=lease[0].assignment_id)
+            worlds.say(held, chance.choice(["casual", "needs-caution"]))
         now = positions(letters)
         assert all(now[pk] >= highest[pk] for pk in now)
         highest = now

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from annotate import annotations, assignments, progress
-from annotate.annotations import Outcome
+from annotate import assignments, progress
+from annotate.annotations import Outcome, last_answers, withdraw
 from annotate.models import Annotator, Assignment, Campaign, Participation
 from annotate.progress import Agreement, InRelease
 from exports import snapshots
@@ -66,10 +66,10 @@ def test_it_counts_only_what_counts_now(people: list[Annotator]) -> None:
     ada, bob, cyd, dan = people
     kindness = worlds.campaign(units=1, overlap=2)
     everybody(kindness, (ada, "casual"), (bob, "needs-caution"))
-    assert worlds.revise(annotations.last_answers(bob, kindness)[0], "casual") == Outcome.CHANGED
+    assert worlds.revise(last_answers(bob, kindness)[0], "casual") == Outcome.CHANGED
     assert of(ada, kindness) == Agreement(1, 1, 0)
     bobs = Assignment.objects.get(annotator=bob)
-    assert annotations.withdraw(bob, bobs.pk, Assignment.Reason.UNSURE)
+    assert withdraw(bob, bobs.pk, Assignment.Reason.UNSURE)
     assert of(ada, kindness) is None
     everybody(kindness, (dan, "needs-intervention"))
     assert of(ada, kindness) == Agreement(1, 0, 0)
@@ -157,7 +157,7 @@ def test_it_counts_the_votes_that_are_in_each_release(client: Client) -> None:
     release = published("0.9", kindness)
     worlds.vote(ada, kindness)  # after the cut
     first = Assignment.objects.filter(annotator=ada).order_by("pk")[0]
-    assert annotations.withdraw(ada, first.pk, Assignment.Reason.UNSURE)  # after the cut: it is in 0.9, and not in 0.10
+    assert withdraw(ada, first.pk, Assignment.Reason.UNSURE)  # after the cut: it is in 0.9, and not in 0.10
     again = published("0.10", kindness)
     assert progress.in_releases(ada) == [
         InRelease("0.10", again.get_absolute_url(), 3),
