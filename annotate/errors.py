@@ -20,3 +20,8 @@ class GuidelinesRefused(AnnotateError):
 
 class KeysRefused(AnnotateError):
     """The keys cannot be used as they were chosen; the message says which, and what would work."""
+
+    def __init__(self, message: str, *actions: str) -> None:
+        """``actions`` are those that were given the key."""
+        super().__init__(message)
+        self.actions = actions
