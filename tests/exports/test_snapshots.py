@@ -192,7 +192,7 @@ def test_it_takes_cuts_below_which_nothing_appears_later(kindness: Campaign) -> 
 
     voters = [Elsewhere(partial(vote_on_all, name)) for name in pauses]
     while any(voter.is_alive() for voter in voters):
-        cut = take_cut()
+        cut = take_cut().last
         seen.append((cut, Annotation.objects.up_to(cut).count()))
     for voter in voters:
         voter.result()
@@ -444,7 +444,7 @@ def test_it_publishes_after_sigkill_in_the_middle_without_anyone_asking_again(
     kindness: Campaign, worker: Worker, tmp_path: Path
 ) -> None:
     many_units(kindness, 30)
-    cut = take_cut()
+    cut = take_cut().last
     # A worker in a process of its own stops half-way, with the file half-written, and is killed there.
     killed = subprocess.Popen(
         [sys.executable, "-c", HALF_WAY],
