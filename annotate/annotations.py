@@ -8,7 +8,8 @@ import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import orjson
 from django.db import OperationalError, connection, transaction
@@ -121,12 +122,20 @@ def last_answers(annotator: Annotator, campaign: Campaign, most: int = 10) -> li
     return [found[pk] for pk in newest if pk in found]
 
 
-def take_cut() -> int:
-    """Return the id of the last annotation, such that no annotation with a smaller id can still be committed.
+class Cut(NamedTuple):
+    """Up to where a snapshot counts."""
+
+    last: int  # the id of the last annotation
+    at: datetime  # flags count as they stood then
+
+
+def take_cut() -> Cut:
+    """Return the last annotation and the moment, such that nothing from before them can still be committed.
 
     Sequence numbers commit out of order. The SHARE lock waits for every open transaction that has inserted an
-    annotation and keeps new ones out for the length of one query. It never waits long at a time: whoever submits
-    meanwhile waits behind it. Call it outside a transaction. Raises OperationalError if the table is never free.
+    annotation or changed a flag, and keeps new ones out for the length of one query. It never waits long at a time:
+    whoever submits meanwhile waits behind it. Call it outside a transaction. Raises OperationalError if the tables are
+    never free.
     """
     for _ in range(CUT_TRIES - 1):
         with suppress(OperationalError):
@@ -135,12 +144,12 @@ def take_cut() -> int:
     return _cut()
 
 
-def _cut() -> int:
+def _cut() -> Cut:
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute("SELECT set_config('lock_timeout', %s, true)", [CUT_WAIT])
-        cursor.execute("LOCK TABLE annotate_annotation IN SHARE MODE")
-        cursor.execute("SELECT coalesce(max(id), 0) FROM annotate_annotation")
-        return int(cursor.fetchone()[0])
+        cursor.execute("LOCK TABLE annotate_annotation, annotate_flag IN SHARE MODE")
+        cursor.execute("SELECT coalesce(max(id), 0), clock_timestamp() FROM annotate_annotation")
+        return Cut._make(cursor.fetchone())
 
 
 def _label_set_of(assignment_id: int) -> int:

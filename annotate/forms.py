@@ -143,3 +143,21 @@ class PreferencesForm(forms.Form):
         """The field to change: of the actions that share a key, the last for which the person chose it."""
         own = [action for action in refused.actions if cleaned.get(f"key-{action}")]
         return f"key-{(own or refused.actions)[-1]}"
+
+
+class ReportForm(forms.Form):
+    """Saying that a text is illegal needs no words."""
+
+    assignment = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=2**63 - 1)
+
+
+class FlagForm(ReportForm):
+    """What curators should look at."""
+
+    words = forms.CharField(max_length=NOTE_LENGTH, error_messages={"required": _("Say what it is about.")})
+
+
+class AskForm(FlagForm):
+    """A question on the guidelines, with the text that raised it if there is one."""
+
+    assignment = forms.IntegerField(widget=forms.HiddenInput, required=False, min_value=1, max_value=2**63 - 1)

@@ -2,7 +2,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LoginView
 from django.urls import path
 
-from annotate.views import campaigns, desk, guidelines, preferences, progress, site
+from annotate.views import campaigns, desk, guidelines, preferences, progress, remarks, site
 
 sign_in = login_not_required(LoginView.as_view(template_name="annotate/sign_in.html", redirect_authenticated_user=True))
 
@@ -19,5 +19,8 @@ urlpatterns = [
     path("campaigns/<slug:slug>/label/submit/", desk.submit, name="submit"),
     path("campaigns/<slug:slug>/label/skip/", desk.skip, name="skip"),
     path("campaigns/<slug:slug>/label/cards/", desk.cards, name="cards"),
+    path("campaigns/<slug:slug>/label/flag/", remarks.flag, name="flag"),
+    path("campaigns/<slug:slug>/label/report/", remarks.report, name="report"),
+    path("campaigns/<slug:slug>/label/ask/", remarks.ask, name="ask"),
     path("campaigns/<slug:slug>/label/answers/", desk.answers, name="answers"),
 ]

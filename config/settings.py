@@ -231,6 +231,7 @@ IMPORT_MAX_STAGED_BYTES = env.integer("OIG_IMPORT_MAX_STAGED_BYTES", default=200
 IMPORT_CHUNK_BYTES = env.integer("OIG_IMPORT_CHUNK_BYTES", default=8_000_000, minimum=1_000, maximum=256_000_000)
 REQUEST_MAX_BYTES = env.integer("OIG_REQUEST_MAX_BYTES", default=1_000_000, minimum=10_000)
 UPLOAD_MAX_BYTES = env.integer("OIG_UPLOAD_MAX_BYTES", default=2_000_000_000, minimum=1_000)
+ILLEGAL_REPORTS_PER_DAY = env.integer("OIG_ILLEGAL_REPORTS_PER_DAY", default=20, minimum=1)
 
 # --- Downloads ------------------------------------------------------------------------------------------------------
 

@@ -40,6 +40,9 @@ class Snapshot(Job):
         help_text="Publish [e-mail address] and the like instead of the personal information that was found.",
     )
     cut = models.BigIntegerField(null=True, editable=False, help_text="The last annotation that it contains.")
+    cut_at = models.DateTimeField(
+        null=True, editable=False, help_text="When the cut was taken: flags count as they stood then."
+    )
     lines_total = models.BigIntegerField(default=0, editable=False)
     lines_done = models.BigIntegerField(default=0, editable=False)
     manifest = models.JSONField(default=dict, editable=False)

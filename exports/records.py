@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import orjson
@@ -43,6 +44,7 @@ class Selection:
     label_set: LabelSet
     target: str
     cut: int
+    cut_at: datetime | None = None
     mask_personal: bool = False
 
 
@@ -109,6 +111,15 @@ PERSONAL = """
      FROM sources_personalfinding found WHERE found.instruction_id = instruction.id)
 """
 
+# What somebody had flagged at the moment of the cut, in one of the campaigns, and no curator had closed. A snapshot of
+# before moments were kept has none.
+FLAGGED = """
+    instruction.id IN (
+        SELECT unit.instruction_id FROM annotate_flag flag JOIN annotate_unit unit ON unit.id = flag.unit_id
+        WHERE unit.campaign_id = ANY(%(campaigns)s) AND flag.created_at <= %(cut_at)s::timestamptz
+          AND (flag.closed_at IS NULL OR flag.closed_at > %(cut_at)s::timestamptz))
+"""
+
 LINES = f"""
     WITH answer AS (
         SELECT answer.instruction_id, count(*) FILTER (WHERE voter.kind = 'simulated') AS simulated, {{tallies}}
@@ -119,7 +130,8 @@ LINES = f"""
         GROUP BY answer.instruction_id
     )
     SELECT instruction.digest, instruction.turns, instruction.language, {{personal}}, parent.digest, root.digest,
-           source.name, source.revision, source.license, origin.row, augmentation.format, {{names}}, answer.simulated
+           source.name, source.revision, source.license, origin.row, augmentation.format, {{names}}, answer.simulated,
+           {FLAGGED}
     FROM answer
     JOIN sources_instruction instruction ON instruction.id = answer.instruction_id AND instruction.state = 0
     LEFT JOIN sources_instruction parent ON parent.id = instruction.parent_id
@@ -231,7 +243,12 @@ class Reader:
     @property
     def _arguments(self) -> dict[str, Any]:
         chosen = self.selection
-        return {"campaigns": list(chosen.campaigns), "cut": chosen.cut, "unknown": UNKNOWN_LICENSE}
+        return {
+            "campaigns": list(chosen.campaigns),
+            "cut": chosen.cut,
+            "cut_at": chosen.cut_at,
+            "unknown": UNKNOWN_LICENSE,
+        }
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
         return self.connection.execute(query, self._arguments).fetchall()
@@ -263,14 +280,14 @@ def _query(spec: LabelSetSpec, *, mask_personal: bool) -> sql.Composed:
 def _line(spec: LabelSetSpec, target: str, row: Sequence[Any]) -> Line:
     digest, turns, language, found_personal, parent, root, *origin = row[:11]
     source, revision, license_, source_row, augmenter = origin
-    *tallies, simulated = row[11:]
+    *tallies, simulated, is_flagged = row[11:]
     options = len(spec.options)
     counts = tuple(tallies[:options])
     tag_counts = tuple(zip(tallies[options::2], tallies[options + 1 :: 2], strict=True))
     said = orjson.loads(turns)
     if spans := orjson.loads(found_personal):
         said = personal.mask(said, spans)
-    found = aggregate(spec, counts, tag_counts)
+    found = aggregate(spec, counts, tag_counts, is_flagged=is_flagged)
     record = {
         "text": oig_text(said),
         "metadata": {

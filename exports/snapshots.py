@@ -133,7 +133,7 @@ def _retry_with(snapshot: Snapshot, campaigns: Sequence[Campaign]) -> bool:
 def retry(snapshot: Snapshot) -> bool:
     """Queue a snapshot that failed once more, with the votes of now; False, and nothing changed, if it had not."""
     failed = Snapshot.objects.filter(pk=snapshot.pk, state=JobState.FAILED)
-    queued = failed.update(state=JobState.QUEUED, error="", cut=None, attempts=0, lines_done=0)
+    queued = failed.update(state=JobState.QUEUED, error="", cut=None, cut_at=None, attempts=0, lines_done=0)
     snapshot.refresh_from_db()
     return bool(queued)
 
@@ -168,9 +168,9 @@ def _publish(snapshot: Snapshot, beat: Heartbeat, on_progress: Progress) -> None
     if snapshot.mask_personal:
         _check_screened()
     if snapshot.cut is None:
-        snapshot.cut = take_cut()
-        units = Unit.objects.filter(campaign__in=campaigns)
-        snapshot.renew(cut=snapshot.cut, lines_total=units.values("instruction").distinct().count())
+        snapshot.cut, snapshot.cut_at = take_cut()
+        lines = Unit.objects.filter(campaign__in=campaigns).values("instruction").distinct().count()
+        snapshot.renew(cut=snapshot.cut, cut_at=snapshot.cut_at, lines_total=lines)
     target, manifest_file = snapshot.path, manifest_name(snapshot.version)
     with _workshop(snapshot) as folder:
         manifest, statistics = _write(snapshot, folder, renew)
@@ -232,6 +232,7 @@ def selection(snapshot: Snapshot) -> Selection:
         _label_set(snapshot, campaigns[0]),
         campaigns[0].target,
         snapshot.cut,
+        snapshot.cut_at,
         snapshot.mask_personal,
     )
 

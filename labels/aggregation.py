@@ -19,6 +19,7 @@ TagCounts = Sequence[Sequence[int]]
 
 NO_VOTES = "no votes"
 TOO_FEW: Final = "too few votes"
+FLAGGED = "flagged by an annotator"
 # Half a vote added to each option (Jeffreys' prior): on three votes, soft labels smoothed so predict further voters
 # better than raw shares do.
 SMOOTHING = 0.5
@@ -47,13 +48,17 @@ class Aggregate:
     distribution_smoothed: tuple[float, ...]
 
 
-def aggregate(spec: LabelSetSpec, counts: Sequence[int], tag_counts: TagCounts = ()) -> Aggregate:
+def aggregate(
+    spec: LabelSetSpec, counts: Sequence[int], tag_counts: TagCounts = (), *, is_flagged: bool = False
+) -> Aggregate:
     """Everything of this module about one instruction. Cached: an export has far more instructions than patterns."""
-    return _aggregate(spec, tuple(map(int, counts)), tuple((int(yes), int(no)) for yes, no in tag_counts))
+    return _aggregate(spec, tuple(map(int, counts)), tuple((int(yes), int(no)) for yes, no in tag_counts), is_flagged)
 
 
 @lru_cache(maxsize=65536)
-def _aggregate(spec: LabelSetSpec, counts: tuple[int, ...], tag_counts: tuple[tuple[int, int], ...]) -> Aggregate:
+def _aggregate(
+    spec: LabelSetSpec, counts: tuple[int, ...], tag_counts: tuple[tuple[int, int], ...], is_flagged: bool
+) -> Aggregate:
     label, reason = published_label(spec, counts)
     outcomes = _tag_outcomes(spec, tag_counts)
     return Aggregate(
@@ -62,8 +67,8 @@ def _aggregate(spec: LabelSetSpec, counts: tuple[int, ...], tag_counts: tuple[tu
         reason=reason,
         tags=tuple(name for name, outcome in outcomes if outcome == "yes"),
         tied_tags=tuple(name for name, outcome in outcomes if outcome == "tie"),
-        status=agreement_status(spec, counts, tag_counts),
-        dispute_reasons=dispute_reasons(spec, counts, tag_counts),
+        status=agreement_status(spec, counts, tag_counts, is_flagged=is_flagged),
+        dispute_reasons=dispute_reasons(spec, counts, tag_counts, is_flagged=is_flagged),
         distribution=soft_distribution(counts),
         distribution_smoothed=soft_distribution(counts, SMOOTHING),
     )
@@ -131,7 +136,9 @@ def _tag_outcomes(spec: LabelSetSpec, tag_counts: TagCounts) -> list[tuple[str, 
     return [(name, tag_outcome(*pair)) for name, pair in zip(spec.tag_names, tag_counts, strict=False)]
 
 
-def dispute_reasons(spec: LabelSetSpec, counts: Sequence[int], tag_counts: TagCounts = ()) -> tuple[str, ...]:
+def dispute_reasons(
+    spec: LabelSetSpec, counts: Sequence[int], tag_counts: TagCounts = (), *, is_flagged: bool = False
+) -> tuple[str, ...]:
     """Why this needs adjudication, one sentence each; empty where it does not, and below two votes."""
     _check(spec, counts, tag_counts)
     if sum(counts) < 2:
@@ -140,7 +147,7 @@ def dispute_reasons(spec: LabelSetSpec, counts: Sequence[int], tag_counts: TagCo
     if 2 * max(counts) <= sum(counts):
         reasons.append("no option has a majority")
     reasons += [f"the tag {name!r} ties" for name, outcome in _tag_outcomes(spec, tag_counts) if outcome == "tie"]
-    return tuple(reasons)
+    return (*reasons, *([FLAGGED] if is_flagged else []))
 
 
 def _fresh_readers_disputes(spec: LabelSetSpec, counts: Sequence[int]) -> list[str]:
@@ -160,11 +167,13 @@ def _extremes(spec: LabelSetSpec, counts: Sequence[int]) -> list[str]:
     return [f"{spec.option_names[0]!r} stands against {spec.option_names[-1]!r}"] if against else []
 
 
-def agreement_status(spec: LabelSetSpec, counts: Sequence[int], tag_counts: TagCounts = ()) -> Status:
+def agreement_status(
+    spec: LabelSetSpec, counts: Sequence[int], tag_counts: TagCounts = (), *, is_flagged: bool = False
+) -> Status:
     """Below two votes ``too few votes``; else ``disputed`` with any reason; else ``unanimous`` or ``majority``."""
     if sum(counts) < 2:
         return TOO_FEW
-    if dispute_reasons(spec, counts, tag_counts):
+    if dispute_reasons(spec, counts, tag_counts, is_flagged=is_flagged):
         return "disputed"
     return "unanimous" if max(counts) == sum(counts) else "majority"
 

@@ -1,5 +1,5 @@
 """The admin of annotate, in one module for each subject."""
 
-from annotate.admin import campaigns, people, votes
+from annotate.admin import campaigns, people, remarks, votes
 
-__all__ = ["campaigns", "people", "votes"]
+__all__ = ["campaigns", "people", "remarks", "votes"]

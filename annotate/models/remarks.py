@@ -6,6 +6,7 @@ from typing import Self
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from annotate.models.campaigns import Campaign
 from annotate.models.people import Annotator
@@ -24,7 +25,8 @@ class Flag(models.Model):
     unit = models.ForeignKey(Unit, on_delete=models.PROTECT, related_name="flags")
     annotator = models.ForeignKey(Annotator, on_delete=models.PROTECT, related_name="flags")
     words = models.TextField(help_text="What the curators should look at.")
-    created_at = models.DateTimeField(auto_now_add=True)
+    # By the clock that also says when a cut was taken.
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
     closed_at = models.DateTimeField(null=True, blank=True)
     closed_by = models.ForeignKey(Annotator, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     outcome = models.TextField(blank=True, help_text="What was done about it.")

@@ -20,6 +20,9 @@ def campaigns(request: HttpRequest) -> HttpResponse:
 @require_GET
 def guidelines(request: HttpRequest, slug: str) -> HttpResponse:
     campaign = get_object_or_404(Campaign.objects.known_to(annotator_of(request)), slug=slug)
-    return render(
-        request, "annotate/guidelines.html", {"campaign": campaign, "labels": campaign.label_set.labels.all()}
-    )
+    context = {
+        "campaign": campaign,
+        "labels": campaign.label_set.labels.all(),
+        "questions": campaign.questions.answered().order_by("answered_at"),
+    }
+    return render(request, "annotate/guidelines.html", context)

@@ -48,14 +48,14 @@ NO_EARLIER_TO_LOOK_AT = _("Thank you: none of your answers is left to look at ag
 GOOD = (Outcome.SAVED, Outcome.CHANGED, Outcome.ALREADY_SAVED)
 
 
-def _posted(view: Callable[[HttpRequest, str], HttpResponse]) -> Callable[[HttpRequest, str], HttpResponse]:
+def posted(view: Callable[[HttpRequest, str], HttpResponse]) -> Callable[[HttpRequest, str], HttpResponse]:
     """A view for POST that sends a GET to the labelling page, as after signing in again where a form was sent."""
 
     @wraps(view)
-    def posted(request: HttpRequest, slug: str) -> HttpResponse:
+    def sent(request: HttpRequest, slug: str) -> HttpResponse:
         return view(request, slug) if request.method == "POST" else redirect("label", slug)
 
-    return posted
+    return sent
 
 
 @never_cache
@@ -76,18 +76,18 @@ def label(request: HttpRequest, slug: str) -> HttpResponse:
     return _desk(request, campaign, earlier=earlier)
 
 
-@_posted
+@posted
 def submit(request: HttpRequest, slug: str) -> HttpResponse:
     """Store an answer. The page's queue gets JSON: what became of it, and the texts it does not hold yet."""
     annotator = annotator_of(request)
     # The wording that the person was shown; whether it is one of this campaign's is checked where the answer is stored.
     wording = _number(request.POST.get("label_set", ""))
-    form = AnswerForm(wording or _campaign(slug).label_set_id, request.POST)
+    form = AnswerForm(wording or campaign_at(slug).label_set_id, request.POST)
     if not form.is_valid():
         return _refused(request, slug, form)
     number, key = form.cleaned_data["assignment"], form.cleaned_data["key"]
     try:
-        if _is_queue(request):
+        if is_queue(request):
             # What waited for a campaign that the person has left meanwhile asks for no more texts of it.
             leases = 0 if request.POST.get("claims") == "no" else assignments.HANDS
             became = annotations.submit_and_claim(annotator, slug, number, form.answer, key, leases)
@@ -100,7 +100,7 @@ def submit(request: HttpRequest, slug: str) -> HttpResponse:
         return _refused(request, slug, form)
     level = messages.SUCCESS if outcome in GOOD else messages.WARNING
     messages.add_message(request, level, WORDS[outcome])
-    return _next(request, _campaign(slug))
+    return next_instruction(request, campaign_at(slug))
 
 
 @require_POST
@@ -125,7 +125,7 @@ def answers(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, template, {"campaign": campaign, "answers": listed})
 
 
-@_posted
+@posted
 def skip(request: HttpRequest, slug: str) -> HttpResponse:
     annotator = annotator_of(request)
     campaign = get_object_or_404(Campaign.objects.known_to(annotator), slug=slug)
@@ -134,17 +134,17 @@ def skip(request: HttpRequest, slug: str) -> HttpResponse:
     assignment = get_object_or_404(mine, pk=_number(request.POST.get("assignment", "")))
     if not form.is_valid():
         messages.error(request, _("Say why you skip this one: choose a reason from the list."))
-        return _next(request, campaign)
+        return next_instruction(request, campaign)
     reason = Assignment.Reason(form.cleaned_data["reason"])
     if annotations.withdraw(annotator, assignment.pk, reason):
         messages.info(request, _("Your answer is taken back. You will not see that one again."))
     else:
         assignments.release(assignment, reason)
         messages.info(request, _("Skipped. You will not see that one again."))
-    return _next(request, campaign)
+    return next_instruction(request, campaign)
 
 
-def _campaign(slug: str) -> Campaign:
+def campaign_at(slug: str) -> Campaign:
     """The campaign of an address. Who may answer in it is said by the assignment that they name."""
     return get_object_or_404(Campaign, slug=slug, kind=Campaign.Kind.VOLUNTEER)
 
@@ -165,15 +165,15 @@ def _earlier(annotator: Annotator, campaign: Campaign, wanted: str) -> Annotatio
     return found or waiting.filter(assignment=_number(wanted)).first()
 
 
-def _is_queue(request: HttpRequest) -> bool:
+def is_queue(request: HttpRequest) -> bool:
     return request.headers.get("Accept", "").startswith("application/json")
 
 
 def _refused(request: HttpRequest, slug: str, form: AnswerForm) -> HttpResponse:
     """The same text again with what is wrong, or for the queue that alone."""
-    if _is_queue(request):
+    if is_queue(request):
         return JsonResponse({"errors": form.errors}, status=422)
-    campaign = _campaign(slug)
+    campaign = campaign_at(slug)
     mine = Assignment.objects.filter(annotator=annotator_of(request), unit__campaign=campaign)
     named = get_object_or_404(mine.select_related("unit__instruction"), pk=_number(form["assignment"].value() or ""))
     if not named.unit.is_available:
@@ -215,7 +215,7 @@ def _card(lease: Lease, *, whole: bool) -> dict[str, Any]:
     }
 
 
-def _next(request: HttpRequest, campaign: Campaign) -> HttpResponse:
+def next_instruction(request: HttpRequest, campaign: Campaign) -> HttpResponse:
     """What follows an action: the next instruction at once, or, without JavaScript, a redirect to it.
 
     Whoever looks at earlier answers again gets the next of those until none is left.

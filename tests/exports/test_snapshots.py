@@ -126,7 +126,7 @@ def test_it_takes_cuts_below_which_nothing_appears_later(kindness: Campaign) -> 
 
     voters = [Elsewhere(partial(vote_on_all, name)) for name in pauses]
     while any(voter.is_alive() for voter in voters):
-        cut = take_cut()
+        cut = take_cut().last
         seen.append((cut, Annotation.objects.up_to(cut).count()))
     for voter in voters:
         voter.result()

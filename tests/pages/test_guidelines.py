@@ -96,6 +96,7 @@ def test_it_takes_an_answer_back_or_leaves_it(answered: list[Assignment], desk: 
     assert desk.text == second
     desk.wait_for_next(lambda: page.get_by_role("link", name="Leave it as it is").click())
     assert desk.text not in texts(answered)
+    expect(page.get_by_role("link", name="Look at them again")).to_be_visible()
     # Whoever left is not led back by the next answer.
     desk.press_and_wait("1", "Enter")
     assert desk.text not in texts(answered)

@@ -1,0 +1,117 @@
+"""Admin of what annotators tell curators: flags to be closed, questions to be answered."""
+
+from __future__ import annotations
+
+from typing import Any, override
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import F
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from annotate import remarks
+from annotate.models import Flag, Question, Unit
+from sources.admin import BoundedPaginator
+from sources.admin.shown import HIDDEN
+
+
+class RemarkAdmin(admin.ModelAdmin[Any]):
+    """Rows that annotators write and curators answer, never delete: snapshots are derived from them again."""
+
+    paginator = BoundedPaginator
+    show_full_result_count = False
+    list_per_page = 50
+    actions = None
+
+    @override
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    @override
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.display(description="Text")
+    def text(self, remark: Flag | Question) -> SafeString | str:
+        """The unit's instruction as a link, with its words unless nobody may see them."""
+        return _linked(remark.unit) if remark.unit else "-"
+
+
+def _linked(unit: Unit) -> SafeString:
+    instruction = unit.instruction
+    words = instruction.get_state_display() if instruction.state in HIDDEN else str(instruction)
+    address = reverse("admin:sources_instruction_change", args=[instruction.pk])
+    return format_html('<a href="{}"><bdi>{}</bdi></a>', address, words)
+
+
+class CloseForm(forms.ModelForm[Flag]):
+    """What was done about a flag, which closes it."""
+
+    class Meta:
+        model = Flag
+        fields = ("outcome",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "outcome" in self.fields:
+            self.fields["outcome"].required = True
+            self.fields["outcome"].help_text = "What was done about it. Saving closes the flag."
+
+
+@admin.register(Flag)
+class FlagAdmin(RemarkAdmin):
+    form = CloseForm
+    list_display = ("words", "campaign", "text", "annotator", "created_at", "closed_at", "outcome")
+    list_filter = (("closed_at", admin.EmptyFieldListFilter), "unit__campaign")
+    list_select_related = ("unit__campaign", "unit__instruction", "annotator")
+    search_fields = ("words", "outcome", "annotator__username")
+    ordering = (F("closed_at").desc(nulls_first=True), "-id")
+    fields = ("campaign", "text", "words", "annotator", "created_at", "outcome", "closed_by", "closed_at")
+    readonly_fields = ("campaign", "text", "words", "annotator", "created_at", "closed_by", "closed_at")
+
+    @admin.display(ordering="unit__campaign", description="Campaign")
+    def campaign(self, flag: Flag) -> str:
+        return str(flag.unit.campaign)
+
+    @override
+    def get_readonly_fields(self, request: HttpRequest, obj: Flag | None = None) -> tuple[str, ...]:
+        """A closed one stays as it is: what a snapshot says of it was decided then."""
+        return (*self.readonly_fields, "outcome") if obj and obj.closed_at else self.readonly_fields
+
+    @override
+    def save_model(self, request: HttpRequest, obj: Flag, form: Any, change: bool) -> None:
+        if not remarks.close(obj, form.cleaned_data.get("outcome", ""), request.user):  # type: ignore[arg-type]
+            self.message_user(request, "It had been closed before, and stays as it was.", messages.WARNING)
+
+
+class ReplyForm(forms.ModelForm[Question]):
+    """The answer that everybody reads."""
+
+    class Meta:
+        model = Question
+        fields = ("answer",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "answer" in self.fields:
+            self.fields["answer"].required = True
+            self.fields["answer"].help_text = "Stands with the question under the guidelines; names nobody."
+
+
+@admin.register(Question)
+class QuestionAdmin(RemarkAdmin):
+    form = ReplyForm
+    list_display = ("words", "campaign", "text", "created_at", "answer", "answered_at")
+    list_filter = (("answered_at", admin.EmptyFieldListFilter), "campaign")
+    list_select_related = ("campaign", "unit__instruction")
+    search_fields = ("words", "answer")
+    ordering = (F("answered_at").desc(nulls_first=True), "-id")
+    fields = ("campaign", "text", "words", "annotator", "created_at", "answer", "answered_by", "answered_at")
+    readonly_fields = ("campaign", "text", "words", "annotator", "created_at", "answered_by", "answered_at")
+
+    @override
+    def save_model(self, request: HttpRequest, obj: Question, form: Any, change: bool) -> None:
+        remarks.answer(obj, form.cleaned_data["answer"], request.user)  # type: ignore[arg-type]
