@@ -185,6 +185,7 @@ def test_it_asks_to_sign_in_again_and_sends_what_waited(desk: Desk, valkey: redi
 def test_it_sends_before_it_signs_out_and_gives_the_rest_back(desk: Desk) -> None:
     desk.wait_until_ahead()
     desk.press("2", "Enter")
+    desk.page.get_by_role("button", name="You", exact=True).click()
     desk.page.get_by_role("button", name="Sign out").click()
     desk.page.wait_for_url(re.compile("/$"))
     expect(desk.page.get_by_role("navigation").get_by_role("link", name="Sign in")).to_be_visible()
