@@ -14,5 +14,14 @@ class NotTheirs(AnnotateError):
     """The assignment is not one of this person's."""
 
 
+class GuidelinesRefused(AnnotateError):
+    """The label set cannot take the place of the campaign's; the message says why."""
+
+
 class KeysRefused(AnnotateError):
     """The keys cannot be used as they were chosen; the message says which, and what would work."""
+
+    def __init__(self, message: str, *actions: str) -> None:
+        """``actions`` are those that were given the key."""
+        super().__init__(message)
+        self.actions = actions

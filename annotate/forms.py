@@ -7,14 +7,18 @@ from uuid import uuid4
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from annotate import keys, preferences
 from annotate.annotations import Answer
 from annotate.assignments import Lease
-from annotate.models import Annotation, Assignment
+from annotate.errors import KeysRefused
+from annotate.models import Annotation, Annotator, Assignment
+from annotate.preferences import Offer
 from labels import loading
 from labels.models import Label
 
 YES, NO = "yes", "no"
 NOTE_LENGTH, DAY_MS = 2000, 86_400_000
+LONGEST_KEY = 12  # "Enter" and "Escape" are the longest that mean something
 
 
 class AnswerForm(forms.Form):
@@ -82,3 +86,60 @@ class SkipForm(forms.Form):
 
     assignment = forms.IntegerField(widget=forms.HiddenInput)
     reason = forms.ChoiceField(choices=[(reason.value, reason.label) for reason in Assignment.DECLINES])
+
+
+class PreferencesForm(forms.Form):
+    """Which languages a person reads, which topics they are not given, and which keys they press.
+
+    The field of a key is empty where the usual one is meant, so that one that changes reaches them.
+    """
+
+    languages = forms.MultipleChoiceField(required=False, widget=forms.CheckboxSelectMultiple)
+    avoided_topics = forms.MultipleChoiceField(required=False, widget=forms.CheckboxSelectMultiple)
+    keys_enabled = forms.BooleanField(required=False, label=_("Single keys act on the labelling page"))
+
+    def __init__(self, annotator: Annotator, offer: Offer, data: Mapping[str, Any] | None = None) -> None:
+        """A form filled with what ``annotator`` wished before."""
+        own = {f"key-{action}": keys.hint(key) for action, key in annotator.keys.items()}
+        initial: dict[str, Any] = {
+            "languages": preferences.read_languages(annotator),
+            "avoided_topics": annotator.avoided_topics,
+            "keys_enabled": annotator.keys_enabled,
+        }
+        super().__init__(data, initial=initial | own)
+        self.annotator, self.offer = annotator, offer
+        self.fields["languages"].choices = list(offer.languages.items())  # type: ignore[attr-defined]
+        self.fields["avoided_topics"].choices = list(offer.topics.items())  # type: ignore[attr-defined]
+        for action, (name, usual) in offer.actions.items():
+            self.fields[f"key-{action}"] = forms.CharField(
+                required=False,
+                max_length=LONGEST_KEY,
+                strip=True,
+                label=name,
+                help_text=" / ".join(keys.hint(key) for key in usual),
+                widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
+            )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        try:
+            cleaned["changed_keys"] = self.offer.changed(self._chosen(cleaned))
+        except KeysRefused as refused:
+            self.add_error(self._field_of(refused, cleaned), str(refused))
+        return cleaned
+
+    def save(self) -> None:
+        """Keep what a valid form says."""
+        named = ("languages", "avoided_topics", "keys_enabled", "changed_keys")
+        preferences.save(self.annotator, offer=self.offer, **{name: self.cleaned_data[name] for name in named})
+
+    def key_fields(self) -> Iterator[forms.BoundField]:
+        return (self[f"key-{action}"] for action in self.offer.actions)
+
+    def _chosen(self, cleaned: Mapping[str, Any]) -> dict[str, str]:
+        return {action: cleaned.get(f"key-{action}", "") for action in self.offer.actions}
+
+    def _field_of(self, refused: KeysRefused, cleaned: Mapping[str, Any]) -> str:
+        """The field to change: of the actions that share a key, the last for which the person chose it."""
+        own = [action for action in refused.actions if cleaned.get(f"key-{action}")]
+        return f"key-{(own or refused.actions)[-1]}"

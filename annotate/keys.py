@@ -50,6 +50,7 @@ class Labelled(Protocol):
     """What is asked of a label."""
 
     code: str
+    name: str
     key: str
 
 
@@ -62,6 +63,11 @@ class Presses(Protocol):
 def defaults(labels: Iterable[Labelled]) -> dict[str, str]:
     """Every action with its usual key, those of the labels first, in their order."""
     return {**{f"{LABEL}{label.code}": label.key for label in labels}, **ACTIONS}
+
+
+def words(labels: Iterable[Labelled]) -> dict[str, str | Promise]:
+    """Every action with what it does, in the order of ``defaults``; labels by their names."""
+    return {**{f"{LABEL}{label.code}": label.name for label in labels}, **WORDS}
 
 
 def effective(annotator: Presses, labels: Iterable[Labelled]) -> dict[str, str]:
@@ -82,15 +88,20 @@ def changed(chosen: Mapping[str, str], labels: Iterable[Labelled]) -> dict[str, 
 
     Raises KeysRefused for a key that cannot be used and for two actions with one key.
     """
-    usual = defaults(labels)
+    labels = list(labels)
+    usual, named = defaults(labels), words(labels)
     wanted = {action: normal(key) for action, key in chosen.items() if action in usual and key.strip()}
-    for key in wanted.values():
+    for action, key in wanted.items():
         if not is_key(key):
-            raise KeysRefused(_("“%(key)s” cannot be a key; use one character that is not a space.") % {"key": key})
+            said = _("“%(key)s” cannot be a key; use one character that is not a space.") % {"key": key}
+            raise KeysRefused(said, action)
     users: dict[str, str] = {}
     for action, key in {**usual, **wanted}.items():
-        if users.setdefault(key, action) != action:
-            raise KeysRefused(_("“%(key)s” would do two things; give each a key of its own.") % {"key": key})
+        other = users.setdefault(key, action)
+        if other != action:
+            shared = {"key": hint(key), "one": named[other], "other": named[action]}
+            said = _("“%(key)s” would do two things: “%(one)s” and “%(other)s”. Give one of them another key.") % shared
+            raise KeysRefused(said, other, action)
     return {action: key for action, key in wanted.items() if key != usual[action]}
 
 
@@ -101,7 +112,7 @@ def hint(key: str) -> str:
 
 def normal(key: str) -> str:
     """A key as it is kept: characters small, names as browsers write them."""
-    named = {name.lower(): name for name in NAMED}
+    named = {"esc": "Escape", **{name.lower(): name for name in NAMED}}
     return named.get(key.strip().lower(), key.strip().lower())
 
 

@@ -2,7 +2,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LoginView
 from django.urls import path
 
-from annotate.views import campaigns, desk, site
+from annotate.views import campaigns, desk, guidelines, preferences, progress, site
 
 sign_in = login_not_required(LoginView.as_view(template_name="annotate/sign_in.html", redirect_authenticated_user=True))
 
@@ -10,8 +10,11 @@ urlpatterns = [
     path("sign-in/", sign_in, name="sign-in"),
     path("i18n/setlang/", site.set_language, name="set_language"),
     path("sign-out/", site.SignOut.as_view(), name="sign-out"),
+    path("preferences/", preferences.wishes, name="preferences"),
+    path("progress/", progress.progress, name="progress"),
     path("campaigns/", campaigns.campaigns, name="campaigns"),
     path("campaigns/<slug:slug>/guidelines/", campaigns.guidelines, name="guidelines"),
+    path("campaigns/<slug:slug>/guidelines/changes/", guidelines.changes, name="guideline-changes"),
     path("campaigns/<slug:slug>/label/", desk.label, name="label"),
     path("campaigns/<slug:slug>/label/submit/", desk.submit, name="submit"),
     path("campaigns/<slug:slug>/label/skip/", desk.skip, name="skip"),

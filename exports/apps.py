@@ -6,9 +6,11 @@ class ExportsConfig(AppConfig):
     verbose_name = "Exports: votes become snapshots"
 
     def ready(self) -> None:
-        from exports import snapshots
+        from annotate import progress
+        from exports import contributions, snapshots
         from exports.models import Snapshot
         from sources import jobs, removals
 
         jobs.register(jobs.each(Snapshot, "exports.tasks.publish_snapshot"))
         removals.register(snapshots.concerned)
+        progress.register(contributions.of_person)

@@ -27,6 +27,7 @@ from exports.records import Line, Selection
 from exports.statistics import Tally
 from exports.versions import code_revision, validate_version
 from labels.errors import LabelsError
+from labels.models import LabelSet
 from sources import jobs
 from sources.jobs import Heartbeat, JobState, LostLease
 from sources.models import Screening
@@ -228,11 +229,19 @@ def selection(snapshot: Snapshot) -> Selection:
         raise RuntimeError(f"{snapshot} has no cut yet")
     return Selection(
         tuple(campaign.pk for campaign in campaigns),
-        campaigns[0].label_set,
+        _label_set(snapshot, campaigns[0]),
         campaigns[0].target,
         snapshot.cut,
         snapshot.mask_personal,
     )
+
+
+def _label_set(snapshot: Snapshot, campaign: Campaign) -> LabelSet:
+    """The revision that the campaigns have now; of a published snapshot the one that they had then."""
+    if not snapshot.is_published:
+        return campaign.label_set
+    published = snapshot.manifest["label_set"]
+    return LabelSet.objects.get(name=published["name"], revision=published["revision"])
 
 
 def _write(snapshot: Snapshot, folder: Path, on_progress: Progress) -> tuple[dict[str, Any], dict[str, Any]]:

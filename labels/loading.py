@@ -49,9 +49,21 @@ def load_shipped_set(name: str) -> LabelSet:
     return load(taxonomy.read(taxonomy.SHIPPED / f"{name}.toml"))[0]
 
 
-@lru_cache(maxsize=64)
 def labels_of(label_set_id: int) -> dict[tuple[str, str], Label]:
-    """The labels of a frozen set by kind and code; kept in memory, since they cannot change any more."""
+    """The labels of a set by kind and code; those of a frozen one, which cannot change, are kept in memory."""
+    try:
+        return _frozen_labels_of(label_set_id)
+    except LabelSet.DoesNotExist:
+        return _labels_of(label_set_id)
+
+
+@lru_cache(maxsize=64)
+def _frozen_labels_of(label_set_id: int) -> dict[tuple[str, str], Label]:
+    LabelSet.objects.only("pk").get(pk=label_set_id, frozen_at__isnull=False)
+    return _labels_of(label_set_id)
+
+
+def _labels_of(label_set_id: int) -> dict[tuple[str, str], Label]:
     return {(label.kind, label.code): label for label in Label.objects.filter(label_set=label_set_id)}
 
 

@@ -11,12 +11,13 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 from django.conf import settings
+from django.db import connection
 from django.utils import translation
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
 from config import env, local
 from tests import ROOT, SHARED_DATA, chromium, servers
-from tests.processes import Web, Worker
+from tests.processes import Web, Worker, wait_until
 
 # Without these Chromium talks to its maker's hosts on every start.
 QUIET = (
@@ -97,9 +98,22 @@ def web_processes(django_db_setup: None, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture
-def web(web_processes: Web, transactional_db: None, valkey: redis.Redis) -> Web:
+def web(web_processes: Web, transactional_db: None, valkey: redis.Redis) -> Iterator[Web]:
     """Several web processes that see what the test commits: `web.url`, `web.logs`."""
-    return web_processes
+    yield web_processes
+    # Pages fetch ahead: a request that is still being answered would deadlock with the emptying of the tables.
+    wait_until(_is_quiet, lambda: "the web processes do not come to rest")
+
+
+def _is_quiet() -> bool:
+    """Whether nobody else has asked the database anything for a moment."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " AND backend_type = 'client backend'"
+            " AND (state <> 'idle' OR state_change > clock_timestamp() - interval '0.1 seconds')"
+        )
+        return cursor.fetchone()[0] == 0  # type: ignore[no-any-return]
 
 
 @pytest.fixture(scope="session")

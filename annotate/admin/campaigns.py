@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from annotate import campaigns, missing, order, tasks
+from annotate.admin.guidelines import GuidelinesAdmin
 from annotate.errors import AnnotateError
 from annotate.models import Campaign, OrderRule
 
@@ -45,7 +46,7 @@ class OrderRuleInline(admin.TabularInline[OrderRule, Campaign]):
 
 
 @admin.register(Campaign)
-class CampaignAdmin(admin.ModelAdmin[Campaign]):
+class CampaignAdmin(GuidelinesAdmin):
     form = CampaignForm
     list_display = ("title", "slug", "kind", "state_in_words", "target", "label_set", "for_whom", "units", "progress")
     list_filter = ("state", "kind", "target", "label_set")
@@ -64,6 +65,7 @@ class CampaignAdmin(admin.ModelAdmin[Campaign]):
         "one_per_cluster",
         "groups",
         "who_is_missing",
+        "wording",
         "kind",
         "state",
         "error",
@@ -71,7 +73,7 @@ class CampaignAdmin(admin.ModelAdmin[Campaign]):
     )
     prepopulated_fields = {"slug": ("title",)}
     filter_horizontal = ("sources", "groups")
-    readonly_fields = ("kind", "state", "error", "created_at", "who_is_missing")
+    readonly_fields = ("kind", "state", "error", "created_at", "who_is_missing", "wording")
     inlines = (OrderRuleInline,)
     list_select_related = ("label_set",)
     actions = ("open_campaigns", "close_campaigns", "apply_order")

@@ -16,10 +16,11 @@ from annotate.models.campaigns import Campaign, CampaignQuerySet, OrderRule, Par
 from annotate.models.people import Annotator
 from annotate.models.remarks import Flag, Question
 from annotate.models.units import Assignment, Unit, judged_turns
-from annotate.models.votes import Annotation
+from annotate.models.votes import Annotation, AnnotationQuerySet
 
 __all__ = [
     "Annotation",
+    "AnnotationQuerySet",
     "Annotator",
     "Assignment",
     "Campaign",

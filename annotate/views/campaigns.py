@@ -4,6 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
+from annotate.guidelines import with_news
 from annotate.models import Campaign
 from annotate.views.visitor import annotator_of
 
@@ -12,7 +13,8 @@ from annotate.views.visitor import annotator_of
 def campaigns(request: HttpRequest) -> HttpResponse:
     annotator = annotator_of(request)
     listed = Campaign.objects.open_to(annotator).with_progress().with_votes_of(annotator)
-    return render(request, "annotate/campaigns.html", {"campaigns": listed})
+    context = {"campaigns": with_news(listed, annotator)}
+    return render(request, "annotate/campaigns.html", context)
 
 
 @require_GET

@@ -10,13 +10,14 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from annotate import annotations, assignments, keys
+from annotate import annotations, assignments, guidelines, keys
 from annotate.annotations import Outcome
 from annotate.assignments import Lease
 from annotate.errors import AnswerRefused, NotTheirs
@@ -41,6 +42,9 @@ WORDS = {
     ),
     Outcome.STANDS: _("The campaign is closed, so your earlier answer stands."),
 }
+AGAIN = "again"
+NO_EARLIER = _("There is no earlier answer that could be changed.")
+NO_EARLIER_TO_LOOK_AT = _("Thank you: none of your answers is left to look at again.")
 GOOD = (Outcome.SAVED, Outcome.CHANGED, Outcome.ALREADY_SAVED)
 
 
@@ -59,15 +63,16 @@ def _posted(view: Callable[[HttpRequest, str], HttpResponse]) -> Callable[[HttpR
 def label(request: HttpRequest, slug: str) -> HttpResponse:
     """The labelling page; asking for it claims an instruction.
 
-    ``?revise=last``, or the number of an assignment, opens an earlier answer instead. Nothing is claimed or taken back
-    by that: the answer stands until another is submitted in its place.
+    ``?revise=last``, or the number of an assignment, opens an earlier answer instead, and ``?revise=again`` the oldest
+    that waits for another look since the guidelines changed. Nothing is claimed or taken back by that: the answer
+    stands until another is submitted in its place.
     """
     annotator = annotator_of(request)
     campaign = get_object_or_404(Campaign.objects.known_to(annotator), slug=slug)
     wanted = request.GET.get("revise", "")
     earlier = _earlier(annotator, campaign, wanted) if wanted else None
     if wanted and earlier is None:
-        messages.info(request, _("There is no earlier answer that could be changed."))
+        messages.info(request, NO_EARLIER_TO_LOOK_AT if wanted == AGAIN else NO_EARLIER)
     return _desk(request, campaign, earlier=earlier)
 
 
@@ -150,10 +155,14 @@ def _number(text: str) -> int:
 
 def _earlier(annotator: Annotator, campaign: Campaign, wanted: str) -> Annotation | None:
     """The answer that ``?revise=`` names, if it is this person's and may be changed."""
-    answers = annotations.last_answers(annotator, campaign)
     if not campaign.is_open:
         return None
-    return next((said for said in answers if wanted in ("last", str(said.assignment_id))), None)
+    waiting = guidelines.to_look_at(annotator, campaign).select_related("choice", "assignment", "unit__instruction")
+    if wanted == AGAIN:
+        return waiting.first()
+    answers = annotations.last_answers(annotator, campaign)
+    found = next((said for said in answers if wanted in ("last", str(said.assignment_id))), None)
+    return found or waiting.filter(assignment=_number(wanted)).first()
 
 
 def _is_queue(request: HttpRequest) -> bool:
@@ -207,10 +216,17 @@ def _card(lease: Lease, *, whole: bool) -> dict[str, Any]:
 
 
 def _next(request: HttpRequest, campaign: Campaign) -> HttpResponse:
-    """What follows an action: the next instruction at once, or, without JavaScript, a redirect to it."""
-    if getattr(request, "htmx", False):
-        return _desk(request, campaign)
-    return redirect("label", campaign.slug)
+    """What follows an action: the next instruction at once, or, without JavaScript, a redirect to it.
+
+    Whoever looks at earlier answers again gets the next of those until none is left.
+    """
+    wanted = AGAIN if request.POST.get(AGAIN) else ""
+    if not getattr(request, "htmx", False):
+        return redirect(f"{reverse('label', args=[campaign.slug])}{'?revise=again' if wanted else ''}")
+    earlier = _earlier(annotator_of(request), campaign, AGAIN) if wanted else None
+    if wanted and earlier is None:
+        messages.info(request, NO_EARLIER_TO_LOOK_AT)
+    return _desk(request, campaign, earlier=earlier)
 
 
 def _desk(
@@ -225,7 +241,8 @@ def _desk(
         form = AnswerForm.for_lease(campaign.label_set_id, lease)
     turns = earlier.unit.instruction.turns if earlier else lease.turns if lease else []
     template = "annotate/label.html#desk" if getattr(request, "htmx", False) else "annotate/label.html"
-    votes = Participation.objects.votes_of(annotator, campaign)
+    joined = Participation.objects.filter(annotator=annotator, campaign=campaign).first()
+    votes = joined.votes if joined else 0
     context = {
         "campaign": campaign,
         "target": campaign.target,
@@ -238,6 +255,9 @@ def _desk(
         "votes_given": votes,
         "tally": _tally(votes),
         "now": now(),
+        "guidelines_changed": guidelines.has_changed_for(joined, campaign),
+        "look_again": guidelines.to_look_at(annotator, campaign).count(),
+        "is_again": earlier is not None and AGAIN in (request.GET.get("revise"), *request.POST),
         **_keyboard(annotator, form),
     }
     return render(request, template, context)

@@ -14,6 +14,7 @@ const BOUNCE = 400; // a second press so soon after a new text was meant for the
 let held = []; // cards fetched ahead: {assignment, key, until, text, draft}
 let isPaused = false; // nothing is on the desk until the server has been heard
 let wantsCards = true;
+let looksAgain = false; // the next on the desk is another earlier answer, which the server chooses
 let swaps = 0; // of the desk by htmx; an answer from before one says nothing about the lease on the desk
 let ahead = Date.parse(page.now) - Date.now(); // of the server's clock
 let trouble = "";
@@ -58,6 +59,7 @@ function place(card) {
   form.elements.key.value = card.key;
   form.elements.revises.value = form.elements.focused_ms.value = "";
   for (const field of desk.querySelectorAll("[name=assignment]")) field.value = card.assignment;
+  for (const field of desk.querySelectorAll("[name=again]")) field.remove();
   fill(form, card.draft);
   desk.querySelector(".faults")?.remove();
   desk.classList.remove("changing");
@@ -103,7 +105,7 @@ function resume() {
 
 // The server renders the desk: its page for when nothing is left, or the first text after that.
 function refetch() {
-  htmx.ajax("GET", page.label, { target: "#desk", swap: "outerHTML" });
+  htmx.ajax("GET", looksAgain ? `${page.label}?revise=again` : page.label, { target: "#desk", swap: "outerHTML" });
 }
 
 // The text that is open comes back after an earlier answer was changed, with what was chosen so far.
@@ -135,7 +137,9 @@ function send(form, answer) {
   }
   pending = null;
   outbox.add({ url: new URL(form.action).pathname, body: fields.toString(), assignment: fields.get("assignment"), answer });
-  showNext();
+  looksAgain = fields.has("again");
+  if (looksAgain) pause();
+  else showNext();
   pump();
 }
 
@@ -149,14 +153,16 @@ function answerIn(form) {
 const ask = (url, fields) =>
   post(url, fields, document.querySelector("[name=csrfmiddlewaretoken]").value, page.signIn);
 
-let isPumping = false;
+let pumping = null;
 let pumpsAgain = false;
 
 // One at a time over all tabs, in order. Where locks are missing the keys still keep an answer from being saved twice.
-async function pump() {
+function pump() {
   pumpsAgain = true;
-  if (isPumping) return;
-  isPumping = true;
+  return (pumping ??= work());
+}
+
+async function work() {
   clearTimeout(retry);
   try {
     while (pumpsAgain) {
@@ -164,7 +170,7 @@ async function pump() {
       await (navigator.locks ? navigator.locks.request(outbox.name, drain) : drain());
     }
   } finally {
-    isPumping = false;
+    pumping = null;
   }
 }
 
@@ -235,7 +241,7 @@ function absorb({ data, date }, swapsBefore) {
 }
 
 function goOn() {
-  if (held.length > 0 && byId("answer")) showNext();
+  if (held.length > 0 && byId("answer") && !looksAgain) showNext();
   else if (outbox.size === 0) refetch();
 }
 
@@ -382,10 +388,11 @@ document.addEventListener("submit", (event) => {
   }
 });
 
-// Signing out gives leases back; what was answered goes first. Whoever asks twice goes without.
+// Signing out gives leases back; what was answered goes first, for a few seconds. Whoever asks twice goes without.
 async function signOutAfter(form) {
   form.dataset.isAsked = "yes";
-  await pump();
+  say(phrase("first"), true);
+  await Promise.race([pump(), new Promise((resolve) => setTimeout(resolve, 5000))]);
   if (outbox.size === 0) form.submit();
 }
 
@@ -456,6 +463,7 @@ document.addEventListener("htmx:afterSwap", (event) => {
 function adopt() {
   const isAwaited = isPaused;
   swaps += 1;
+  looksAgain = false;
   hidePopovers();
   resume();
   calm();

@@ -6,7 +6,10 @@ from annotate import keys
 from annotate.errors import KeysRefused
 from labels import taxonomy
 
-LABELS = [SimpleNamespace(code="casual", key="1"), SimpleNamespace(code="hate", key="h")]
+LABELS = [
+    SimpleNamespace(code="casual", name="casual", key="1"),
+    SimpleNamespace(code="hate", name="hate", key="h"),
+]
 
 
 def test_it_gives_the_usual_keys_to_who_chose_none() -> None:
@@ -42,6 +45,12 @@ def test_it_keeps_only_what_differs() -> None:
 def test_it_refuses_keys_that_are_none_or_serve_two(chosen: dict[str, str]) -> None:
     with pytest.raises(KeysRefused):
         keys.changed(chosen, LABELS)
+
+
+def test_it_names_both_actions_that_would_have_one_key() -> None:
+    with pytest.raises(KeysRefused, match="“H” would do two things: “hate” and “A note”") as refused:
+        keys.changed({"note": "h"}, LABELS)
+    assert refused.value.actions == ("label:hate", "note")
 
 
 def test_it_has_words_for_every_action_and_no_key_that_a_label_could_have() -> None:

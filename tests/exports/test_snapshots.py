@@ -1,20 +1,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import IntegrityError, connection, connections, transaction
-from django.utils import timezone
+from django.db import connection, transaction
 from pytest_django import Settings
 
 from annotate.annotations import take_cut, withdraw
@@ -22,38 +17,18 @@ from annotate.models import Annotation, Assignment, Campaign
 from exports import snapshots, writers
 from exports.errors import NotReproducible, SnapshotRefused
 from exports.models import Snapshot
-from sources import jobs
 from sources.jobs import JobState
 from sources.models import Source
-from tests import ROOT, servers
 from tests.annotate import worlds as labelling
 from tests.exports import worlds
-from tests.processes import Worker, wait_until
+from tests.exports.elsewhere import Elsewhere, waiting_for_locks, waits_for_a_lock
+from tests.exports.folders import contents, left_behind, votes_of
+from tests.processes import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 RECORDS = "OIG_safety_v0.3.jsonl"
 MANIFEST = "OIG_safety_v0.3.manifest.json"
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-def votes_of(text: str, snapshot: Snapshot) -> dict[str, int]:
-    lines = [json.loads(line) for line in (snapshot.path / file_of(snapshot)).read_text().split("\n") if line]
-    votes: dict[str, int] = next(line["metadata"]["votes"] for line in lines if text in line["text"])
-    return votes
-
-
-def file_of(snapshot: Snapshot) -> str:
-    return snapshots.file_names(snapshot.version)["records"]
-
-
-def left_behind() -> list[str]:
-    """What stands in the snapshot folder besides published versions."""
-    root = Path(settings.SNAPSHOT_ROOT)
-    return sorted(path.name for path in root.iterdir() if path.name.startswith(".")) if root.exists() else []
 
 
 def erase(annotation: Annotation) -> None:
@@ -64,47 +39,6 @@ def erase(annotation: Annotation) -> None:
             annotation.delete()
         finally:
             cursor.execute("ALTER TABLE annotate_annotation ENABLE TRIGGER annotate_append_only")
-
-
-class Elsewhere(threading.Thread):
-    """Runs something on a database connection of its own and keeps its result; ``result()`` waits for it."""
-
-    def __init__(self, work: Callable[[], Any]) -> None:
-        super().__init__()
-        self._work = work
-        self._result: Any = None
-        self._error: BaseException | None = None
-        self.start()
-
-    def run(self) -> None:
-        try:
-            self._result = self._work()
-        except BaseException as error:  # noqa: BLE001 - raised again in result()
-            self._error = error
-        finally:
-            connections.close_all()
-
-    def result(self) -> Any:
-        self.join(60)
-        if self._error is not None:
-            raise self._error
-        return self._result
-
-
-def waiting_for_locks() -> int:
-    # Not from pg_stat_activity, which stands still inside of a transaction.
-    with connection.cursor() as cursor:
-        cursor.execute("""
-            SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted AND pid IN (
-                SELECT pid FROM pg_locks JOIN pg_database ON oid = database WHERE datname = current_database())
-        """)
-        return int(cursor.fetchone()[0])
-
-
-def waits_for_a_lock() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'annotate_annotation'::regclass")
-        return bool(cursor.fetchone()[0])
 
 
 # --- What is written --------------------------------------------------------------------------------------------------
@@ -345,162 +279,3 @@ def test_it_delivers_nothing_beside_a_file_with_other_content(kindness: Campaign
     with pytest.raises(SnapshotRefused, match=r"README\.md: exists with other content; choose another --output"):
         snapshots.deliver(worlds.published("0.3", kindness), tmp_path)
     assert contents(tmp_path) == {"README.md": b"mine"}
-
-
-# --- Workers that are lost --------------------------------------------------------------------------------------------
-
-
-def test_it_prepares_one_snapshot_for_two_that_ask_at_once(kindness: Campaign) -> None:
-    asked = [Elsewhere(lambda: snapshots.prepare("0.3", [kindness]).pk) for _ in range(4)]
-    assert len({one.result() for one in asked}) == 1
-    assert list(Snapshot.objects.get().campaigns.all()) == [kindness]
-
-
-def test_it_leaves_a_snapshot_to_the_worker_that_has_it(kindness: Campaign) -> None:
-    snapshot = snapshots.prepare("0.3", [kindness])
-    assert snapshot.take()
-    other = Snapshot.objects.get()
-    snapshots.work(other)
-    assert (other.state, other.path.exists()) == (JobState.RUNNING, False)
-
-
-def test_it_stops_quietly_when_another_worker_took_over(
-    kindness: Campaign, letters: Source, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(snapshots, "BATCH", 1)
-    worlds.agreeing(kindness, letters, "another text")
-    snapshot = snapshots.prepare("0.3", [kindness])
-
-    def take_over(_: int) -> None:
-        worlds.lose_worker(snapshot)
-        assert Snapshot.objects.get().take()
-
-    snapshots.work(snapshot, take_over)
-    now = Snapshot.objects.get()
-    assert (now.state, now.error, now.path.exists(), left_behind()) == (JobState.RUNNING, "", False, [])
-
-
-def test_it_keeps_its_lease_while_the_database_is_slow(kindness: Campaign, settings: Settings) -> None:
-    settings.JOB_LEASE = timedelta(seconds=2)
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("LOCK TABLE labels_label IN ACCESS EXCLUSIVE MODE")
-        publisher = Elsewhere(lambda: worlds.published("0.3", kindness))
-        wait_until(lambda: waiting_for_locks() == 1, lambda: "publishing does not wait")
-        cursor.execute("SELECT pg_sleep(4)")
-        assert not Snapshot.objects.get().take()
-    assert publisher.result().attempts == 1
-
-
-def test_it_keeps_the_cut_of_the_worker_that_was_lost(kindness: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
-    snapshot = snapshots.prepare("0.3", [kindness])
-    with monkeypatch.context() as patched:
-        patched.setattr(snapshots, "_move", _interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            snapshots.work(snapshot)
-    cut = Snapshot.objects.get().cut
-    assert cut == Annotation.objects.latest("pk").pk
-    worlds.vote(kindness.units.get(), worlds.person("cleo"), worlds.INTERVENTION)
-    worlds.lose_worker(snapshot)
-    assert worlds.published("0.3").cut == cut
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
-
-
-def test_it_accepts_the_folder_of_a_worker_that_died_before_its_commit(kindness: Campaign) -> None:
-    snapshot = worlds.published("0.3", kindness)
-    before = contents(snapshot.path)
-    worlds.lose_worker(snapshot)
-    again = worlds.published("0.3")
-    assert (again.manifest, contents(again.path)) == (snapshot.manifest, before)
-
-
-def test_it_gives_up_when_workers_are_lost_again_and_again(kindness: Campaign) -> None:
-    snapshot = snapshots.prepare("0.3", [kindness])
-    Snapshot.objects.update(attempts=snapshots.FRUITLESS_ATTEMPTS)
-    snapshots.work(snapshot)
-    assert snapshot.state == JobState.FAILED
-    assert snapshot.error == "The worker was lost 5 times: see its log, then publish again"
-    assert worlds.published("0.3").attempts == 1
-
-
-def test_it_sweeps_what_a_killed_worker_left_of_this_version_alone(kindness: Campaign) -> None:
-    root = Path(settings.SNAPSHOT_ROOT)
-    for name in (".partial-0.3-abc", ".partial-0.30-abc", ".partial-0.3.1-abc"):
-        (root / name).mkdir(parents=True)
-    worlds.published("0.3", kindness)
-    assert left_behind() == [".partial-0.3.1-abc", ".partial-0.30-abc"]
-
-
-def many_units(kindness: Campaign, n: int) -> None:
-    origin = Source.objects.get()
-    for number in range(n):
-        worlds.agreeing(kindness, origin, f"text {number}")
-
-
-@pytest.mark.slow
-def test_it_publishes_after_sigkill_in_the_middle_without_anyone_asking_again(
-    kindness: Campaign, worker: Worker, tmp_path: Path
-) -> None:
-    many_units(kindness, 30)
-    cut = take_cut()
-    # A worker in a process of its own stops half-way, with the file half-written, and is killed there.
-    killed = subprocess.Popen(
-        [sys.executable, "-c", HALF_WAY],
-        cwd=ROOT,
-        env={**servers.environment(), "OIG_JOB_LEASE_SECONDS": "5"},
-        stdout=subprocess.PIPE,
-    )
-    assert killed.stdout is not None
-    assert killed.stdout.readline() == b"half-way\n"
-    killed.kill()
-    killed.wait()
-    killed.stdout.close()
-    root = Path(settings.SNAPSHOT_ROOT)
-    (partial,) = left_behind()
-    assert not (root / "0.3").exists()
-    assert list((root / partial).iterdir())
-    assert Snapshot.objects.get().state == JobState.RUNNING
-    worlds.vote(kindness.units.earliest("pk"), worlds.person("late"), worlds.INTERVENTION)
-    # The fixture's worker and beat run all the time.
-    wait_until(lambda: Snapshot.objects.get().is_published, lambda: worker.logs)
-    snapshot = Snapshot.objects.get()
-    assert (snapshot.manifest["instructions"], snapshot.cut, snapshot.attempts, left_behind()) == (31, cut, 2, [])
-    snapshots.rederive(snapshot)
-
-
-HALF_WAY = """
-import sys, time, django
-django.setup()
-from exports import snapshots
-
-def stop_here(lines):
-    print("half-way", flush=True)
-    time.sleep(600)
-
-snapshots.BATCH = 15
-snapshots.work(snapshots.prepare("0.3"), stop_here)
-"""
-
-
-def test_it_is_dispatched_by_beat(kindness: Campaign) -> None:
-    snapshot = snapshots.prepare("0.3", [kindness])
-    assert list(jobs.waiting(timezone.now())) == [("exports.tasks.publish_snapshot", snapshot.pk)]
-    worlds.published("0.3")
-    assert list(jobs.waiting(timezone.now())) == []
-
-
-def test_it_lists_published_versions_with_the_highest_first(kindness: Campaign) -> None:
-    for version in ("0.9", "0.10", "0.9.1", "1.0"):
-        worlds.published(version, kindness)
-    snapshots.prepare("2.0", [kindness])
-    assert [snapshot.version for snapshot in Snapshot.objects.published()] == ["1.0", "0.10", "0.9.1", "0.9"]
-
-
-def test_it_needs_a_cut_to_be_published(kindness: Campaign) -> None:
-    snapshot = snapshots.prepare("0.3", [kindness])
-    with pytest.raises(RuntimeError, match="has no cut yet"):
-        snapshots.selection(snapshot)
-    with pytest.raises(IntegrityError, match="snapshot_published_has_cut"):
-        Snapshot.objects.update(state=JobState.FINISHED)

@@ -21,6 +21,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 PUBLIC = ["/", "/sign-in/", "/releases/", "/releases/0.3/", "/nothing-here/"]
 SIGNED_IN = [
     "/",
+    "/preferences/",
+    "/progress/",
     "/campaigns/",
     "/campaigns/kindness/guidelines/",
     "/campaigns/kindness/label/",
@@ -82,6 +84,21 @@ def test_it_serves_annotators(ada_page: Page, campaigns: None, release: Snapshot
     for address in SIGNED_IN:
         ada_page.goto(address)
         check(ada_page, address)
+
+
+def test_it_serves_what_is_one_s_own(ada_page: Page, campaigns: None, faults: list[str]) -> None:
+    ada_page.goto("/preferences/")
+    ada_page.get_by_role("button", name="You").click()
+    expect(ada_page.get_by_role("dialog", name="ada").get_by_role("link", name="Progress")).to_be_visible()
+    check(ada_page, "the menu")
+    ada_page.keyboard.press("Escape")
+    ada_page.get_by_label("hate", exact=True).last.fill("u")
+    ada_page.get_by_role("button", name="Save").click()
+    expect(ada_page.get_by_role("alert")).to_contain_text(
+        "“U” would do two things: “Change the last answer” and “hate”"
+    )
+    check(ada_page, "preferences with an error")
+    faults.clear()  # the browser logs a form that was refused
 
 
 def test_it_serves_the_parts_of_the_desk_that_open(desk: Desk, faults: list[str]) -> None:

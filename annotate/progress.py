@@ -1,0 +1,107 @@
+"""What one person's votes came to. For their eyes alone: never compared with anybody's, never with time.
+
+Which of them are in a release is known to an app that this one does not import; it registers here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from annotate.models import Annotator, Campaign, CampaignQuerySet
+from annotate.statements import rows
+
+# Below so many texts a share says more about chance than about the person.
+FEWEST_COMPARED = 20
+
+# Of each campaign, the complete units that the person voted on last: every slot is a vote. What is not complete is not
+# looked at, since it would say how others voted on texts that somebody is still to read. The answer of the others
+# that is more frequent than any other of theirs is compared with the person's; answers are equal by code, since the
+# revisions of a label set share them. Leases end in the order of the first answer, which the index gives.
+AGREEMENT = """
+    WITH mine AS (
+        SELECT joined.campaign_id AS campaign, recent.unit_id
+        FROM annotate_participation joined CROSS JOIN LATERAL (
+            SELECT given.unit_id FROM annotate_assignment given JOIN annotate_unit unit ON unit.id = given.unit_id
+            WHERE given.annotator_id = %(annotator)s AND given.state = 'submitted'
+              AND unit.campaign_id = joined.campaign_id AND unit.taken = unit.overlap AND NOT unit.is_withdrawn
+              AND NOT EXISTS (
+                SELECT 1 FROM annotate_assignment held WHERE held.unit_id = unit.id AND held.state = 'live')
+            ORDER BY given.ended_at DESC LIMIT %(newest)s
+        ) recent
+        WHERE joined.annotator_id = %(annotator)s
+    ), tally AS (
+        SELECT mine.campaign, mine.unit_id, option.code,
+               count(*) FILTER (WHERE vote.annotator_id IS DISTINCT FROM %(annotator)s) AS others,
+               count(*) FILTER (WHERE vote.annotator_id = %(annotator)s) AS own
+        FROM mine
+        JOIN annotate_annotation vote ON vote.unit_id = mine.unit_id AND NOT vote.surplus
+        JOIN labels_label option ON option.id = vote.choice_id
+        WHERE NOT EXISTS (SELECT 1 FROM annotate_annotation later WHERE later.supersedes_id = vote.id)
+        GROUP BY mine.campaign, mine.unit_id, option.code
+    ), ranked AS (
+        SELECT tally.*, max(others) OVER (PARTITION BY unit_id) AS most FROM tally
+    ), compared AS (
+        SELECT campaign, unit_id, count(*) FILTER (WHERE others = most) AS first,
+               bool_or(own > 0 AND others = most) AS agrees
+        FROM ranked WHERE most > 0 GROUP BY campaign, unit_id
+    )
+    SELECT campaign, count(*) FILTER (WHERE first = 1), count(*) FILTER (WHERE first = 1 AND agrees),
+           count(*) FILTER (WHERE first > 1)
+    FROM compared GROUP BY campaign
+"""
+# So many texts of each campaign are looked at.
+NEWEST = 1_000
+
+
+class Agreement(NamedTuple):
+    """Of ``compared`` complete texts, on how many the person answered as most others did; ``tied`` are left out."""
+
+    compared: int = 0
+    equal: int = 0
+    tied: int = 0
+
+    @property
+    def is_told(self) -> bool:
+        """Whether there are enough to say anything."""
+        return self.compared >= FEWEST_COMPARED
+
+    @property
+    def percent(self) -> int:
+        """In whole percent, rounded; 0 if nothing was compared."""
+        return round(100 * self.equal / self.compared) if self.compared else 0
+
+
+class InRelease(NamedTuple):
+    """How many votes of a person are in one release."""
+
+    version: str
+    address: str
+    votes: int
+
+
+type Releases = Callable[[Annotator], Sequence[InRelease]]
+
+_releases: list[Releases] = []
+
+
+def register(releases: Releases) -> None:
+    """Have ``in_releases`` ask this too; for an app's ready()."""
+    _releases.append(releases)
+
+
+def in_releases(annotator: Annotator) -> list[InRelease]:
+    """The releases that contain votes of ``annotator``, the newest first."""
+    return [found for releases in _releases for found in releases(annotator)]
+
+
+def campaigns_of(annotator: Annotator) -> CampaignQuerySet:
+    """The campaigns in which ``annotator`` takes part, with ``own_votes`` and how far each has come."""
+    joined = Campaign.objects.filter(participations__annotator=annotator, kind=Campaign.Kind.VOLUNTEER)
+    return joined.with_progress().with_votes_of(annotator)
+
+
+def agreement(annotator: Annotator) -> dict[int, Agreement]:
+    """Of each campaign, by id, how often ``annotator`` answered as most others did on the newest complete texts."""
+    found = rows(AGREEMENT, {"annotator": annotator.pk, "newest": NEWEST})
+    return {campaign: Agreement(*counts) for campaign, *counts in found}

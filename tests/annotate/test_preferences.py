@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from annotate import assignments, campaigns
+from annotate.models import Annotator, Unit
+from tests.annotate import worlds
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ada(client: Client) -> Annotator:
+    signed_in = worlds.person("ada")
+    client.force_login(signed_in)
+    return signed_in
+
+
+def send(client: Client, **fields: object) -> str:
+    """The page after sending the form; key fields are named key_ACTION here."""
+    data = {name.replace("key_", "key-", 1) if name.startswith("key_") else name: said for name, said in fields.items()}
+    return client.post("/preferences/", {"keys_enabled": "on", **data}, follow=True).content.decode()
+
+
+def test_it_offers_the_languages_and_topics_of_open_campaigns(client: Client, ada: Annotator) -> None:
+    kindness = worlds.campaign()
+    Unit.objects.filter(pk=kindness.units.first().pk).update(language="de")  # type: ignore[union-attr]
+    closed = worlds.campaign(slug="closed")
+    closed.units.update(language="fr")
+    campaigns.close(closed)
+    page = client.get("/preferences/").content.decode()
+    assert 'lang="de" dir="auto">Deutsch<' in page
+    assert ">English<" in page
+    assert "rançais</span>" not in page
+    assert 'value="hate"' in page
+    assert 'name="key-label:hate"' in page
+
+
+def test_it_keeps_what_was_chosen_and_offers_it_again(client: Client, ada: Annotator) -> None:
+    kindness = worlds.campaign()
+    page = send(client, languages=["en"], avoided_topics=["hate"], **{"key_label:hate": "X", "key_undo": "esc"})
+    assert "would do two things: “Skip” and “Change the last answer”" in page
+    page = send(
+        client, languages=["en"], avoided_topics=["hate"], **{"key_label:hate": "X", "key_undo": "esc", "key_skip": "q"}
+    )
+    assert "Saved." in page
+    ada.refresh_from_db()
+    assert (ada.languages, ada.avoided_topics, ada.keys_enabled) == (["en"], ["hate"], True)
+    assert ada.keys == {"label:hate": "x", "undo": "Escape", "skip": "q"}
+    campaigns.close(kindness)
+    page = client.get("/preferences/").content.decode()
+    assert 'value="en" id="id_languages_0" checked' in page
+    assert 'value="hate" id="id_avoided_topics_0" checked' in page
+
+
+def test_it_switches_single_keys_off(client: Client, ada: Annotator) -> None:
+    client.post("/preferences/", {})
+    ada.refresh_from_db()
+    assert not ada.keys_enabled
+
+
+def test_it_keeps_nothing_of_a_form_with_an_error(client: Client, ada: Annotator) -> None:
+    worlds.campaign()
+    answer = client.post("/preferences/", {"languages": ["en"], "key-undo": "h"})
+    assert answer.status_code == 422
+    assert "“H” would do two things: “hate” and “Change the last answer”." in answer.content.decode()
+    assert 'name="key-undo" value="h"' in answer.content.decode()
+    ada.refresh_from_db()
+    assert (ada.languages, ada.keys) == ([], {})
+
+
+def test_it_refuses_languages_and_topics_that_nobody_offered(client: Client, ada: Annotator) -> None:
+    worlds.campaign()
+    assert client.post("/preferences/", {"languages": ["tlh"], "avoided_topics": ["rain"]}).status_code == 422
+
+
+def test_it_asks_that_keys_work_in_every_open_label_set(client: Client, ada: Annotator) -> None:
+    worlds.campaign()
+    origin = worlds.source("direct-letters")
+    worlds.instructions(origin, [worlds.says("Directly")])
+    worlds.opened(origin, slug="direct", label_set="oig-safety-direct")
+    assert "would do two things" in send(client, key_undo="5")  # five answers in one set, three in the other
+    page = send(client, **{"key_label:needs-caution": "6"})
+    assert "Saved." in page
+    assert "usually 2 / 4" in page
+
+
+def test_it_leaves_keys_of_labels_that_are_not_open_alone(client: Client, ada: Annotator) -> None:
+    Annotator.objects.update(keys={"label:gone": "z", "undo": "x"})
+    send(client)
+    ada.refresh_from_db()
+    assert ada.keys == {"label:gone": "z"}
+
+
+def test_it_takes_regions_for_their_language(client: Client, ada: Annotator) -> None:
+    Annotator.objects.update(languages=["pt-BR"])
+    assert 'value="pt" id="id_languages_0" checked' in client.get("/preferences/").content.decode()
+
+
+def test_a_held_text_stays_whatever_is_wished(client: Client, ada: Annotator) -> None:
+    kindness = worlds.campaign()
+    kindness.units.update(language="de")
+    held = worlds.claimed(ada, kindness)
+    Annotator.objects.update(languages=["en"])
+    ada.refresh_from_db()
+    assert worlds.claimed(ada, kindness) == held
+    worlds.say(held)
+    assert assignments.claim(ada, kindness) == []
+
+
+def test_strangers_are_sent_to_sign_in(client: Client) -> None:
+    assert client.get("/preferences/").status_code == 302
