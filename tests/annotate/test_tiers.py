@@ -1,7 +1,5 @@
 """Tiers of the order of service: who moves keeps its turn, and votes move it where rows told anew say."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
