@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import orjson
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
@@ -114,6 +115,18 @@ def release_all(annotator: Annotator, reason: Assignment.Reason) -> int:
     """Give back every live lease of a person, as at sign-out; returns how many."""
     live = Assignment.objects.live().filter(annotator=annotator)
     return sum(release(assignment, reason) for assignment in live)
+
+
+def release_unwished(annotator: Annotator) -> int:
+    """Give back what a person holds and does not wish to read, as at a change of wishes; returns how many.
+
+    The text that a page fetched ahead would otherwise be shown against a wish that was saved before it.
+    """
+    unwished = Q(unit__topics__overlap=annotator.avoided_topics)
+    if annotator.languages:
+        unwished |= ~Q(unit__language__in=["", *annotator.languages])
+    held = Assignment.objects.live().filter(unwished, annotator=annotator)
+    return sum(release(lease, Assignment.Reason.MOVED_ON) for lease in held)
 
 
 def release_expired(now: datetime, campaign: Campaign | None = None) -> int:

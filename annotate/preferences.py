@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.conf.locale import LANG_INFO
 
-from annotate import keys
+from annotate import assignments, keys
 from annotate.models import Annotator, Campaign
 from annotate.statements import rows
 from labels import loading
@@ -85,7 +85,7 @@ def save(
     changed_keys: Mapping[str, str],
     offer: Offer,
 ) -> None:
-    """Keep what a person wishes. What they hold at this moment stays theirs; the next text follows the wishes.
+    """Keep what a person wishes, and give back what they hold against it: the next text follows the wishes.
 
     Keys of labels that no open campaign has are left as they were.
     """
@@ -93,6 +93,7 @@ def save(
     annotator.languages, annotator.avoided_topics = languages, avoided_topics
     annotator.keys_enabled, annotator.keys = keys_enabled, {**kept, **changed_keys}
     annotator.save(update_fields=["languages", "avoided_topics", "keys_enabled", "keys"])
+    assignments.release_unwished(annotator)
 
 
 def read_languages(annotator: Annotator) -> list[str]:

@@ -133,6 +133,7 @@ def _scroll_to_tables(page: Page) -> None:
 def _sign_out(browser: Browser, address: str, state: StorageState) -> None:
     page = browser.new_page(base_url=address, storage_state=state)
     page.goto("/campaigns/")
+    page.get_by_role("button", name="You", exact=True).click()
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url(f"{address}/")
     page.close()

@@ -1,6 +1,6 @@
 """A longer walk than the tests take: ``python -m tests.annotate.exactness --steps 2000000 --seed 7``.
 
-About 1,500,000 steps an hour on one core of 2026. A failure names its world and the shortest steps that lead to it.
+A failure names its world and the shortest steps that lead to it.
 """
 
 import argparse

@@ -38,8 +38,8 @@ def waits_for(other: psycopg.Connection) -> bool:
 
 
 @contextmanager
-def meanwhile(act: Callable[[], object]) -> Iterator[None]:
-    """In another thread, until the block ends and it is done."""
+def meanwhile(act: Callable[[], object], *others: psycopg.Connection) -> Iterator[None]:
+    """In another thread, until the block ends and it is done; what the others hold is let go by then."""
 
     def run() -> None:
         try:
@@ -52,6 +52,8 @@ def meanwhile(act: Callable[[], object]) -> Iterator[None]:
     try:
         yield
     finally:
+        for other in others:
+            other.rollback()
         thread.join()
 
 
@@ -66,13 +68,12 @@ def test_who_waited_for_a_unit_that_is_full_now_lets_it_go() -> None:
     ada, bob, cyd = (worlds.person(name) for name in ("ada", "bob", "cyd"))
     with somebody_else() as adas, somebody_else() as cyds:
         first, second = claim(adas, ada, kindness), claim(cyds, cyd, kindness)
-        with meanwhile(partial(assignments.claim, bob, kindness)):
+        with meanwhile(partial(assignments.claim, bob, kindness), adas, cyds):
             wait_until(lambda: waits_for(adas), lambda: "bob does not wait for ada")
             adas.commit()
             wait_until(lambda: waits_for(cyds), lambda: "bob does not wait for cyd")
             with transaction.atomic():  # raises where bob still holds it
                 Unit.objects.select_for_update(no_key=True, nowait=True).get(pk=first)
-            cyds.rollback()
     assert dict(Assignment.objects.live().values_list("annotator", "unit")) == {ada.pk: first, bob.pk: second}
 
 
@@ -86,7 +87,7 @@ def test_of_two_votes_at_once_the_later_sees_the_earlier() -> None:
                                        gen_random_uuid(), NULL, '', NULL)"""
     with somebody_else() as other:
         other.execute(submit, [ada.pk, adas.pk])
-        with meanwhile(partial(worlds.say, bobs, "needs-intervention")):
+        with meanwhile(partial(worlds.say, bobs, "needs-intervention"), other):
             wait_until(lambda: waits_for(other), lambda: "bob does not wait for ada")
             other.commit()
     assert Unit.objects.get().tier == 0

@@ -109,5 +109,19 @@ def test_a_held_text_stays_whatever_is_wished(client: Client, ada: Annotator) ->
     assert assignments.claim(ada, kindness) == []
 
 
+def test_what_is_held_against_a_new_wish_goes_to_others_and_comes_again_when_the_wish_is_gone(
+    client: Client, ada: Annotator
+) -> None:
+    kindness = worlds.campaign(units=3, overlap=1)
+    first, second, third = kindness.units.order_by("position")
+    Unit.objects.filter(pk=second.pk).update(topics=["hate"], language="de")
+    assert [lease.unit_id for lease in assignments.claim(ada, kindness, 2)] == [first.pk, second.pk]
+    send(client, avoided_topics=["hate"])
+    assert [lease.unit_id for lease in assignments.claim(ada, kindness, 2)] == [first.pk, third.pk]
+    send(client, languages=["de"])
+    assert [lease.unit_id for lease in assignments.claim(ada, kindness, 2)] == [second.pk]
+    assert worlds.problems(kindness) == []
+
+
 def test_strangers_are_sent_to_sign_in(client: Client) -> None:
     assert client.get("/preferences/").status_code == 302

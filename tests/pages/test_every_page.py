@@ -88,14 +88,14 @@ def test_it_serves_annotators(ada_page: Page, campaigns: None, release: Snapshot
 
 def test_it_serves_what_is_one_s_own(ada_page: Page, campaigns: None, faults: list[str]) -> None:
     ada_page.goto("/preferences/")
-    ada_page.get_by_role("button", name="You").click()
+    ada_page.get_by_role("button", name="You", exact=True).click()
     expect(ada_page.get_by_role("dialog", name="ada").get_by_role("link", name="Progress")).to_be_visible()
     check(ada_page, "the menu")
     ada_page.keyboard.press("Escape")
     ada_page.get_by_label("hate", exact=True).last.fill("u")
     ada_page.get_by_role("button", name="Save").click()
     expect(ada_page.get_by_role("alert")).to_contain_text(
-        "“U” would do two things: “Change the last answer” and “hate”"
+        "“U” would do two things: “hate” and “Change the last answer”"
     )
     check(ada_page, "preferences with an error")
     faults.clear()  # the browser logs a form that was refused

@@ -188,6 +188,7 @@ def test_it_sends_before_it_signs_out_and_gives_the_rest_back(desk: Desk) -> Non
     desk.page.route("**/submit/", lambda route: held.append(route))  # noqa: PLW0108 - a method cannot be wrapped
     with desk.page.expect_request("**/submit/"):
         desk.press("2", "Enter")
+    desk.page.get_by_role("button", name="You", exact=True).click()
     desk.page.get_by_role("button", name="Sign out").click()
     held[0].continue_()
     desk.page.wait_for_url(lambda url: url.endswith("/") and "label" not in url)

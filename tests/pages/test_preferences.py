@@ -62,7 +62,7 @@ def test_it_needs_no_script(browser: Browser, web: Web, ada: Annotator, kindness
     sign_in(context, ada)
     page = context.new_page()
     page.goto("/campaigns/")
-    page.get_by_role("button", name="You").click()
+    page.get_by_role("button", name="You", exact=True).click()
     page.get_by_role("link", name="Preferences").click()
     page.get_by_label("English").check()
     save(page)
