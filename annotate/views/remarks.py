@@ -67,14 +67,14 @@ def _refused(request: HttpRequest, slug: str, form: FlagForm | AskForm) -> HttpR
         return JsonResponse({"errors": form.errors}, status=422)
     if "assignment" in form.errors:
         raise Http404
-    messages.error(request, form.errors["words"][0])
+    messages.error(request, str(form.errors["words"][0]))
     return _back(request, slug)
 
 
 def _done(request: HttpRequest, slug: str, words: str | Promise, *, good: bool = True) -> HttpResponse:
     if is_queue(request):
         return JsonResponse({"words": str(words), "good": good})
-    messages.add_message(request, messages.SUCCESS if good else messages.WARNING, words)
+    messages.add_message(request, messages.SUCCESS if good else messages.WARNING, str(words))
     return _back(request, slug)
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import psycopg
 import pytest
 from django.db import connection
 
+from annotate import remarks
 from annotate.annotations import take_cut
-from annotate.models import Annotation, Campaign
+from annotate.models import Annotation, Campaign, Flag
 from exports import records
 from exports.records import Line, Selection
 from sources.models import Source
@@ -25,7 +27,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def selection(*campaigns: Campaign, cut: int | None = None) -> Selection:
     chosen = tuple(campaign.pk for campaign in campaigns)
-    return Selection(chosen, campaigns[0].label_set, campaigns[0].target, take_cut() if cut is None else cut)
+    now = take_cut()
+    return Selection(chosen, campaigns[0].label_set, campaigns[0].target, now.last if cut is None else cut, now.at)
 
 
 def published(chosen: Selection) -> list[dict[str, Any]]:
@@ -131,6 +134,30 @@ def test_it_sees_the_votes_up_to_the_cut_as_they_stood_then(kindness: Campaign) 
     (then,), (now,) = published(selection(kindness, cut=first.pk)), published(selection(kindness))
     assert then["metadata"]["votes"] == {"casual": 2, "needs caution": 0, "needs intervention": 1}
     assert now["metadata"]["votes"] == {"casual": 2, "needs caution": 0, "needs intervention": 0}
+
+
+def test_it_publishes_what_is_flagged_as_disputed_until_the_flag_is_closed(kindness: Campaign) -> None:
+    ada, before = worlds.person("ada"), selection(kindness)
+    flag = Flag.objects.create(unit=kindness.units.get(), annotator=ada, words="Two letters in one.")
+    during = selection(kindness)
+    remarks.close(flag, "Nothing to be done.", ada)
+    said = [published(chosen)[0]["metadata"] for chosen in (before, during, selection(kindness))]
+    assert [(line["agreement"], line["disputed_because"]) for line in said] == [
+        ("unanimous", ""),
+        ("disputed", "flagged by an annotator"),
+        ("unanimous", ""),
+    ]
+    assert len({line["label"] for line in said}) == 1
+
+
+def test_a_flag_in_another_campaign_or_of_before_moments_were_kept_disputes_nothing(kindness: Campaign) -> None:
+    elsewhere = worlds.unit(worlds.campaign("elsewhere"), kindness.units.get().instruction)
+    ada = worlds.person("ada")
+    Flag.objects.create(unit=elsewhere, annotator=ada, words="Odd.")
+    assert published(selection(kindness))[0]["metadata"]["agreement"] == "unanimous"
+    Flag.objects.create(unit=kindness.units.get(), annotator=ada, words="Odd.")
+    assert published(selection(kindness))[0]["metadata"]["agreement"] == "disputed"
+    assert published(replace(selection(kindness), cut_at=None))[0]["metadata"]["agreement"] == "unanimous"
 
 
 def test_it_tells_two_revisions_of_a_source_apart(kindness: Campaign) -> None:

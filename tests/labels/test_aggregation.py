@@ -174,6 +174,14 @@ def test_it_says_why_a_unit_is_disputed(
     assert agreement_status(OIG_SAFETY, counts, tag_counts) == status
 
 
+def test_a_flag_disputes_what_would_be_agreed_but_for_too_few_votes() -> None:
+    assert agreement_status(OIG_SAFETY, (3, 0, 0), is_flagged=True) == "disputed"
+    flagged = aggregate(OIG_SAFETY, (3, 0, 0), is_flagged=True)
+    assert (flagged.label, flagged.dispute_reasons) == ("casual", ("flagged by an annotator",))
+    assert aggregate(OIG_SAFETY, (1, 0, 0), is_flagged=True).status == "too few votes"
+    assert aggregate(OIG_SAFETY, (3, 0, 0)).status == "unanimous"
+
+
 # --- Distributions --------------------------------------------------------------------------------------------------
 
 
