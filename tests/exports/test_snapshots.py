@@ -35,6 +35,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 RECORDS = "OIG_safety_v0.3.jsonl"
 MANIFEST = "OIG_safety_v0.3.manifest.json"
+CUT = ["annotate_annotation", "annotate_flag"]
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -104,7 +105,7 @@ def waiting_for_locks() -> int:
 
 def waits_for_a_lock() -> bool:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'annotate_annotation'::regclass")
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = ANY(%s::regclass[])", [CUT])
         return bool(cursor.fetchone()[0])
 
 
@@ -203,7 +204,7 @@ def test_it_takes_cuts_below_which_nothing_appears_later(kindness: Campaign) -> 
 
 def test_it_waits_for_a_flag_that_is_being_raised_and_derives_it_again_when_it_was_closed(kindness: Campaign) -> None:
     ada = worlds.person("ada")
-    held = labelling_assignment(kindness, ada)
+    held = answered(kindness, ada)
     hold, given = threading.Event(), threading.Event()
 
     def flag_slowly() -> Flag:
@@ -226,7 +227,7 @@ def test_it_waits_for_a_flag_that_is_being_raised_and_derives_it_again_when_it_w
     snapshots.rederive(snapshot)
 
 
-def labelling_assignment(where: Campaign, annotator: Annotator) -> Assignment:
+def answered(where: Campaign, annotator: Annotator) -> Assignment:
     """An answered assignment on the first unit."""
     moment = timezone.now()
     facts = {"state": "surplus", "claimed_at": moment, "expires_at": moment, "ended_at": moment}

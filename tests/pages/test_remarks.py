@@ -46,8 +46,9 @@ def test_a_report_hides_the_text_at_once_and_says_so(desk: Desk) -> None:
 def test_the_guidelines_have_questions_with_answers_and_take_new_ones(
     ada_page: Page, ada: Annotator, kindness: Campaign
 ) -> None:
+    root = worlds.person("root")
     for words, answer in (("What of irony?", "As meant.\n\nNot as said."), ("وماذا عن السخرية؟", "كما قُصدت.")):
-        remarks.answer(remarks.ask(ada, kindness, None, words), answer, worlds.person("root"))
+        remarks.answer(remarks.ask(ada, kindness, None, words), answer, root)
     ada_page.goto(GUIDELINES)
     expect(ada_page.get_by_role("region", name="Questions and answers").get_by_role("article")).to_have_count(2)
     check(ada_page, GUIDELINES)
