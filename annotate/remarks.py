@@ -21,7 +21,9 @@ from sources.models import Escalation, Instruction
 
 # In the records of the curators, whose pages are English.
 REPORTED = "Reported from the labelling page."
-REPORTED_OFTEN = "Reported as illegal, after more reports in a day than are acted on unseen."
+REPORTED_OFTEN = (
+    "Reported as illegal. Not hidden: it was found harmless before, or they report more than is acted on unseen."
+)
 
 
 @transaction.atomic
@@ -77,19 +79,31 @@ def answer(question: Question, words: str, by: Annotator) -> None:
 def report_illegal(annotator: Annotator, assignment_id: int) -> bool:
     """Hide a text from everybody at once, until curators decide; its reporter never gets it again.
 
-    Who has OIG_ILLEGAL_REPORTS_PER_DAY undecided reports of the last day flags it instead, and False is returned: one
-    account must not be able to empty a campaign. Not in one transaction: the text is hidden before anything is waited
+    Who has OIG_ILLEGAL_REPORTS_PER_DAY undecided reports of the last day flags it instead, as does everybody where
+    curators have found a text harmless before, and False is returned: one account must not be able to empty a
+    campaign. Not in one transaction: the text is hidden before anything is waited
     for. Raises NotTheirs.
     """
     assignment = _own(annotator, assignment_id)
     instruction = assignment.unit.instruction
-    is_hidden = _is_reported(instruction) or _has_reports_left(annotator)
-    if is_hidden:
+    if is_hidden := _hidden_at_once(annotator, instruction):
         removals.report(instruction, annotator, REPORTED)
     else:
         flag(annotator, assignment_id, REPORTED_OFTEN)
     assignments.release(assignment, Assignment.Reason.ILLEGAL)
     return is_hidden
+
+
+@transaction.atomic
+def _hidden_at_once(annotator: Annotator, instruction: Instruction) -> bool:
+    """Hide the text if this person may; their reports are counted under a lock, so that several tabs are one person."""
+    assignments.lock(annotator.pk)
+    reported = Escalation.objects.filter(instruction=instruction).values_list("state", flat=True).first()
+    if reported is None and _has_reports_left(annotator):
+        removals.hide(instruction, annotator, REPORTED)
+        return True
+    # Hidden already, so that a report hides nothing more; or found harmless, so that only curators hide it again.
+    return reported not in (None, Escalation.State.RELEASED)
 
 
 def _own(annotator: Annotator, assignment_id: int) -> Assignment:
@@ -104,12 +118,6 @@ def _wait_for_cut() -> None:
     """Until the transaction ends no cut is taken, and what is written now has a later moment than the last one."""
     with connection.cursor() as cursor:
         cursor.execute("LOCK TABLE annotate_flag IN ROW EXCLUSIVE MODE")
-
-
-def _is_reported(instruction: Instruction) -> bool:
-    """Whether it is hidden already, so that a report of it hides nothing more."""
-    reports = Escalation.objects.filter(instruction=instruction)
-    return reports.exclude(state=Escalation.State.RELEASED).exists()
 
 
 def _has_reports_left(annotator: Annotator) -> bool:

@@ -48,7 +48,7 @@ class SnapshotAdmin(JobAdmin):
 
     @override
     def get_fields(self, request: HttpRequest, obj: Snapshot | None = None) -> tuple[str, ...]:
-        looked_at = ("started_by", "created_at", "finished_at", "attempts", "cut") if obj else ()
+        looked_at = ("started_by", "created_at", "finished_at", "attempts", "cut", "cut_at") if obj else ()
         return ("version", "campaigns", "mask_personal", *looked_at)
 
     @override

@@ -238,21 +238,23 @@ def take_back(instructions: QuerySet[Instruction]) -> int:
 
 def report(instruction: Instruction, by: Any, reason: str = "") -> Escalation:
     """Somebody says that this is illegal: at once nobody is shown it any more, nor what was made of it."""
-    said = {"reason": texts.printable(reason), "reported_by": by}
-    _hide(instruction, said)
+    hide(instruction, by, reason)
     # Once more when all are through who were making something of it, or releasing it, at that moment.
     with transaction.atomic():
         gate.take_out()
-        return _hide(instruction, said)
+        return hide(instruction, by, reason)
 
 
 @transaction.atomic
-def _hide(instruction: Instruction, said: Mapping[str, Any]) -> Escalation:
+def hide(instruction: Instruction, by: Any, reason: str) -> Escalation:
+    """The first half of ``report``, which waits for nobody who is making something of the instruction."""
+    said = {"reason": texts.printable(reason), "reported_by": by}
     with connection.cursor() as cursor:
         cursor.execute(_QUARANTINE, {"instruction": instruction.pk, **_STATES})
     escalation, created = Escalation.objects.get_or_create(instruction=instruction, defaults=said)
     if not created and escalation.state == Escalation.State.RELEASED:
-        Escalation.objects.filter(pk=escalation.pk).update(state=Escalation.State.OPEN, **said)
+        now = timezone.now()
+        Escalation.objects.filter(pk=escalation.pk).update(state=Escalation.State.OPEN, reported_at=now, **said)
         escalation.refresh_from_db()
     _follow()
     return escalation

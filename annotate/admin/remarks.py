@@ -39,6 +39,12 @@ class RemarkAdmin(admin.ModelAdmin[Any]):
         """The unit's instruction as a link, with its words unless nobody may see them."""
         return _linked(remark.unit) if remark.unit else "-"
 
+    @admin.display(description="Words")
+    def said(self, remark: Flag | Question) -> str:
+        """The words, which may quote the text: hidden with it."""
+        is_hidden = remark.unit is not None and remark.unit.instruction.state in HIDDEN
+        return "(hidden, as the text is)" if is_hidden else remark.words
+
 
 def _linked(unit: Unit) -> SafeString:
     instruction = unit.instruction
@@ -64,13 +70,13 @@ class CloseForm(forms.ModelForm[Flag]):
 @admin.register(Flag)
 class FlagAdmin(RemarkAdmin):
     form = CloseForm
-    list_display = ("words", "campaign", "text", "annotator", "created_at", "closed_at", "outcome")
+    list_display = ("said", "campaign", "text", "annotator", "created_at", "closed_at", "outcome")
     list_filter = (("closed_at", admin.EmptyFieldListFilter), "unit__campaign")
     list_select_related = ("unit__campaign", "unit__instruction", "annotator")
-    search_fields = ("words", "outcome", "annotator__username")
+    search_fields = ("outcome", "annotator__username")
     ordering = (F("closed_at").desc(nulls_first=True), "-id")
-    fields = ("campaign", "text", "words", "annotator", "created_at", "outcome", "closed_by", "closed_at")
-    readonly_fields = ("campaign", "text", "words", "annotator", "created_at", "closed_by", "closed_at")
+    fields = ("campaign", "text", "said", "annotator", "created_at", "outcome", "closed_by", "closed_at")
+    readonly_fields = ("campaign", "text", "said", "annotator", "created_at", "closed_by", "closed_at")
 
     @admin.display(ordering="unit__campaign", description="Campaign")
     def campaign(self, flag: Flag) -> str:
@@ -104,13 +110,13 @@ class ReplyForm(forms.ModelForm[Question]):
 @admin.register(Question)
 class QuestionAdmin(RemarkAdmin):
     form = ReplyForm
-    list_display = ("words", "campaign", "text", "created_at", "answer", "answered_at")
+    list_display = ("said", "campaign", "text", "created_at", "answer", "answered_at")
     list_filter = (("answered_at", admin.EmptyFieldListFilter), "campaign")
     list_select_related = ("campaign", "unit__instruction")
-    search_fields = ("words", "answer")
+    search_fields = ("answer",)
     ordering = (F("answered_at").desc(nulls_first=True), "-id")
-    fields = ("campaign", "text", "words", "annotator", "created_at", "answer", "answered_by", "answered_at")
-    readonly_fields = ("campaign", "text", "words", "annotator", "created_at", "answered_by", "answered_at")
+    fields = ("campaign", "text", "said", "annotator", "created_at", "answer", "answered_by", "answered_at")
+    readonly_fields = ("campaign", "text", "said", "annotator", "created_at", "answered_by", "answered_at")
 
     @override
     def save_model(self, request: HttpRequest, obj: Question, form: Any, change: bool) -> None:

@@ -42,7 +42,7 @@ class Flag(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.unit}: {self.words[:60]}"
+        return f"flag {self.pk} on {self.unit}"
 
 
 class QuestionQuerySet(models.QuerySet["Question"]):
@@ -79,4 +79,4 @@ class Question(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.words[:80]
+        return f"question {self.pk} on {self.campaign}"

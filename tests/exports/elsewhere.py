@@ -8,6 +8,9 @@ from typing import Any
 
 from django.db import connection, connections
 
+# The tables that a cut holds.
+CUT = ["annotate_annotation", "annotate_flag"]
+
 
 class Elsewhere(threading.Thread):
     """Runs something on a database connection of its own and keeps its result; ``result()`` waits for it."""
@@ -46,5 +49,5 @@ def waiting_for_locks() -> int:
 
 def waits_for_a_lock() -> bool:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'annotate_annotation'::regclass")
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = ANY(%s::regclass[])", [CUT])
         return bool(cursor.fetchone()[0])

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.db import connection, transaction
+from django.utils import timezone
 from pytest_django import Settings
 
+from annotate import remarks
 from annotate.annotations import take_cut, withdraw
-from annotate.models import Annotation, Assignment, Campaign
+from annotate.models import Annotation, Annotator, Assignment, Campaign, Flag
 from exports import snapshots, writers
 from exports.errors import NotReproducible, SnapshotRefused
 from exports.models import Snapshot
@@ -132,6 +134,38 @@ def test_it_takes_cuts_below_which_nothing_appears_later(kindness: Campaign) -> 
         voter.result()
     assert len({cut for cut, _ in seen}) > 5
     assert [(cut, Annotation.objects.up_to(cut).count()) for cut, _ in seen] == seen
+
+
+def test_it_waits_for_a_flag_that_is_being_raised_and_derives_it_again_when_it_was_closed(kindness: Campaign) -> None:
+    ada = worlds.person("ada")
+    held = answered(kindness, ada)
+    hold, given = threading.Event(), threading.Event()
+
+    def flag_slowly() -> Flag:
+        with transaction.atomic():
+            raised = remarks.flag(ada, held.pk, "Two letters in one.")
+            given.set()
+            assert hold.wait(30)
+        return raised
+
+    flagger = Elsewhere(flag_slowly)
+    assert given.wait(30)
+    publisher = Elsewhere(lambda: worlds.published("0.3", kindness))
+    wait_until(waits_for_a_lock, lambda: "publishing does not wait")
+    hold.set()
+    raised, snapshot = flagger.result(), publisher.result()
+    assert raised.created_at < snapshot.cut_at
+    assert snapshot.statistics["disputed_because"] == {"flagged by an annotator": 1}
+    remarks.close(raised, "Split.", ada)
+    remarks.flag(ada, held.pk, "Later.")
+    snapshots.rederive(snapshot)
+
+
+def answered(where: Campaign, annotator: Annotator) -> Assignment:
+    """An answered assignment on the first unit."""
+    moment = timezone.now()
+    facts = {"state": "surplus", "claimed_at": moment, "expires_at": moment, "ended_at": moment}
+    return Assignment.objects.create(unit=where.units.earliest("pk"), annotator=annotator, **facts)
 
 
 # --- Refusals ---------------------------------------------------------------------------------------------------------
