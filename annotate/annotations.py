@@ -92,7 +92,7 @@ def submit_and_claim(
     outcome, votes = _outcome(found[0][0]), found[0][1]
     held = [Lease.read(lease[2:]) for lease in found if lease[2] is not None]
     if len(held) < leases and (campaign := Campaign.objects.filter(slug=slug).first()):
-        held = assignments.claim(annotator, campaign, leases)
+        held = assignments.claim(annotator, campaign, leases, held)
     return outcome, votes, held
 
 

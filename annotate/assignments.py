@@ -53,14 +53,16 @@ def lock(annotator_id: int) -> None:
     row("SELECT 1 FROM annotate_annotator WHERE id = %(annotator)s FOR NO KEY UPDATE", {"annotator": annotator_id})
 
 
-def claim(annotator: Annotator, campaign: Campaign, leases: int = 1) -> list[Lease]:
+def claim(annotator: Annotator, campaign: Campaign, leases: int = 1, held: list[Lease] | None = None) -> list[Lease]:
     """Return the annotator's leases in this campaign, oldest first, after claiming until there are ``leases``.
 
     Fewer come back if nothing more is left for them. Who holds leases elsewhere gives back as many, the oldest first,
     as are too many now. Nobody gets two of one family within the campaign's ``family_distance``. Leases that have
-    expired but were not yet swept are swept before "nothing left" is said.
+    expired but were not yet swept are swept before "nothing left" is said. ``held`` is what came of a first, quick look
+    that the caller has had already.
     """
-    held = _claimed(annotator, campaign, leases, patient=False)
+    if held is None:
+        held = _claimed(annotator, campaign, leases, patient=False)
     if len(held) < leases:
         held = _claimed_patiently(annotator, campaign, leases, held)
     if len(held) < leases and release_expired(timezone.now(), campaign):

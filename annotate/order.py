@@ -7,12 +7,18 @@ position of what they were given there last, never passes over a unit that they 
 
 from __future__ import annotations
 
-from annotate.models import Campaign, Unit
-from annotate.statements import one
+import time
 
-# Units that are moved at a time.
-PORTION = 20_000
+from annotate.models import Campaign, Unit
+from annotate.statements import one, row
+
+# Units that are moved at a time, and seconds before what was locked is tried again.
+PORTION, PAUSE = 5_000, 0.05
 REORDER = "SELECT annotate_reorder(%(campaign)s, NULL, %(most)s)"
+DIFFERS = """
+    SELECT 1 FROM annotate_unit unit
+    WHERE unit.campaign_id = %(campaign)s AND unit.tier <> annotate_tier(unit) LIMIT 1
+"""
 
 # The tags that the sources of a campaign suggest for an instruction.
 TOPICS = """
@@ -29,9 +35,13 @@ def apply_rules(campaign: Campaign) -> int:
     Outside a transaction each portion is committed by itself, so that claims go on meanwhile.
     """
     moved = 0
-    while portion := one(REORDER, {"campaign": campaign.pk, "most": PORTION})[0]:
+    while True:
+        portion = int(one(REORDER, {"campaign": campaign.pk, "most": PORTION})[0])
         moved += portion
-    return moved
+        if not portion:
+            if row(DIFFERS, {"campaign": campaign.pk}) is None:
+                return moved
+            time.sleep(PAUSE)
 
 
 def doubts(campaign: Campaign) -> list[str]:

@@ -265,7 +265,10 @@ def loaded(people: list[Person], path: str, seconds: float, web: int) -> Load:
     start = time.perf_counter() + WARM_UP
     cpu, end = None, start + seconds
     while waiting:
-        for key, _ in ready.select(timeout=30):
+        ready_now = ready.select(timeout=30)
+        if not ready_now:
+            raise TimeoutError("nobody was answered for 30 seconds")
+        for key, _ in ready_now:
             person: Person = key.data
             answered = person.answer()
             if answered is None:
@@ -298,12 +301,15 @@ def _note(load: Load, person: Person, answered: tuple[int, bytes], now: float, *
         load.errors.append(f"{status}: {body[:200]!r}")
         person.held = []
         return
+    is_answer = True
     if body.startswith(b"{"):
-        said = json.loads(body)
-        if said["outcome"] not in ("", "saved"):
-            load.errors.append(f"answered {said['outcome']!r}")
+        outcome = json.loads(body)["outcome"]
+        is_answer = outcome == "saved"
+        if outcome not in ("", "saved"):
+            load.errors.append(f"answered {outcome!r}")
         person.learn(body)
-    if counts:
+    # Fetching the first texts is no answer.
+    if counts and is_answer:
         load.milliseconds.append((now - person.began) * 1000)
 
 

@@ -49,6 +49,10 @@ class QuestionQuerySet(models.QuerySet["Question"]):
     def answered(self) -> Self:
         return self.exclude(answered_at=None)
 
+    def published(self) -> Self:
+        """The answered ones that everybody may read: none may quote a text that nobody may see."""
+        return self.answered().filter(Q(unit=None) | Q(unit__is_withdrawn=False))
+
     def waiting(self) -> Self:
         return self.filter(answered_at=None)
 

@@ -290,12 +290,27 @@ BEGIN
     VALUES (at, who, ended, earlier, choice, tags, becomes = 'surplus', key, note, focused_ms, clock_timestamp());
 END $$;
 
--- Brings the units of a campaign, or one of them, into the tier that the order rules give them; returns how many.
+-- The tier of a unit: the lowest of all order rules that fit it. This is the only place that decides it.
+CREATE OR REPLACE FUNCTION annotate_tier(unit annotate_unit) RETURNS integer LANGUAGE sql STABLE AS $$
+    SELECT coalesce(min(rule.tier), 5) FROM annotate_orderrule rule
+    WHERE rule.campaign_id = unit.campaign_id
+      AND (rule.source_id IS NULL OR EXISTS (
+        SELECT 1 FROM sources_provenance given
+        WHERE given.source_id = rule.source_id AND given.instruction_id = unit.instruction_id))
+      AND (rule.language = '' OR rule.language = unit.language)
+      AND (rule.topic = '' OR rule.topic = ANY(unit.topics))
+      AND (NOT rule.votes_differ OR (
+        SELECT count(DISTINCT option.code) > 1 FROM annotate_annotation said
+        JOIN labels_label option ON option.id = said.choice_id
+        WHERE said.unit_id = unit.id AND NOT said.surplus AND NOT EXISTS (
+            SELECT 1 FROM annotate_annotation later WHERE later.supersedes_id = said.id)))
+$$;
+
+-- Brings the units of a campaign, or one of them, into their tiers, so many at a time; returns how many moved.
 --
--- The tier is the lowest of all rules that fit; this is the only place that decides it. Who moves goes to the end of
--- the new tier, and those that move keep their order. Positions only grow, so no cursor passes over them. Full units
--- move too: a lease on one of them may lapse, or a vote be taken back. At most so many move at a time: who moves is
--- locked.
+-- Who moves goes to the end of the new tier, and those that move keep their order. Positions only grow, so no cursor
+-- passes over them. Full units move too: a lease on one of them may lapse, or a vote be taken back. What others hold
+-- locked is left for the next round: nobody who labels, and no curator who withdraws many texts, is stopped by it.
 CREATE OR REPLACE FUNCTION annotate_reorder(place bigint, one bigint, most integer) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -303,23 +318,9 @@ DECLARE
 BEGIN
     UPDATE annotate_unit SET tier = moving.tier, position = moving.position FROM (
         SELECT ordered.id, ordered.tier, nextval('annotate_unit_position') AS position FROM (
-            SELECT unit.id, fitting.tier FROM annotate_unit unit CROSS JOIN LATERAL (
-                SELECT coalesce(min(rule.tier), 5) AS tier FROM annotate_orderrule rule
-                WHERE rule.campaign_id = unit.campaign_id
-                  AND (rule.source_id IS NULL OR EXISTS (
-                    SELECT 1 FROM sources_provenance given
-                    WHERE given.source_id = rule.source_id AND given.instruction_id = unit.instruction_id))
-                  AND (rule.language = '' OR rule.language = unit.language)
-                  AND (rule.topic = '' OR rule.topic = ANY(unit.topics))
-                  AND (NOT rule.votes_differ OR (
-                    SELECT count(DISTINCT option.code) > 1 FROM annotate_annotation said
-                    JOIN labels_label option ON option.id = said.choice_id
-                    WHERE said.unit_id = unit.id AND NOT said.surplus AND NOT EXISTS (
-                        SELECT 1 FROM annotate_annotation later WHERE later.supersedes_id = said.id)))
-            ) fitting
-            WHERE unit.campaign_id = place AND (one IS NULL OR unit.id = one)
-              AND unit.tier <> fitting.tier
-            ORDER BY unit.position LIMIT most
+            SELECT unit.id, annotate_tier(unit) AS tier FROM annotate_unit unit
+            WHERE unit.campaign_id = place AND (one IS NULL OR unit.id = one) AND unit.tier <> annotate_tier(unit)
+            ORDER BY unit.position LIMIT most FOR UPDATE SKIP LOCKED
         ) ordered
     ) moving WHERE annotate_unit.id = moving.id;
     GET DIAGNOSTICS moved = ROW_COUNT;

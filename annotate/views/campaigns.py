@@ -23,6 +23,6 @@ def guidelines(request: HttpRequest, slug: str) -> HttpResponse:
     context = {
         "campaign": campaign,
         "labels": campaign.label_set.labels.all(),
-        "questions": campaign.questions.answered().order_by("answered_at"),
+        "questions": campaign.questions.published().order_by("answered_at"),
     }
     return render(request, "annotate/guidelines.html", context)

@@ -68,7 +68,7 @@ def label(request: HttpRequest, slug: str) -> HttpResponse:
     stands until another is submitted in its place.
     """
     annotator = annotator_of(request)
-    campaign = get_object_or_404(Campaign.objects.known_to(annotator), slug=slug)
+    campaign = known_campaign(request, slug)
     wanted = request.GET.get("revise", "")
     earlier = _earlier(annotator, campaign, wanted) if wanted else None
     if wanted and earlier is None:
@@ -100,14 +100,14 @@ def submit(request: HttpRequest, slug: str) -> HttpResponse:
         return _refused(request, slug, form)
     level = messages.SUCCESS if outcome in GOOD else messages.WARNING
     messages.add_message(request, level, WORDS[outcome])
-    return next_instruction(request, campaign_at(slug))
+    return next_instruction(request, known_campaign(request, slug))
 
 
 @require_POST
 def cards(request: HttpRequest, slug: str) -> HttpResponse:
     """For the page's queue: what the person holds, after claiming one more text to have at hand."""
     annotator = annotator_of(request)
-    campaign = get_object_or_404(Campaign.objects.known_to(annotator), slug=slug)
+    campaign = known_campaign(request, slug)
     votes = Participation.objects.votes_of(annotator, campaign)
     return _cards(request, None, votes, assignments.claim(annotator, campaign, assignments.HANDS))
 
@@ -117,7 +117,7 @@ def cards(request: HttpRequest, slug: str) -> HttpResponse:
 def answers(request: HttpRequest, slug: str) -> HttpResponse:
     """The person's last answers here, each to be changed; for htmx the list alone, beside the text on the desk."""
     annotator = annotator_of(request)
-    campaign = get_object_or_404(Campaign.objects.known_to(annotator), slug=slug)
+    campaign = known_campaign(request, slug)
     template = "annotate/answers.html#list" if getattr(request, "htmx", False) else "annotate/answers.html"
     said = annotations.last_answers(annotator, campaign)
     names = {label.code: label.name for label in campaign.label_set.labels.all()}
@@ -128,7 +128,7 @@ def answers(request: HttpRequest, slug: str) -> HttpResponse:
 @posted
 def skip(request: HttpRequest, slug: str) -> HttpResponse:
     annotator = annotator_of(request)
-    campaign = get_object_or_404(Campaign.objects.known_to(annotator), slug=slug)
+    campaign = known_campaign(request, slug)
     form = SkipForm(request.POST)
     mine = Assignment.objects.filter(annotator=annotator, unit__campaign=campaign).select_related("annotator")
     assignment = get_object_or_404(mine, pk=_number(request.POST.get("assignment", "")))
@@ -142,6 +142,11 @@ def skip(request: HttpRequest, slug: str) -> HttpResponse:
         assignments.release(assignment, reason)
         messages.info(request, _("Skipped. You will not see that one again."))
     return next_instruction(request, campaign)
+
+
+def known_campaign(request: HttpRequest, slug: str) -> Campaign:
+    """The campaign of an address, if this person may see its pages; else 404."""
+    return get_object_or_404(Campaign.objects.known_to(annotator_of(request)), slug=slug)
 
 
 def campaign_at(slug: str) -> Campaign:
@@ -173,7 +178,7 @@ def _refused(request: HttpRequest, slug: str, form: AnswerForm) -> HttpResponse:
     """The same text again with what is wrong, or for the queue that alone."""
     if is_queue(request):
         return JsonResponse({"errors": form.errors}, status=422)
-    campaign = campaign_at(slug)
+    campaign = known_campaign(request, slug)
     mine = Assignment.objects.filter(annotator=annotator_of(request), unit__campaign=campaign)
     named = get_object_or_404(mine.select_related("unit__instruction"), pk=_number(form["assignment"].value() or ""))
     if not named.unit.is_available:

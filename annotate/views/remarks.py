@@ -10,7 +10,7 @@ from annotate import remarks
 from annotate.errors import NotTheirs
 from annotate.forms import AskForm, FlagForm, ReportForm
 from annotate.models import Campaign
-from annotate.views.desk import campaign_at, is_queue, next_instruction, posted
+from annotate.views.desk import is_queue, known_campaign, next_instruction, posted
 from annotate.views.visitor import annotator_of
 
 FLAGGED = _("The curators will look at it. Thank you.")
@@ -82,4 +82,4 @@ def _back(request: HttpRequest, slug: str) -> HttpResponse:
     """The text again, or the next one; a question from the guidelines leads back to them."""
     if not request.POST.get("assignment"):
         return redirect("guidelines", slug)
-    return next_instruction(request, campaign_at(slug))
+    return next_instruction(request, known_campaign(request, slug))

@@ -52,8 +52,8 @@ BROKEN_RULES = {
     "families are served together": ("<> ALL(families)", "<> ALL('{}')"),
     "a closed campaign serves": ("AND campaign.state = 'open' AND campaign.kind", "AND campaign.kind"),
     "full units keep an old tier": (
-        "AND unit.tier <> fitting.tier",
-        "AND unit.tier <> fitting.tier AND taken < overlap",
+        "AND unit.tier <> annotate_tier(unit)",
+        "AND unit.tier <> annotate_tier(unit) AND taken < overlap",
     ),
 }
 MANY = 15_000  # steps in which each must be noticed; most are within a few hundred

@@ -209,7 +209,8 @@ class QueueTab(Tab):
             self.cards = dict(list(self.cards.items())[1:])
             return
         first = self.send(answer)
-        if mood < 0.4 and (again := self.send(answer)) not in REPEATED:
+        # Another tab's answer may be taken back in between: then this one is an answer like any other.
+        if mood < 0.4 and first != "already answered" and (again := self.send(answer)) not in REPEATED:
             self._diary.faults.append(f"the same answer twice was {first}, then {again}")
 
     def _change(self, chance: random.Random) -> None:
