@@ -128,3 +128,10 @@ def test_what_is_compiled_is_used(language: str) -> None:
     entry = next(entry for entry in catalogue(language) if entry.msgid == "Releases")
     with translation.override(language):
         assert translation.gettext("Releases") == entry.msgstr
+
+
+@pytest.mark.parametrize(("language", "few", "millions"), [("es", "votos", "de votos"), ("fr", "votes", "de votes")])
+def test_the_form_of_millions_is_used_for_millions_alone(language: str, few: str, millions: str) -> None:
+    """It is the second of three, and easily taken for the last."""
+    with translation.override(language):
+        assert [translation.ngettext("vote", "votes", n) for n in (5, 2_000_000)] == [few, millions]
