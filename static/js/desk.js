@@ -378,7 +378,7 @@ document.addEventListener("submit", (event) => {
     event.preventDefault();
     if (!onDesk()) return;
     if (form.id === "answer") give(form);
-    else send(form, phrase("reported"));
+    else if (performance.now() - shownAt >= BOUNCE) send(form, phrase("reported"));
   } else if (form.matches(".aside")) {
     event.preventDefault();
     whenSent(() => sendAside(form));
@@ -467,6 +467,7 @@ function adopt() {
   hidePopovers();
   resume();
   calm();
+  shownAt = performance.now();
   const open = onDesk();
   held = held.filter((card) => card.assignment !== open?.assignment);
   if (isAwaited && byId("messages").children.length === 0) showNotices();
