@@ -42,6 +42,21 @@ function isTouched(form) {
   return form.querySelector(":checked:not([value=''])") !== null || form.elements.note.value !== "";
 }
 
+// Whether something was chosen or typed that closing the page would lose.
+function isBegun() {
+  const open = onDesk();
+  const isOnForm = open && (open.isEarlier ? isChanged(open.form) : isTouched(open.form));
+  const asides = [...document.querySelectorAll(".aside textarea")];
+  return isOnForm || held.some((card) => card.draft) || asides.some((words) => words.value !== "");
+}
+
+// The server rendered the earlier answer.
+function isChanged(form) {
+  const { note } = form.elements;
+  const radios = [...form.querySelectorAll("input[type=radio]")];
+  return note.value !== note.defaultValue || radios.some((one) => one.checked !== one.defaultChecked);
+}
+
 function showNext() {
   held = held.filter((card) => card.draft || Date.parse(card.until) > now());
   const card = held.shift();
@@ -523,7 +538,7 @@ document.addEventListener("visibilitychange", () => {
   focused.tick();
   if (document.visibilityState === "visible") comeBack();
 });
-window.addEventListener("beforeunload", (event) => outbox.isFleeting && event.preventDefault());
+window.addEventListener("beforeunload", (event) => (outbox.isFleeting || isBegun()) && event.preventDefault());
 
 settle();
 // The server renders the text whose answer still waits here.

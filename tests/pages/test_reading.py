@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Dialog, Page, expect
 
 from annotate import assignments
 from annotate.models import Annotation, Annotator, Assignment, Campaign
@@ -152,6 +152,32 @@ def test_it_keeps_what_was_begun_when_its_time_ends_meanwhile(desk: Desk) -> Non
     desk.wait_until_sent()
     assert (desk.text, desk.chosen()) == (begun, {"needs-caution", "tag-hate=yes"})
     expect(desk.page.locator("#countdown")).to_contain_text("The time for this text is over")
+
+
+def test_leaving_asks_when_something_is_chosen_or_typed(desk: Desk) -> None:
+    asked: list[str] = []
+
+    def go(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.accept()
+
+    desk.page.on("dialog", go)
+    desk.page.reload()
+    desk.press_and_wait("1", "Enter")
+    desk.press_and_wait("u")  # an earlier answer is chosen, but not by what is done now
+    desk.page.reload()
+    assert asked == []
+    desk.press("2")
+    desk.page.reload()
+    assert asked == ["beforeunload"]
+    desk.press_and_wait("u")
+    desk.press("h")
+    desk.page.reload()
+    assert asked == ["beforeunload"] * 2
+    desk.press(";")
+    desk.page.keyboard.type("Odd.")
+    desk.page.reload()
+    assert asked == ["beforeunload"] * 3
 
 
 def test_it_leaves_an_earlier_answer_as_it_is(desk: Desk) -> None:
