@@ -50,12 +50,28 @@ GOOD = (Outcome.SAVED, Outcome.CHANGED, Outcome.ALREADY_SAVED)
 
 def posted(view: Callable[[HttpRequest, str], HttpResponse]) -> Callable[[HttpRequest, str], HttpResponse]:
     """A view for POST that sends a GET to the labelling page, as after signing in again where a form was sent."""
+    heard = judged(view)
 
     @wraps(view)
     def sent(request: HttpRequest, slug: str) -> HttpResponse:
-        return view(request, slug) if request.method == "POST" else redirect("label", slug)
+        return heard(request, slug) if request.method == "POST" else redirect("label", slug)
 
     return sent
+
+
+def judged(view: Callable[[HttpRequest, str], HttpResponse]) -> Callable[[HttpRequest, str], HttpResponse]:
+    """A view that says "not found" to the page's queue in JSON: a page of HTML could come from a proxy in between."""
+
+    @wraps(view)
+    def judging(request: HttpRequest, slug: str) -> HttpResponse:
+        try:
+            return view(request, slug)
+        except Http404:
+            if not is_queue(request):
+                raise
+            return JsonResponse({"errors": {}}, status=404)
+
+    return judging
 
 
 @never_cache
@@ -104,6 +120,7 @@ def submit(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @require_POST
+@judged
 def cards(request: HttpRequest, slug: str) -> HttpResponse:
     """For the page's queue: what the person holds, after claiming one more text to have at hand."""
     annotator = annotator_of(request)

@@ -11,7 +11,7 @@ const FIVE_MINUTES = 300_000;
 const STILL_HERE = 60_000; // who does nothing for so long is taken to be away
 const BOUNCE = 400; // a second press so soon after a new text was meant for the one before
 
-let held = []; // cards fetched ahead: {assignment, key, until, text, draft}
+let held = []; // cards fetched ahead: {assignment, key, until, text, draft, isLost}
 let isPaused = false; // nothing is on the desk until the server has been heard
 let wantsCards = true;
 let looksAgain = false; // the next on the desk is another earlier answer, which the server chooses
@@ -42,8 +42,23 @@ function isTouched(form) {
   return form.querySelector(":checked:not([value=''])") !== null || form.elements.note.value !== "";
 }
 
+// Whether something was chosen or typed that closing the page would lose.
+function isBegun() {
+  const open = onDesk();
+  const isOnForm = open && (open.isEarlier ? isChanged(open.form) : isTouched(open.form));
+  const asides = [...document.querySelectorAll(".aside textarea")];
+  return isOnForm || held.some((card) => card.draft) || asides.some((words) => words.value !== "");
+}
+
+// The server rendered the earlier answer.
+function isChanged(form) {
+  const { note } = form.elements;
+  const radios = [...form.querySelectorAll("input[type=radio]")];
+  return note.value !== note.defaultValue || radios.some((one) => one.checked !== one.defaultChecked);
+}
+
 function showNext() {
-  held = held.filter((card) => Date.parse(card.until) > now());
+  held = held.filter((card) => card.draft || Date.parse(card.until) > now());
   const card = held.shift();
   if (card) place(card);
   else pause();
@@ -70,6 +85,7 @@ function place(card) {
   byId("text").focus({ preventScroll: true });
   window.scrollTo(0, 0);
   settle();
+  if (card.isLost) lose();
 }
 
 function fill(form, draft) {
@@ -111,10 +127,10 @@ function refetch() {
 // The text that is open comes back after an earlier answer was changed, with what was chosen so far.
 function putAside() {
   const open = onDesk();
-  if (!open || open.isEarlier || byId("desk").dataset.isLost) return;
-  const draft = new URLSearchParams(new FormData(open.form));
-  const { until } = byId("desk").dataset;
-  held.unshift({ assignment: open.assignment, key: open.key, until, text: byId("text").outerHTML, draft });
+  if (!open || open.isEarlier) return;
+  const draft = isTouched(open.form) ? new URLSearchParams(new FormData(open.form)) : null;
+  const { until, isLost } = byId("desk").dataset;
+  held.unshift({ assignment: open.assignment, key: open.key, until, text: byId("text").outerHTML, draft, isLost });
 }
 
 function hidePopovers() {
@@ -228,8 +244,12 @@ function absorb({ data, date }, swapsBefore) {
   if (Math.abs(date - now()) > 2000) ahead = date - Date.now();
   if (byId("tally") && data.tally) byId("tally").textContent = data.tally;
   const leases = new Map(data.leases.map((lease) => [String(lease.assignment), lease]));
-  held = held.filter((card) => leases.has(card.assignment));
-  for (const card of held) card.until = leases.get(card.assignment).until;
+  // What was chosen for a text is not lost with its lease.
+  held = held.filter((card) => card.draft || leases.has(card.assignment));
+  for (const card of held) {
+    card.until = leases.get(card.assignment)?.until ?? card.until;
+    card.isLost = leases.has(card.assignment) ? "" : "yes";
+  }
   const open = onDesk();
   for (const [assignment, lease] of leases) {
     const isKnown = assignment === open?.assignment || held.some((card) => card.assignment === assignment);
@@ -256,12 +276,18 @@ function check(open, lease) {
     showNext();
     if (isPaused) goOn();
   } else if (!dataset.isLost) {
-    // Unless its time was over, it was withdrawn: then nobody should have it before their eyes any more.
-    dataset.isLost = "yes";
-    const isOver = Date.parse(dataset.until) <= now();
-    if (!isOver) byId("text").replaceChildren();
-    say(phrase(isOver ? "over" : "goneKept"), false);
+    lose();
   }
+}
+
+// What was chosen for the text on the desk is kept, although its lease is not.
+function lose() {
+  const { dataset } = byId("desk");
+  // Unless its time was over, it was withdrawn: then nobody should have it before their eyes any more.
+  dataset.isLost = "yes";
+  const isOver = Date.parse(dataset.until) <= now();
+  if (!isOver) byId("text").replaceChildren();
+  say(phrase(isOver ? "over" : "goneKept"), false);
 }
 
 // --- What is said ----------------------------------------------------------------------------------------------------
@@ -378,7 +404,7 @@ document.addEventListener("submit", (event) => {
     event.preventDefault();
     if (!onDesk()) return;
     if (form.id === "answer") give(form);
-    else send(form, phrase("reported"));
+    else if (performance.now() - shownAt >= BOUNCE) send(form, phrase("reported"));
   } else if (form.matches(".aside")) {
     event.preventDefault();
     whenSent(() => sendAside(form));
@@ -467,8 +493,11 @@ function adopt() {
   hidePopovers();
   resume();
   calm();
+  shownAt = performance.now();
   const open = onDesk();
-  held = held.filter((card) => card.assignment !== open?.assignment);
+  const kept = held.find((card) => card.assignment === open?.assignment);
+  held = held.filter((card) => card !== kept);
+  if (kept?.draft && !open.isEarlier) fill(open.form, kept.draft);
   if (isAwaited && byId("messages").children.length === 0) showNotices();
   const said = [byId("messages"), byId("tally")].map((part) => part.textContent.trim().replace(/\.$/, ""));
   byId("status").textContent = said.filter((words) => words).join(". ");
@@ -509,7 +538,7 @@ document.addEventListener("visibilitychange", () => {
   focused.tick();
   if (document.visibilityState === "visible") comeBack();
 });
-window.addEventListener("beforeunload", (event) => outbox.isFleeting && event.preventDefault());
+window.addEventListener("beforeunload", (event) => (outbox.isFleeting || isBegun()) && event.preventDefault());
 
 settle();
 // The server renders the text whose answer still waits here.

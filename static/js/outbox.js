@@ -77,7 +77,7 @@ const PATIENCE = 20000;
 const LATER = [408, 425, 429];
 
 // What became of a request: {became, data, why, date}, where `became` is "done", "refused", "offline", "busy" (the server
-// has trouble of its own), "signedOut" or "outdated" (the page's token is of another session).
+// has trouble of its own, or something stands before it), "signedOut" or "outdated" (the page's token is of another session).
 async function post(url, fields, token, signIn) {
   const headers = { Accept: "application/json", "X-CSRFToken": token };
   try {
@@ -96,18 +96,12 @@ async function outcomeOf(response, signIn) {
   if (redirected && new URL(url).pathname === signIn) return { became: "signedOut" };
   if (status === 403) return { became: "outdated" };
   if (status >= 500 || LATER.includes(status)) return { became: "busy" };
-  if (!response.ok) return { became: "refused", why: isJson ? errorsOf(await response.json()) : "" };
-  if (isJson) return { became: "done", data: await response.json(), date };
-  // A page of this site is the answer to a form; anything else came from something in between.
-  return redirected ? { became: "done", data: { words: messagesOf(await response.text()) }, date } : { became: "busy" };
+  // Only JSON is this site's verdict: anything else came from something in between, and says nothing about the answer.
+  if (!isJson) return { became: "busy" };
+  const data = await response.json();
+  return response.ok ? { became: "done", data, date } : { became: "refused", why: errorsOf(data) };
 }
 
 function errorsOf({ errors = {}, words = "" }) {
   return [words, ...Object.values(errors).flat()].filter((one) => one).join(" ");
-}
-
-// Of the page only its messages are parsed: its styles have the nonce of another response.
-function messagesOf(html) {
-  const [list] = /<ul class="messages" id="messages">.*?<\/ul>/s.exec(html) ?? [""];
-  return new DOMParser().parseFromString(list, "text/html").body.textContent.trim();
 }

@@ -226,6 +226,9 @@ def test_what_is_not_theirs_is_not_found(client: Client, kindness: Campaign, ada
         for number in (theirs.pk, "x"):
             form = {"assignment": number, "words": "Odd."}
             assert client.post(reverse(name, args=[kindness.slug]), form).status_code == 404
+        form = {"assignment": theirs.pk, "words": "Odd."}
+        heard = client.post(reverse(name, args=[kindness.slug]), form, headers=QUEUE)
+        assert (heard.status_code, heard["Content-Type"]) == (404, "application/json")
     answer = client.post(reverse("flag", args=[kindness.slug]), {"assignment": theirs.pk}, headers=QUEUE)
     assert answer.status_code == 422
 

@@ -89,6 +89,8 @@ def test_the_assignment_of_somebody_else_is_not_found(client: Client, ada: Annot
     form = {"assignment": theirs.pk, "key": str(uuid.uuid4()), "choice": "casual", "reason": "unsure"}
     for name in ("submit", "skip"):
         assert client.post(reverse(name, args=[kindness.slug]), form).status_code == 404
+        heard = client.post(reverse(name, args=[kindness.slug]), form, headers=QUEUE)
+        assert (heard.status_code, heard["Content-Type"]) == (404, "application/json")
     theirs.refresh_from_db()
     assert theirs.state == Assignment.State.LIVE
 

@@ -137,9 +137,25 @@ def test_it_tries_again_by_itself_when_the_server_has_trouble(desk: Desk, faults
     faults.clear()
 
 
+@pytest.mark.parametrize("status", [200, 400, 404, 413])
+def test_it_tries_again_when_something_before_the_server_answers(desk: Desk, status: int, faults: list[str]) -> None:
+    page = {"status": status, "content_type": "text/html", "body": "<h1>no</h1>"}
+    desk.page.route("**/submit/", lambda route: route.fulfill(**page), times=1)
+    text = desk.text
+    desk.press("2", "Enter")
+    expect(desk.page.get_by_role("alert")).to_contain_text("could not save this yet")
+    assert desk.waiting == 1
+    desk.wait_until_sent()
+    assert desk.said() == [(text, "needs-caution", {})]
+    faults.clear()
+
+
 def test_it_says_which_answer_is_not_taken(desk: Desk, faults: list[str]) -> None:
     desk.wait_until_ahead()
-    desk.page.route("**/submit/", lambda route: route.fulfill(status=404, body="<h1>no</h1>"), times=1)
+    number = desk.page.locator("#answer [name=assignment]")
+    number.evaluate(
+        "(field, theirs) => { field.value = theirs }", worlds.claimed(worlds.person("bob"), desk.campaign).pk
+    )
     desk.press("2", "a", "Enter")
     words = (
         "The server did not take your answer (needs caution, abuse related): that text is no longer yours to answer."

@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Dialog, Page, expect
 
+from annotate import assignments
 from annotate.models import Annotation, Annotator, Assignment, Campaign
 from sources.rows import Turn
 from tests.annotate import worlds
@@ -115,6 +116,68 @@ def test_it_changes_one_of_the_last_ten_and_comes_back_to_what_was_begun(desk: D
     assert (desk.text, desk.chosen()) == (begun, {"needs-caution", "tag-hate=yes"})
     expect(desk.page.get_by_text("You are changing an earlier answer.")).to_be_hidden()
     assert desk.said()[-1] == (first, "needs-intervention", {})
+
+
+def test_it_keeps_what_was_begun_when_there_is_no_earlier_answer(desk: Desk) -> None:
+    text = desk.text
+    desk.press("2", "h")
+    desk.press_and_wait("u")
+    assert "There is no earlier answer" in desk.message
+    assert (desk.text, desk.chosen()) == (text, {"needs-caution", "tag-hate=yes"})
+
+
+def test_it_keeps_what_was_begun_when_an_earlier_answer_is_taken_back(desk: Desk) -> None:
+    desk.press_and_wait("1", "Enter")
+    begun = desk.text
+    desk.press("2", "h")
+    desk.press_and_wait("u")
+    desk.press("Escape")
+    desk.press_and_wait("1", "Enter")
+    assert (desk.text, desk.chosen()) == (begun, {"needs-caution", "tag-hate=yes"})
+    assert desk.said() == []
+
+
+def test_it_keeps_what_was_begun_when_its_time_ends_meanwhile(desk: Desk) -> None:
+    desk.press_and_wait("1", "Enter")
+    begun = desk.text
+    desk.press("2", "h")
+    desk.press_and_wait("u")
+    desk.campaign.units.update(overlap=1)
+    assignments.release_expired(timezone.now() + timedelta(hours=1))
+    bob = worlds.person("bob")
+    while not Annotation.objects.filter(unit__instruction__turns__0__text=begun, annotator=bob).exists():
+        worlds.vote(bob, desk.campaign)
+    desk.page.evaluate("held[0].until = new Date(now() - 1000).toISOString()")
+    desk.press("3", "Enter")
+    desk.wait_until_sent()
+    assert (desk.text, desk.chosen()) == (begun, {"needs-caution", "tag-hate=yes"})
+    expect(desk.page.locator("#countdown")).to_contain_text("The time for this text is over")
+
+
+def test_leaving_asks_when_something_is_chosen_or_typed(desk: Desk) -> None:
+    asked: list[str] = []
+
+    def go(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.accept()
+
+    desk.page.on("dialog", go)
+    desk.page.reload()
+    desk.press_and_wait("1", "Enter")
+    desk.press_and_wait("u")  # an earlier answer is chosen, but not by what is done now
+    desk.page.reload()
+    assert asked == []
+    desk.press("2")
+    desk.page.reload()
+    assert asked == ["beforeunload"]
+    desk.press_and_wait("u")
+    desk.press("h")
+    desk.page.reload()
+    assert asked == ["beforeunload"] * 2
+    desk.press(";")
+    desk.page.keyboard.type("Odd.")
+    desk.page.reload()
+    assert asked == ["beforeunload"] * 3
 
 
 def test_it_leaves_an_earlier_answer_as_it_is(desk: Desk) -> None:

@@ -36,6 +36,19 @@ def test_one_key_reports_and_the_text_is_gone_at_once(desk: Desk) -> None:
     assert desk.said() == []
 
 
+@pytest.mark.parametrize("is_by_key", [True, False])
+def test_pressing_twice_reports_one_text(desk: Desk, is_by_key: bool) -> None:
+    desk.wait_until_ahead()
+    text = desk.text
+    if is_by_key:
+        desk.press("!", "!")
+    else:
+        desk.page.get_by_role("button", name="Report as illegal").dblclick()
+    desk.wait_until_sent()
+    desk.page.wait_for_load_state("networkidle")
+    assert [one.turns[0]["text"] for one in Instruction.objects.filter(state=InstructionState.QUARANTINED)] == [text]
+
+
 def test_a_report_that_is_made_offline_goes_out_later(desk: Desk, faults: list[str]) -> None:
     desk.wait_until_ahead()
     text = desk.text
