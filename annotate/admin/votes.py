@@ -47,7 +47,15 @@ class AssignmentAdmin(LargeTableAdmin):
 
 @admin.register(Annotation)
 class AnnotationAdmin(LargeTableAdmin):
-    list_display = ("id", "unit", "annotator", "choice", "tags", "surplus", "created_at")
+    list_display = ("id", "unit", "annotator", "choice", "wording", "tags", "surplus", "created_at")
     list_filter = ("surplus", "choice", "unit__campaign")
-    list_select_related = ("unit__campaign", "annotator", "choice")
+    list_select_related = ("unit__campaign__label_set", "annotator", "choice__label_set")
     search_fields = ("annotator__username",)
+
+    @admin.display(description="Wording")
+    def wording(self, annotation: Annotation) -> str:
+        """The revision of the guidelines that the person was shown, and whether it is an older one."""
+        if annotation.choice is None:
+            return "-"
+        shown, now = annotation.choice.label_set, annotation.unit.campaign.label_set
+        return f"revision {shown.revision}{'' if shown == now else ', older than the present'}"

@@ -336,3 +336,14 @@ def test_adopting_takes_the_right_to_change_campaigns(ada: Annotator, kindness: 
     assert "Adopt revision" not in signed_in(ada).get(page).text
     assert signed_in(ada).post(page, {"adopt": "2"}).status_code == 403
     assert revisions.of(kindness) == 1
+
+
+def test_the_list_of_annotations_marks_those_under_an_older_wording(
+    kindness: Campaign, second: LabelSet, ada: Annotator
+) -> None:
+    worlds.vote(ada, kindness)
+    lists = "/admin/annotate/annotation/"
+    client = signed_in(worlds.person("root", is_staff=True))
+    assert "older than the present" not in client.get(lists).content.decode()
+    guidelines.adopt(kindness, second)
+    assert "revision 1, older than the present" in client.get(lists).content.decode()
