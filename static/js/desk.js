@@ -104,6 +104,12 @@ function settle() {
   byId("next").textContent = phrase("next", { text: text?.textContent.trim().slice(0, 300) ?? "" });
 }
 
+// Nobody should have this text before their eyes any more, nor in a screen reader's.
+function wipe() {
+  byId("text").replaceChildren();
+  byId("next").textContent = "";
+}
+
 function pause() {
   isPaused = wantsCards = true;
   byId("desk").inert = true;
@@ -142,6 +148,11 @@ function hidePopovers() {
 function give(form) {
   form.elements.focused_ms.value = focused.taken();
   send(form, answerIn(form));
+}
+
+function report(form) {
+  wipe();
+  send(form, phrase("reported"));
 }
 
 function send(form, answer) {
@@ -272,6 +283,7 @@ function check(open, lease) {
     dataset.until = lease.until;
     showCountdown();
   } else if (!isTouched(open.form)) {
+    wipe();
     say(phrase("gone"), false);
     showNext();
     if (isPaused) goOn();
@@ -286,7 +298,7 @@ function lose() {
   // Unless its time was over, it was withdrawn: then nobody should have it before their eyes any more.
   dataset.isLost = "yes";
   const isOver = Date.parse(dataset.until) <= now();
-  if (!isOver) byId("text").replaceChildren();
+  if (!isOver) wipe();
   say(phrase(isOver ? "over" : "goneKept"), false);
 }
 
@@ -404,7 +416,7 @@ document.addEventListener("submit", (event) => {
     event.preventDefault();
     if (!onDesk()) return;
     if (form.id === "answer") give(form);
-    else if (performance.now() - shownAt >= BOUNCE) send(form, phrase("reported"));
+    else if (performance.now() - shownAt >= BOUNCE) report(form);
   } else if (form.matches(".aside")) {
     event.preventDefault();
     whenSent(() => sendAside(form));

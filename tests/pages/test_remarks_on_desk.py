@@ -49,6 +49,20 @@ def test_pressing_twice_reports_one_text(desk: Desk, is_by_key: bool) -> None:
     assert [one.turns[0]["text"] for one in Instruction.objects.filter(state=InstructionState.QUARANTINED)] == [text]
 
 
+def test_a_reported_text_leaves_the_page_although_no_other_is_at_hand(desk: Desk, faults: list[str]) -> None:
+    desk.wait_until_ahead()
+    desk.page.context.set_offline(True)
+    desk.press("1", "Enter")
+    text = desk.text
+    desk.page.wait_for_timeout(500)  # so soon after the one before, it would be taken for a second press
+    desk.press("!")
+    assert text not in desk.page.locator("body").inner_html()
+    desk.page.context.set_offline(False)
+    desk.wait_until_sent()
+    assert desk.text not in ("", text)
+    faults.clear()
+
+
 def test_a_report_that_is_made_offline_goes_out_later(desk: Desk, faults: list[str]) -> None:
     desk.wait_until_ahead()
     text = desk.text
