@@ -68,7 +68,8 @@ function place(card) {
   const desk = byId("desk");
   const form = byId("answer");
   hidePopovers();
-  byId("text").outerHTML = card.text.trim();
+  if (card.text) byId("text").outerHTML = card.text.trim();
+  else wipe();
   // What was typed about the text before is of no use to this one.
   for (const aside of desk.querySelectorAll("form.aside")) aside.reset();
   form.elements.key.value = card.key;
@@ -255,11 +256,13 @@ function absorb({ data, date }, swapsBefore) {
   if (Math.abs(date - now()) > 2000) ahead = date - Date.now();
   if (byId("tally") && data.tally) byId("tally").textContent = data.tally;
   const leases = new Map(data.leases.map((lease) => [String(lease.assignment), lease]));
+  const withdrawn = new Set(data.withdrawn.map(String));
   // What was chosen for a text is not lost with its lease.
   held = held.filter((card) => card.draft || leases.has(card.assignment));
   for (const card of held) {
     card.until = leases.get(card.assignment)?.until ?? card.until;
     card.isLost = leases.has(card.assignment) ? "" : "yes";
+    if (withdrawn.has(card.assignment)) card.text = "";
   }
   const open = onDesk();
   for (const [assignment, lease] of leases) {
@@ -267,8 +270,10 @@ function absorb({ data, date }, swapsBefore) {
     if (lease.text && !isKnown && !outbox.has(assignment)) held.push({ ...lease, assignment });
   }
   if (isPaused) goOn();
-  else if (open && !open.isEarlier && swaps === swapsBefore) check(open, leases.get(open.assignment));
-  else if (!open && leases.size > 0) refetch();
+  else if (open && !open.isEarlier && swaps === swapsBefore) {
+    if (withdrawn.has(open.assignment)) wipe();
+    check(open, leases.get(open.assignment));
+  } else if (!open && leases.size > 0) refetch();
 }
 
 function goOn() {
@@ -281,6 +286,7 @@ function check(open, lease) {
   const { dataset } = byId("desk");
   if (lease) {
     dataset.until = lease.until;
+    delete dataset.isLost;
     showCountdown();
   } else if (!isTouched(open.form)) {
     wipe();
@@ -292,13 +298,11 @@ function check(open, lease) {
   }
 }
 
-// What was chosen for the text on the desk is kept, although its lease is not.
+// What was chosen for the text on the desk is kept, although its lease is not; so is the text, unless it was withdrawn.
 function lose() {
   const { dataset } = byId("desk");
-  // Unless its time was over, it was withdrawn: then nobody should have it before their eyes any more.
   dataset.isLost = "yes";
-  const isOver = Date.parse(dataset.until) <= now();
-  if (!isOver) wipe();
+  const isOver = Date.parse(dataset.until) <= now() && byId("text").hasChildNodes();
   say(phrase(isOver ? "over" : "goneKept"), false);
 }
 

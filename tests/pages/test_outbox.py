@@ -239,3 +239,30 @@ def test_it_keeps_what_was_chosen_for_a_text_that_is_withdrawn(desk: Desk) -> No
     desk.press_and_wait("Enter")
     assert "the text was withdrawn while you had it" in desk.message
     assert Annotation.objects.get().surplus
+
+
+def test_it_keeps_a_text_for_which_something_was_chosen_when_its_lease_went_back(desk: Desk) -> None:
+    desk.campaign.units.update(overlap=1)
+    desk.wait_until_ahead()
+    text = desk.text
+    desk.press("3", "h")
+    for lease in Assignment.objects.live():
+        assignments.release(lease, Assignment.Reason.MOVED_ON)
+    bob = worlds.person("bob")
+    while not Annotation.objects.filter(unit__instruction__turns__0__text=text, annotator=bob).exists():
+        worlds.vote(bob, desk.campaign)
+    desk.page.evaluate("() => { wantsCards = true; pump() }")
+    expect(desk.page.locator("#messages")).to_contain_text("given back because you opened another campaign")
+    assert (desk.text, desk.chosen()) == (text, {"needs-intervention", "tag-hate=yes"})
+
+
+def test_a_text_that_is_withdrawn_while_an_earlier_answer_is_changed_does_not_come_back(desk: Desk) -> None:
+    desk.press_and_wait("1", "Enter")
+    begun = desk.text
+    desk.press("2")
+    desk.press_and_wait("u")
+    Instruction.objects.filter(turns__0__text=begun).update(state=InstructionState.QUARANTINED)
+    desk.press_and_wait("3", "Enter")
+    expect(desk.page.locator("#messages")).to_contain_text("What you chose is kept")
+    assert begun not in desk.page.content()
+    assert desk.chosen() == {"needs-caution"}
