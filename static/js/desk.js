@@ -424,18 +424,24 @@ document.addEventListener("submit", (event) => {
   } else if (form.matches(".aside")) {
     event.preventDefault();
     whenSent(() => sendAside(form));
-  } else if (form.closest("header") && outbox.size > 0 && !form.dataset.isAsked) {
+  } else if (form.closest("#yours") && outbox.size > 0 && form.dataset.asked !== "again") {
     event.preventDefault();
     signOutAfter(form);
   }
 });
 
-// Signing out gives leases back; what was answered goes first, for a few seconds. Whoever asks twice goes without.
+// Signing out gives leases back; what was answered goes first, for a few seconds. Whoever asks again after that goes
+// without.
 async function signOutAfter(form) {
-  form.dataset.isAsked = "yes";
+  if (form.dataset.asked) return;
+  form.dataset.asked = "once";
   say(phrase("first"), true);
   await Promise.race([pump(), new Promise((resolve) => setTimeout(resolve, 5000))]);
-  if (outbox.size === 0) form.submit();
+  if (outbox.size === 0) return form.submit();
+  form.dataset.asked = "again";
+  hidePopovers();
+  latest = "";
+  say(phrase("leaving", { n: outbox.size }), false);
 }
 
 function whenSent(action) {

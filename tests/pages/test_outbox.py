@@ -213,6 +213,20 @@ def test_it_sends_before_it_signs_out_and_gives_the_rest_back(desk: Desk) -> Non
     assert not Assignment.objects.live().exists()
 
 
+def test_it_says_that_answers_wait_before_it_signs_out_without_them(desk: Desk, faults: list[str]) -> None:
+    desk.wait_until_ahead()
+    desk.page.route("**/submit/", lambda route: route.abort())
+    desk.press("2", "Enter")
+    desk.page.get_by_role("button", name="You", exact=True).click()
+    desk.page.get_by_role("button", name="Sign out").dblclick()
+    expect(desk.page.locator("#messages")).to_contain_text("Answers that could not be sent: 1. Sign out again")
+    desk.page.get_by_role("button", name="You", exact=True).click()
+    desk.page.get_by_role("button", name="Sign out").click()
+    expect(desk.page.get_by_role("navigation").get_by_role("link", name="Sign in")).to_be_visible()
+    assert desk.page.evaluate("Object.keys(localStorage).length") == 1
+    faults.clear()
+
+
 def test_it_never_shows_a_text_that_was_withdrawn_after_it_was_fetched(desk: Desk) -> None:
     desk.wait_until_ahead()
     ahead = Assignment.objects.live().order_by("-pk")[0].unit.instruction
