@@ -153,7 +153,7 @@ function give(form) {
 
 function report(form) {
   wipe();
-  send(form, phrase("reported"));
+  send(form, phrase("report"));
 }
 
 function send(form, answer) {

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from annotate.models import Flag, Question
 from sources.models import Instruction, InstructionState
+from tests.annotate import worlds
 from tests.pages.desk import Desk
 
 
@@ -60,6 +61,15 @@ def test_a_reported_text_leaves_the_page_although_no_other_is_at_hand(desk: Desk
     desk.page.context.set_offline(False)
     desk.wait_until_sent()
     assert desk.text not in ("", text)
+    faults.clear()
+
+
+def test_a_report_that_is_not_taken_is_called_one(desk: Desk, faults: list[str]) -> None:
+    desk.wait_until_ahead()
+    theirs = worlds.claimed(worlds.person("bob"), desk.campaign)
+    desk.page.locator("#report [name=assignment]").evaluate("(field, pk) => { field.value = pk }", theirs.pk)
+    desk.press("!")
+    expect(desk.page.get_by_role("alert")).to_contain_text("did not take your answer (your report): that text")
     faults.clear()
 
 
