@@ -208,6 +208,7 @@ def _refused(request: HttpRequest, slug: str, form: AnswerForm) -> HttpResponse:
 def _cards(request: HttpRequest, outcome: Outcome | None, votes: int, held: list[Lease]) -> JsonResponse:
     """What the queue needs to go on: the leases of this person here, each with its text if the page lacks it."""
     has = set(request.POST.get("holding", "").split())
+    lost = has - {str(lease.assignment_id) for lease in held} - {request.POST.get("assignment", "")}
     return JsonResponse(
         {
             "outcome": outcome.value if outcome else "",
@@ -216,8 +217,15 @@ def _cards(request: HttpRequest, outcome: Outcome | None, votes: int, held: list
             "votes": votes,
             "tally": _tally(votes),
             "leases": [_card(lease, whole=str(lease.assignment_id) not in has) for lease in held],
+            "withdrawn": _withdrawn(annotator_of(request), lost) if lost else [],
         }
     )
+
+
+def _withdrawn(annotator: Annotator, numbers: set[str]) -> list[int]:
+    """Of the texts that the page has and the person no longer holds, those that nobody may see any more."""
+    mine = Assignment.objects.filter(annotator=annotator, pk__in=[_number(number) for number in numbers])
+    return list(mine.filter(unit__is_withdrawn=True).values_list("pk", flat=True))
 
 
 def _tally(votes: int) -> str:

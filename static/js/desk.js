@@ -68,7 +68,8 @@ function place(card) {
   const desk = byId("desk");
   const form = byId("answer");
   hidePopovers();
-  byId("text").outerHTML = card.text.trim();
+  if (card.text) byId("text").outerHTML = card.text.trim();
+  else wipe();
   // What was typed about the text before is of no use to this one.
   for (const aside of desk.querySelectorAll("form.aside")) aside.reset();
   form.elements.key.value = card.key;
@@ -102,6 +103,12 @@ function settle() {
   showCountdown();
   const text = document.querySelector(".judged .words") ?? document.querySelector(".done h2");
   byId("next").textContent = phrase("next", { text: text?.textContent.trim().slice(0, 300) ?? "" });
+}
+
+// Nobody should have this text before their eyes any more, nor in a screen reader's.
+function wipe() {
+  byId("text").replaceChildren();
+  byId("next").textContent = "";
 }
 
 function pause() {
@@ -142,6 +149,11 @@ function hidePopovers() {
 function give(form) {
   form.elements.focused_ms.value = focused.taken();
   send(form, answerIn(form));
+}
+
+function report(form) {
+  wipe();
+  send(form, phrase("report"));
 }
 
 function send(form, answer) {
@@ -244,11 +256,13 @@ function absorb({ data, date }, swapsBefore) {
   if (Math.abs(date - now()) > 2000) ahead = date - Date.now();
   if (byId("tally") && data.tally) byId("tally").textContent = data.tally;
   const leases = new Map(data.leases.map((lease) => [String(lease.assignment), lease]));
+  const withdrawn = new Set(data.withdrawn.map(String));
   // What was chosen for a text is not lost with its lease.
   held = held.filter((card) => card.draft || leases.has(card.assignment));
   for (const card of held) {
     card.until = leases.get(card.assignment)?.until ?? card.until;
     card.isLost = leases.has(card.assignment) ? "" : "yes";
+    if (withdrawn.has(card.assignment)) card.text = "";
   }
   const open = onDesk();
   for (const [assignment, lease] of leases) {
@@ -256,8 +270,10 @@ function absorb({ data, date }, swapsBefore) {
     if (lease.text && !isKnown && !outbox.has(assignment)) held.push({ ...lease, assignment });
   }
   if (isPaused) goOn();
-  else if (open && !open.isEarlier && swaps === swapsBefore) check(open, leases.get(open.assignment));
-  else if (!open && leases.size > 0) refetch();
+  else if (open && !open.isEarlier && swaps === swapsBefore) {
+    if (withdrawn.has(open.assignment)) wipe();
+    check(open, leases.get(open.assignment));
+  } else if (!open && leases.size > 0) refetch();
 }
 
 function goOn() {
@@ -270,8 +286,10 @@ function check(open, lease) {
   const { dataset } = byId("desk");
   if (lease) {
     dataset.until = lease.until;
+    delete dataset.isLost;
     showCountdown();
   } else if (!isTouched(open.form)) {
+    wipe();
     say(phrase("gone"), false);
     showNext();
     if (isPaused) goOn();
@@ -280,13 +298,11 @@ function check(open, lease) {
   }
 }
 
-// What was chosen for the text on the desk is kept, although its lease is not.
+// What was chosen for the text on the desk is kept, although its lease is not; so is the text, unless it was withdrawn.
 function lose() {
   const { dataset } = byId("desk");
-  // Unless its time was over, it was withdrawn: then nobody should have it before their eyes any more.
   dataset.isLost = "yes";
-  const isOver = Date.parse(dataset.until) <= now();
-  if (!isOver) byId("text").replaceChildren();
+  const isOver = Date.parse(dataset.until) <= now() && byId("text").hasChildNodes();
   say(phrase(isOver ? "over" : "goneKept"), false);
 }
 
@@ -404,22 +420,28 @@ document.addEventListener("submit", (event) => {
     event.preventDefault();
     if (!onDesk()) return;
     if (form.id === "answer") give(form);
-    else if (performance.now() - shownAt >= BOUNCE) send(form, phrase("reported"));
+    else if (performance.now() - shownAt >= BOUNCE) report(form);
   } else if (form.matches(".aside")) {
     event.preventDefault();
     whenSent(() => sendAside(form));
-  } else if (form.closest("header") && outbox.size > 0 && !form.dataset.isAsked) {
+  } else if (form.closest("#yours") && outbox.size > 0 && form.dataset.asked !== "again") {
     event.preventDefault();
     signOutAfter(form);
   }
 });
 
-// Signing out gives leases back; what was answered goes first, for a few seconds. Whoever asks twice goes without.
+// Signing out gives leases back; what was answered goes first, for a few seconds. Whoever asks again after that goes
+// without.
 async function signOutAfter(form) {
-  form.dataset.isAsked = "yes";
+  if (form.dataset.asked) return;
+  form.dataset.asked = "once";
   say(phrase("first"), true);
   await Promise.race([pump(), new Promise((resolve) => setTimeout(resolve, 5000))]);
-  if (outbox.size === 0) form.submit();
+  if (outbox.size === 0) return form.submit();
+  form.dataset.asked = "again";
+  hidePopovers();
+  latest = "";
+  say(phrase("leaving", { n: outbox.size }), false);
 }
 
 function whenSent(action) {

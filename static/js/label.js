@@ -31,11 +31,18 @@ function isTypedInto(element) {
   return element.closest("input:not([type=radio]), textarea, select, [contenteditable]") !== null;
 }
 
-// The key as it is typed. On a keyboard that has no Latin letters, or digits only with Shift, also the key by its place.
+const PLACES = { Slash: "/", Period: ".", Comma: ",", Semicolon: ";" };
+
+// The key as it is typed. On a keyboard that has no Latin letters, digits only with Shift, or other signs where these
+// stand, also the key by its place; with Shift only the question mark, so that nothing is reported by a key's place.
 function keysOf(event) {
   const typed = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  const place = /^(?:Digit|Key)(.)$/.exec(event.code);
-  return place && !event.shiftKey && !/^[a-z0-9]$/.test(typed) ? [typed, place[1].toLowerCase()] : [typed];
+  const place = event.shiftKey ? { Slash: "?" }[event.code] : placeOf(event.code);
+  return place && typed !== "!" && !/^[a-z0-9]$/.test(typed) ? [typed, place] : [typed];
+}
+
+function placeOf(code) {
+  return PLACES[code] ?? /^(?:Digit|Key)(.)$/.exec(code)?.[1].toLowerCase();
 }
 
 // Returns whether the key meant something.

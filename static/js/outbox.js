@@ -77,7 +77,8 @@ const PATIENCE = 20000;
 const LATER = [408, 425, 429];
 
 // What became of a request: {became, data, why, date}, where `became` is "done", "refused", "offline", "busy" (the server
-// has trouble of its own, or something stands before it), "signedOut" or "outdated" (the page's token is of another session).
+// has trouble of its own, or something stands before it), "signedOut" or "outdated" (the page's token is of another
+// session).
 async function post(url, fields, token, signIn) {
   const headers = { Accept: "application/json", "X-CSRFToken": token };
   try {

@@ -12,6 +12,9 @@ from tests.pages.desk import Desk
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+PRESS = """([key, code, shiftKey]) =>
+    document.body.dispatchEvent(new KeyboardEvent('keydown', {key, code, shiftKey, bubbles: true}))"""
+
 
 def test_it_labels_ten_by_keyboard_only_skips_one_and_takes_one_back(desk: Desk) -> None:
     answers = [("1", "casual"), ("2", "needs-caution"), ("3", "needs-intervention")]
@@ -57,6 +60,33 @@ def test_it_finds_keys_by_their_place_on_keyboards_without_them(desk: Desk, type
     press = "([key, code]) => document.body.dispatchEvent(new KeyboardEvent('keydown', {key, code, bubbles: true}))"
     desk.page.evaluate(press, [typed, code])
     assert desk.chosen() == {chosen}
+
+
+@pytest.mark.parametrize(
+    ("typed", "code", "shift", "opened"),
+    [
+        ("-", "Slash", False, "ask"),
+        ("ö", "Semicolon", False, "flag"),
+        ("_", "Slash", True, "keys"),
+        ("?", "Minus", True, "keys"),
+        (".", "Slash", False, ""),  # what is typed goes first
+    ],
+)
+def test_it_finds_signs_by_their_place_on_other_keyboards(
+    desk: Desk, typed: str, code: str, shift: bool, opened: str
+) -> None:
+    desk.page.evaluate(PRESS, [typed, code, shift])
+    assert desk.page.evaluate("document.querySelector(':popover-open')?.id ?? ''") == opened
+
+
+def test_it_reports_by_the_sign_alone(desk: Desk) -> None:
+    desk.page.evaluate("document.addEventListener('submit', ({ target }) => { window.sent = target.id }, true)")
+    for typed, code in (("1", "Digit1"), ('"', "Digit1")):
+        desk.page.evaluate(PRESS, [typed, code, True])
+        assert desk.page.evaluate("window.sent ?? ''") == ""
+    desk.page.evaluate(PRESS, ["!", "Slash", False])
+    assert desk.page.evaluate("window.sent") == "report"
+    expect(desk.page.locator(":popover-open")).to_have_count(0)
 
 
 def test_it_tells_a_french_q_from_the_a_that_stands_there_elsewhere(desk: Desk) -> None:

@@ -213,6 +213,20 @@ def test_it_sends_before_it_signs_out_and_gives_the_rest_back(desk: Desk) -> Non
     assert not Assignment.objects.live().exists()
 
 
+def test_it_says_that_answers_wait_before_it_signs_out_without_them(desk: Desk, faults: list[str]) -> None:
+    desk.wait_until_ahead()
+    desk.page.route("**/submit/", lambda route: route.abort())
+    desk.press("2", "Enter")
+    desk.page.get_by_role("button", name="You", exact=True).click()
+    desk.page.get_by_role("button", name="Sign out").dblclick()
+    expect(desk.page.locator("#messages")).to_contain_text("Answers that could not be sent: 1. Sign out again")
+    desk.page.get_by_role("button", name="You", exact=True).click()
+    desk.page.get_by_role("button", name="Sign out").click()
+    expect(desk.page.get_by_role("navigation").get_by_role("link", name="Sign in")).to_be_visible()
+    assert desk.page.evaluate("Object.keys(localStorage).length") == 1
+    faults.clear()
+
+
 def test_it_never_shows_a_text_that_was_withdrawn_after_it_was_fetched(desk: Desk) -> None:
     desk.wait_until_ahead()
     ahead = Assignment.objects.live().order_by("-pk")[0].unit.instruction
@@ -239,3 +253,30 @@ def test_it_keeps_what_was_chosen_for_a_text_that_is_withdrawn(desk: Desk) -> No
     desk.press_and_wait("Enter")
     assert "the text was withdrawn while you had it" in desk.message
     assert Annotation.objects.get().surplus
+
+
+def test_it_keeps_a_text_for_which_something_was_chosen_when_its_lease_went_back(desk: Desk) -> None:
+    desk.campaign.units.update(overlap=1)
+    desk.wait_until_ahead()
+    text = desk.text
+    desk.press("3", "h")
+    for lease in Assignment.objects.live():
+        assignments.release(lease, Assignment.Reason.MOVED_ON)
+    bob = worlds.person("bob")
+    while not Annotation.objects.filter(unit__instruction__turns__0__text=text, annotator=bob).exists():
+        worlds.vote(bob, desk.campaign)
+    desk.page.evaluate("() => { wantsCards = true; pump() }")
+    expect(desk.page.locator("#messages")).to_contain_text("given back because you opened another campaign")
+    assert (desk.text, desk.chosen()) == (text, {"needs-intervention", "tag-hate=yes"})
+
+
+def test_a_text_that_is_withdrawn_while_an_earlier_answer_is_changed_does_not_come_back(desk: Desk) -> None:
+    desk.press_and_wait("1", "Enter")
+    begun = desk.text
+    desk.press("2")
+    desk.press_and_wait("u")
+    Instruction.objects.filter(turns__0__text=begun).update(state=InstructionState.QUARANTINED)
+    desk.press_and_wait("3", "Enter")
+    expect(desk.page.locator("#messages")).to_contain_text("What you chose is kept")
+    assert begun not in desk.page.content()
+    assert desk.chosen() == {"needs-caution"}

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from annotate.models import Flag, Question
 from sources.models import Instruction, InstructionState
+from tests.annotate import worlds
 from tests.pages.desk import Desk
 
 
@@ -47,6 +48,29 @@ def test_pressing_twice_reports_one_text(desk: Desk, is_by_key: bool) -> None:
     desk.wait_until_sent()
     desk.page.wait_for_load_state("networkidle")
     assert [one.turns[0]["text"] for one in Instruction.objects.filter(state=InstructionState.QUARANTINED)] == [text]
+
+
+def test_a_reported_text_leaves_the_page_although_no_other_is_at_hand(desk: Desk, faults: list[str]) -> None:
+    desk.wait_until_ahead()
+    desk.page.context.set_offline(True)
+    desk.press("1", "Enter")
+    text = desk.text
+    desk.page.wait_for_timeout(500)  # so soon after the one before, it would be taken for a second press
+    desk.press("!")
+    assert text not in desk.page.locator("body").inner_html()
+    desk.page.context.set_offline(False)
+    desk.wait_until_sent()
+    assert desk.text not in ("", text)
+    faults.clear()
+
+
+def test_a_report_that_is_not_taken_is_called_one(desk: Desk, faults: list[str]) -> None:
+    desk.wait_until_ahead()
+    theirs = worlds.claimed(worlds.person("bob"), desk.campaign)
+    desk.page.locator("#report [name=assignment]").evaluate("(field, pk) => { field.value = pk }", theirs.pk)
+    desk.press("!")
+    expect(desk.page.get_by_role("alert")).to_contain_text("did not take your answer (your report): that text")
+    faults.clear()
 
 
 def test_a_report_that_is_made_offline_goes_out_later(desk: Desk, faults: list[str]) -> None:
