@@ -12,8 +12,8 @@ import time
 from annotate.models import Campaign, Unit
 from annotate.statements import one, row
 
-# Units that are moved at a time, and seconds before what was locked is tried again.
-PORTION, PAUSE = 5_000, 0.05
+# Units that are moved at a time; how often what was locked is tried again, after so many seconds.
+PORTION, PATIENCE, PAUSE = 5_000, 40, 0.05
 REORDER = "SELECT annotate_reorder(%(campaign)s, NULL, %(most)s)"
 DIFFERS = """
     SELECT 1 FROM annotate_unit unit
@@ -32,16 +32,17 @@ TOPICS = """
 def apply_rules(campaign: Campaign) -> int:
     """Bring every unit into the tier that the campaign's rules give it; returns how many moved.
 
-    Outside a transaction each portion is committed by itself, so that claims go on meanwhile.
+    Outside a transaction each portion is committed by itself, so that claims go on meanwhile. What somebody holds locked
+    all the while is left for the next time.
     """
     moved = 0
-    while True:
-        portion = int(one(REORDER, {"campaign": campaign.pk, "most": PORTION})[0])
-        moved += portion
-        if not portion:
-            if row(DIFFERS, {"campaign": campaign.pk}) is None:
-                return moved
-            time.sleep(PAUSE)
+    for _ in range(PATIENCE):
+        while portion := int(one(REORDER, {"campaign": campaign.pk, "most": PORTION})[0]):
+            moved += portion
+        if row(DIFFERS, {"campaign": campaign.pk}) is None:
+            break
+        time.sleep(PAUSE)
+    return moved
 
 
 def doubts(campaign: Campaign) -> list[str]:
