@@ -32,8 +32,8 @@ TOPICS = """
 def apply_rules(campaign: Campaign) -> int:
     """Bring every unit into the tier that the campaign's rules give it; returns how many moved.
 
-    Outside a transaction each portion is committed by itself, so that claims go on meanwhile. What somebody holds locked
-    all the while is left for the next time.
+    Outside a transaction each portion is committed by itself, so that claims go on meanwhile. What somebody holds
+    locked all the while is left for the next time.
     """
     moved = 0
     for _ in range(PATIENCE):
