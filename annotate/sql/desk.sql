@@ -316,13 +316,16 @@ LANGUAGE plpgsql AS $$
 DECLARE
     moved bigint;
 BEGIN
-    UPDATE annotate_unit SET tier = moving.tier, position = moving.position FROM (
-        SELECT ordered.id, ordered.tier, nextval('annotate_unit_position') AS position FROM (
-            SELECT unit.id, annotate_tier(unit) AS tier FROM annotate_unit unit
-            WHERE unit.campaign_id = place AND (one IS NULL OR unit.id = one) AND unit.tier <> annotate_tier(unit)
-            ORDER BY unit.position LIMIT most FOR UPDATE SKIP LOCKED
-        ) ordered
-    ) moving WHERE annotate_unit.id = moving.id;
+    -- In a WITH, which is computed once: a subquery may be the inner side of a nested loop and run for every unit.
+    WITH ordered AS MATERIALIZED (
+        SELECT unit.id, annotate_tier(unit) AS tier FROM annotate_unit unit
+        WHERE unit.campaign_id = place AND (one IS NULL OR unit.id = one) AND unit.tier <> annotate_tier(unit)
+        ORDER BY unit.position LIMIT most FOR UPDATE SKIP LOCKED
+    ), moving AS MATERIALIZED (
+        SELECT ordered.id, ordered.tier, nextval('annotate_unit_position') AS position FROM ordered
+    )
+    UPDATE annotate_unit SET tier = moving.tier, position = moving.position
+    FROM moving WHERE annotate_unit.id = moving.id;
     GET DIAGNOSTICS moved = ROW_COUNT;
     RETURN moved;
 END $$;
