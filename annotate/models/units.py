@@ -108,14 +108,6 @@ class Unit(models.Model):
         """Whether the instruction may be shown to annotators."""
         return self.instruction.state == InstructionState.AVAILABLE
 
-    def judged_turns(self) -> list[tuple[Turn, bool]]:
-        """The turns of the instruction, each with whether it is what the campaign asks to judge.
-
-        None of an instruction that is not available: its state is read together with its text, so that nobody is shown
-        what was withdrawn before this moment.
-        """
-        return judged_turns(self.instruction.turns, self.campaign.target) if self.is_available else []
-
 
 class AssignmentQuerySet(models.QuerySet["Assignment"]):
     def live(self) -> AssignmentQuerySet:

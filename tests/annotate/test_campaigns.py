@@ -5,7 +5,7 @@ from django.db import connection
 
 from annotate import assignments, campaigns
 from annotate.errors import CampaignRefused
-from annotate.models import Campaign, Unit
+from annotate.models import Campaign, Unit, judged_turns
 from labels import loading
 from sources.rows import Turn
 from tests.annotate import worlds
@@ -62,14 +62,14 @@ def test_the_last_turn_of_the_judged_side_is_marked(target: str, judged: list[bo
     origin = worlds.source()
     worlds.instructions(origin, [[ASKS, ANSWERS, ASKS, ANSWERS]])
     unit = worlds.opened(origin, target=target).units.get()
-    assert [mark for _, mark in unit.judged_turns()] == judged
+    assert [mark for _, mark in judged_turns(unit.instruction.turns, unit.campaign.target)] == judged
 
 
 def test_the_whole_of_a_dialogue_is_marked() -> None:
     origin = worlds.source()
     worlds.instructions(origin, [[ASKS, ANSWERS]])
     unit = worlds.opened(origin, target="dialogue").units.get()
-    assert [mark for _, mark in unit.judged_turns()] == [True, True]
+    assert [mark for _, mark in judged_turns(unit.instruction.turns, unit.campaign.target)] == [True, True]
 
 
 def test_a_campaign_without_instructions_is_not_opened() -> None:
