@@ -13,8 +13,9 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_safe
 
+from annotate import charts
 from annotate.models import Annotation, Annotator, Campaign
-from exports import card, charts, tables
+from exports import card, tables
 from exports.models import Snapshot
 from exports.snapshots import file_names, manifest_name
 from sources.models import Instruction

@@ -84,8 +84,9 @@ def collect(votes: Iterable[Vote], options: Sequence[str] = ()) -> RawVotes:
     """
     kept, seen = list[Vote](), set[tuple[str, str]]()
     rejected, offenders = Counter[str](), list[str]()
-    number = repeated = 0
-    for number, vote in enumerate(votes, start=1):
+    read = repeated = 0
+    for vote in votes:
+        read += 1
         problem = _problem(vote, options)
         if problem:
             rejected[problem] += 1
@@ -104,7 +105,7 @@ def collect(votes: Iterable[Vote], options: Sequence[str] = ()) -> RawVotes:
     places = {name: place for place, name in enumerate(names)}
     option = np.array([places[vote.label] for vote in kept], dtype=np.int64)
     return RawVotes(
-        names, units, annotators, unit, everyone, option, number, repeated, rejected, tuple(offenders[:MOST_OFFENDERS])
+        names, units, annotators, unit, everyone, option, read, repeated, rejected, tuple(offenders[:MOST_OFFENDERS])
     )
 
 

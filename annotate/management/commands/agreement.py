@@ -47,7 +47,9 @@ class Command(BaseCommand):
             metavar="UNIT,ANNOTATOR,LABEL",
             help="the names of these columns",
         )
-        parser.add_argument("--options", metavar="A,B,C", help="what could be voted, mild to severe; others are refused")
+        parser.add_argument(
+            "--options", metavar="A,B,C", help="what could be voted, mild to severe; others are refused"
+        )
         parser.add_argument("--label-set", metavar="NAME", help="take the options of this shipped label set")
         parser.add_argument("--nominal", action="store_true", help="the options have no order")
         parser.add_argument("--json", type=Path, metavar="PATH", help="also write everything here, as JSON")

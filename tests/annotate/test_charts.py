@@ -5,7 +5,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from exports import charts
+from annotate import charts
 
 BARS = (("casual", 55), ("personal information related", 1_234), ("<b>&", 0))
 SVG = "{http://www.w3.org/2000/svg}"
@@ -38,3 +38,16 @@ def test_it_leaves_the_imports_of_the_process_alone() -> None:
 
 def test_it_draws_nothing_but_zeros() -> None:
     assert ">no votes<" in charts.svg((("no votes", 0),), "light")
+
+
+def test_it_draws_points_with_whiskers_for_each_series_and_leaves_gaps() -> None:
+    series: dict[str, list[charts.Point | None]] = {
+        "alpha": [charts.Point(0.5, 0.4, 0.6), None, charts.Point(-0.2, -0.3, -0.1)],
+        "AC1": [charts.Point(0.7), charts.Point(0.8), charts.Point(0.9)],
+    }
+    drawing = ET.fromstring(charts.points_svg(["W1", "W2", "W3"], series, "light"))
+    words = {text.text for text in drawing.iter(f"{SVG}text")}
+    assert {"W1", "W2", "W3", "alpha", "AC1"} <= words
+    signs = [each.get("class", "").split() for each in drawing.iter()]
+    assert sum("dot" in sign for sign in signs) == 5
+    assert sum("ci" in sign for sign in signs) == 2
