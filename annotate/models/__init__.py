@@ -15,6 +15,7 @@ Four promises of this module are kept by the database, whatever code runs (see m
 from annotate.models.campaigns import Campaign, CampaignQuerySet, OrderRule, Participation
 from annotate.models.people import Annotator
 from annotate.models.remarks import Flag, Question
+from annotate.models.tallies import PatternCount, Slice, TallyQueue, UnitTally, VoterCount
 from annotate.models.units import Assignment, Unit, judged_turns
 from annotate.models.votes import Annotation, AnnotationQuerySet
 
@@ -28,7 +29,12 @@ __all__ = [
     "Flag",
     "OrderRule",
     "Participation",
+    "PatternCount",
     "Question",
+    "Slice",
+    "TallyQueue",
     "Unit",
+    "UnitTally",
+    "VoterCount",
     "judged_turns",
 ]
