@@ -16,6 +16,7 @@ from django.utils.html import format_html
 
 from annotate import campaigns, missing, order, tasks
 from annotate.admin.guidelines import GuidelinesAdmin
+from annotate.admin.measures import MeasuresAdmin
 from annotate.errors import AnnotateError
 from annotate.models import Campaign, OrderRule
 
@@ -46,7 +47,7 @@ class OrderRuleInline(admin.TabularInline[OrderRule, Campaign]):
 
 
 @admin.register(Campaign)
-class CampaignAdmin(GuidelinesAdmin):
+class CampaignAdmin(MeasuresAdmin, GuidelinesAdmin):
     form = CampaignForm
     list_display = ("title", "slug", "kind", "state_in_words", "target", "label_set", "for_whom", "units", "progress")
     list_filter = ("state", "kind", "target", "label_set")
@@ -64,6 +65,7 @@ class CampaignAdmin(GuidelinesAdmin):
         "family_distance",
         "one_per_cluster",
         "groups",
+        "measures_link",
         "who_is_missing",
         "wording",
         "kind",
@@ -73,7 +75,7 @@ class CampaignAdmin(GuidelinesAdmin):
     )
     prepopulated_fields = {"slug": ("title",)}
     filter_horizontal = ("sources", "groups")
-    readonly_fields = ("kind", "state", "error", "created_at", "who_is_missing", "wording")
+    readonly_fields = ("kind", "state", "error", "created_at", "measures_link", "who_is_missing", "wording")
     inlines = (OrderRuleInline,)
     list_select_related = ("label_set",)
     actions = ("open_campaigns", "close_campaigns", "apply_order")

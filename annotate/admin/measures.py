@@ -1,0 +1,126 @@
+"""How a campaign is going and how far its annotators agree: a page of figures, each also as CSV, and all as JSON."""
+
+from __future__ import annotations
+
+from typing import Any, override
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+
+from annotate import charts, dashboard, figures, health, measures, tallies
+from annotate.figures import Figure
+from annotate.models import Campaign
+from annotate.tallies import Scope
+from sources import workers
+
+# What stands open on the page; the rest is one click away.
+OPEN = ("agreement", "over-time", "labels")
+# Seconds that a page may spend on bringing the pattern tables up to date.
+PATIENCE = 0.5
+
+
+class MeasuresAdmin(admin.ModelAdmin[Campaign]):
+    """The pages of what is measured of a campaign, for whoever may see it in the admin."""
+
+    @override
+    def get_urls(self) -> list[Any]:
+        def at(rest: str, view: Any, name: str) -> Any:
+            return path(f"<int:pk>/measures{rest}", self.admin_site.admin_view(view), name=f"annotate_campaign_{name}")
+
+        return [
+            at("/", self.measures_view, "measures"),
+            at(".json", self.measures_json, "measures_json"),
+            at("/<slug:slug>.csv", self.figure_csv, "figure_csv"),
+            at("/<slug:slug>-<str:theme>.svg", self.figure_svg, "figure_svg"),
+            at("/disputed/", self.disputed_view, "disputed"),
+            *super().get_urls(),
+        ]
+
+    def measures_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The page. It asks for itself anew every few seconds, and is told 204 while nothing has changed."""
+        campaign = self._campaign(request, pk)
+        tallies.fold(PATIENCE)
+        now = health.look(campaign, timezone.now())
+        if request.headers.get("HX-Request") and request.GET.get("stamp") == now.stamp:
+            return HttpResponse(status=204)
+        measured, found = _measured(campaign)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Measures of {campaign}",
+            "opts": self.opts,
+            "campaign": campaign,
+            "health": now,
+            "workers_problem": workers.why_none_works(),
+            "measured": measured,
+            "shown": [_shown(campaign, figure) for figure in found],
+        }
+        template = "admin/annotate/campaign/measures.html"
+        return render(request, f"{template}#live" if request.headers.get("HX-Request") else template, context)
+
+    def measures_json(self, request: HttpRequest, pk: int) -> JsonResponse:
+        """Everything that is measured, and the figures of the page."""
+        campaign = self._campaign(request, pk)
+        measured, found = _measured(campaign)
+        return JsonResponse({**measured, "figures": {figure.slug: figure.as_dict() for figure in found}})
+
+    def figure_csv(self, request: HttpRequest, pk: int, slug: str) -> HttpResponse:
+        campaign = self._campaign(request, pk)
+        name = f"{campaign.slug}-{slug}.csv"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return HttpResponse(_figure(campaign, slug).csv(), content_type="text/csv; charset=utf-8", headers=headers)
+
+    def figure_svg(self, request: HttpRequest, pk: int, slug: str, theme: str) -> HttpResponse:
+        figure = _figure(self._campaign(request, pk), slug)
+        if not figure.is_drawn or theme not in charts.THEMES:
+            raise Http404("no such chart")
+        return HttpResponse(figure.svg(theme), content_type="image/svg+xml")
+
+    def disputed_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The texts on which votes differ most; those with a vote for the gravest answer only when asked for."""
+        campaign = self._campaign(request, pk)
+        severe = request.GET.get("severe") == "1"
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Most disputed in {campaign}",
+            "opts": self.opts,
+            "campaign": campaign,
+            "severe": severe,
+            "rows": dashboard.disputed(campaign, severe=severe, reader=request.user),
+        }
+        return render(request, "admin/annotate/campaign/disputed.html", context)
+
+    @admin.display(description="Measures")
+    def measures_link(self, campaign: Campaign) -> str:
+        address = reverse("admin:annotate_campaign_measures", args=[campaign.pk])
+        return format_html('<a href="{}">Progress, agreement, answers, disputes</a>', address)
+
+    def _campaign(self, request: HttpRequest, pk: int) -> Campaign:
+        campaign = get_object_or_404(Campaign.objects.select_related("label_set"), pk=pk)
+        if not self.has_view_permission(request, campaign):
+            raise PermissionDenied
+        return campaign
+
+
+def _measured(campaign: Campaign) -> tuple[dict[str, Any], list[Figure]]:
+    measured = measures.of_scope(Scope((campaign.pk,)))
+    return measured, dashboard.figures(campaign.label_set.spec, measured)
+
+
+def _figure(campaign: Campaign, slug: str) -> Figure:
+    figure = figures.by_slug(_measured(campaign)[1], slug)
+    if figure is None:
+        raise Http404("no such figure")
+    return figure
+
+
+def _shown(campaign: Campaign, figure: Figure) -> dict[str, Any]:
+    def address(name: str, *more: str) -> str:
+        return reverse(f"admin:annotate_campaign_{name}", args=[campaign.pk, figure.slug, *more])
+
+    drawn = {theme: address("figure_svg", theme) for theme in charts.THEMES} if figure.is_drawn else None
+    return {"figure": figure, "is_open": figure.slug in OPEN, "chart": drawn, "csv": address("figure_csv")}

@@ -1,0 +1,169 @@
+"""The figures of a campaign's dashboard, made of what ``measures.of_scope`` gives."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from annotate import measures, tallies
+from annotate.figures import Estimate, Figure, Value
+from annotate.models import Annotator, Assignment, Campaign, Unit, judged_turns
+from labels.taxonomy import LabelSetSpec
+from sources.rows import Turn
+
+# What each coefficient tells, for people who did not come for the statistics.
+TITLES = {
+    "krippendorff_alpha_ordinal": "Krippendorff's alpha, ordinal",
+    "krippendorff_alpha_nominal": "Krippendorff's alpha, nominal",
+    "krippendorff_alpha_interval": "Krippendorff's alpha, interval",
+    "gwet_ac1": "Gwet's AC1",
+    "gwet_ac2_ordinal": "Gwet's AC2, ordinal",
+    "brennan_prediger": "Brennan and Prediger's kappa",
+    "fleiss_kappa_generalized": "Fleiss' kappa, with missing votes",
+    "percent_agreement": "Percent agreement",
+    "percent_agreement_within_1": "Percent agreement within one step",
+    "share_unanimous": "Share of unanimous texts",
+    "mean_entropy_bits": "Mean entropy of a text's votes (bits)",
+    "alpha_masi": "Alpha, MASI distance",
+    "alpha_jaccard": "Alpha, Jaccard distance",
+    "exact_set_match": "Same set of tags",
+    "prevalence": "Said yes",
+    "positive_specific_agreement": "Agreement on yes",
+    "negative_specific_agreement": "Agreement on no",
+}
+SLICES = {
+    "source": ("by-source", "By source", "Source"),
+    "language": ("by-language", "By language", "Language"),
+    "is_augmented": ("by-origin", "Original and augmented texts", "Texts"),
+    "week": ("over-time", "Over time", "Week of the last vote"),
+}
+
+
+def figures(spec: LabelSetSpec, measured: Mapping[str, Any]) -> list[Figure]:
+    """All figures that have rows, in reading order."""
+    return [figure for figure in _figures(spec, measured) if figure.rows]
+
+
+def _figures(spec: LabelSetSpec, measured: Mapping[str, Any]) -> Iterator[Figure]:
+    names = dict(zip(measured["options"], spec.option_names, strict=True))
+    yield _coefficients("agreement", "Agreement on the base vote", measured["base"])
+    yield _slice("week", measured, chart="points")
+    yield _labels(measured)
+    yield _options(measured, names)
+    yield _confusion(measured, names)
+    yield _slice("source", measured)
+    yield _slice("language", measured)
+    yield _slice("is_augmented", measured)
+    yield _tags(measured)
+    yield _coefficients("tag-sets", "Agreement on whole sets of tags", measured["tag_sets"])
+    yield _votes(measured)
+
+
+def _coefficients(slug: str, title: str, found: Mapping[str, Any]) -> Figure:
+    rows = [
+        (TITLES[name], Estimate.of(each), each["se_items"], each["se_annotators"], each["n_pairable"], each["n_votes"])
+        for name, each in found.items()
+    ]
+    head = ("Coefficient", "Value (95 % interval)", "SE, texts", "SE, annotators", "Texts with 2 votes", "Votes")
+    about = (
+        "The interval tells how far the value would move with other texts and with other annotators. 1 is perfect "
+        "agreement; 0 is what chance would give, for those that take chance into account."
+    )
+    return Figure(slug, title, head, list(rows), about)
+
+
+def _slice(by: str, measured: Mapping[str, Any], chart: Any = "") -> Figure:
+    slug, title, what = SLICES[by]
+    shown = list(measures.headline(measured))
+    rows: list[tuple[Value, ...]] = [
+        (name, *(Estimate.of(found["base"][each]) for each in shown), found["units"], found["votes"], found["disputed"])
+        for name, found in measured["slices"][by].items()
+    ]
+    head = (what, *(TITLES[name] for name in shown), "Texts", "Votes", "Disputed")
+    return Figure(slug, title, head, rows, chart=chart)
+
+
+def _labels(measured: Mapping[str, Any]) -> Figure:
+    found = measured["labels"] or {"labels": {}, "without": {}}
+    counts = [*found["labels"].items(), *((f"none: {why}", n) for why, n in found["without"].items())]
+    total = sum(n for _, n in counts) or 1
+    rows: list[tuple[Value, ...]] = [(name, n, n / total) for name, n in counts]
+    about = "What the label set's rule makes of the votes so far."
+    return Figure("labels", "Published labels", ("Label", "Texts", "Share"), rows, about, "bars")
+
+
+def _options(measured: Mapping[str, Any], names: Mapping[str, str]) -> Figure:
+    rows: list[tuple[Value, ...]] = [
+        (
+            name,
+            Estimate.of(measured["prevalence"][code]),
+            Estimate.of(measured["specific_agreement"][code]),
+            measured["corpus"]["options"][code],
+        )
+        for code, name in names.items()
+    ]
+    head = ("Answer", "Prevalence", "Another reader says the same", "Votes")
+    about = "How common each answer is, and on which of them readers differ."
+    return Figure("answers", "Answers", head, rows, about, "points")
+
+
+def _confusion(measured: Mapping[str, Any], names: Mapping[str, str]) -> Figure:
+    rows: list[tuple[Value, ...]] = []
+    for name, met in zip(names.values(), measured["confusion"], strict=True):
+        total = sum(met)
+        rows.append((name, *(each / total if total else None for each in met)))
+    about = "Where one reader gave the answer of the row, what share of the other readers gave that of the column."
+    return Figure("confusion", "Confusion between readers", ("One says", *names.values()), rows, about, "heat")
+
+
+def _tags(measured: Mapping[str, Any]) -> Figure:
+    shown = (
+        "prevalence",
+        "krippendorff_alpha_nominal",
+        "gwet_ac1",
+        "percent_agreement",
+        "positive_specific_agreement",
+        "negative_specific_agreement",
+    )
+    rows: list[tuple[Value, ...]] = [
+        (tag, *(Estimate.of(found[name]) for name in shown), found["prevalence"]["n_votes"])
+        for tag, found in measured["tags"].items()
+    ]
+    about = "On rare tags alpha falls to about 0 while AC1 stays near 1: read them together, beside the prevalence."
+    return Figure("tags", "Additional tags", ("Tag", *(TITLES[name] for name in shown), "Answers"), rows, about)
+
+
+def _votes(measured: Mapping[str, Any]) -> Figure:
+    rows: list[tuple[Value, ...]] = [(n, units) for n, units in measured["corpus"]["votes_per_unit"].items()]
+    return Figure("votes-per-text", "Votes per text", ("Votes", "Texts"), rows, chart="bars")
+
+
+class Disputed(NamedTuple):
+    """A unit on which votes differ, with the votes as they are counted."""
+
+    unit: Unit
+    disagreement: float
+    votes: list[tuple[str, int]]
+    turns: list[tuple[Turn, bool]]
+    is_severe: bool
+
+
+def disputed(campaign: Campaign, *, severe: bool, reader: Annotator, limit: int = 50) -> list[Disputed]:
+    """The most disputed units, without those that ``reader`` may still be served: nobody sees votes before voting.
+
+    Curators who vote are annotators too.
+    """
+    names = campaign.label_set.spec.option_names
+    most = tallies.most_disputed(campaign, severe=severe, limit=limit)
+    own = Assignment.objects.submitted().filter(annotator=reader, unit__in=[tally.unit_id for tally in most])
+    answered = set(own.values_list("unit", flat=True))
+    found = []
+    for tally in most:
+        if campaign.is_open and tally.unit.taken < tally.unit.overlap and tally.unit_id not in answered:
+            continue
+        counted = Counter(tally.base)
+        votes = [(name, counted[at]) for at, name in enumerate(names) if counted[at]]
+        turns = judged_turns(tally.unit.instruction.turns, campaign.target)
+        found.append(Disputed(tally.unit, tally.disagreement or 0.0, votes, turns, tally.is_severe))
+    return found

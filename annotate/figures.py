@@ -1,0 +1,154 @@
+"""Tables of numbers, and what is made of them: text for a page, CSV, JSON, and the chart that stands beside the table.
+
+A figure is defined once by its values; nothing that is shown of it can differ from the rest.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from annotate import charts
+
+
+class Estimate(NamedTuple):
+    """A measured value with the ends of its 95 % interval, or None and the reason why there is none."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    reason: str = ""
+
+    @classmethod
+    def of(cls, coefficient: Mapping[str, Any]) -> Estimate:
+        """A coefficient as ``labels.agreement`` gives it, by name."""
+        low, high = coefficient["ci95"] or (None, None)
+        return cls(coefficient["value"], low, high, coefficient["reason"] or "")
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return f"undefined: {self.reason}" if self.reason else "undefined"
+        interval = "" if self.low is None else f" ({self.low:.3f} to {self.high:.3f})"
+        return f"{self.value:.3f}{interval}"
+
+
+type Value = str | int | float | Estimate | None
+
+
+class Cell(NamedTuple):
+    """A value as a page shows it. ``shade`` is 0 to 9 where the table is a map of heat."""
+
+    text: str
+    is_number: bool
+    shade: int | None = None
+
+
+@dataclass(frozen=True)
+class Figure:
+    """``rows`` have a name, then values, as ``head`` says.
+
+    ``chart`` draws the whole numbers of the second column as ``bars``, or the estimates of all columns as ``points``;
+    a ``heat`` figure colours its numbers by their share of the largest.
+    """
+
+    slug: str
+    title: str
+    head: tuple[str, ...]
+    rows: list[tuple[Value, ...]]
+    about: str = ""
+    chart: Literal["", "bars", "points", "heat"] = ""
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether there is a chart beside the table."""
+        return self.chart in ("bars", "points") and bool(self.rows)
+
+    @property
+    def is_heat(self) -> bool:
+        return self.chart == "heat"
+
+    def cells(self) -> list[list[Cell]]:
+        """The rows as a page shows them."""
+        numbers = [value for row in self.rows for value in row[1:] if isinstance(value, int | float)]
+        most = max(numbers, default=0) if self.chart == "heat" else 0
+        return [[_cell(value, most) for value in row] for row in self.rows]
+
+    def svg(self, theme: str) -> str:
+        """The chart. The figure must have one."""
+        if self.chart == "bars":
+            return charts.svg([(str(row[0]), int(row[1])) for row in self.rows], theme)  # type: ignore[arg-type]
+        names = [str(row[0]) for row in self.rows]
+        columns = [at for at in range(1, len(self.head)) if any(isinstance(row[at], Estimate) for row in self.rows)]
+        return charts.points_svg(names, {self.head[at]: [_point(row[at]) for row in self.rows] for at in columns}, theme)
+
+    def csv(self) -> str:
+        """The values in full, an estimate in three columns; no cell is taken for a formula by a spreadsheet."""
+        estimates = {at for row in self.rows for at, value in enumerate(row) if isinstance(value, Estimate)}
+        head = [name for at, title in enumerate(self.head) for name in _columns(title, at in estimates)]
+        written = io.StringIO()
+        writer = csv.writer(written)
+        writer.writerow([_harmless(name) for name in head])
+        for row in self.rows:
+            writer.writerow([_harmless(each) for at, value in enumerate(row) for each in _values(value, at in estimates)])
+        return written.getvalue()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Ready for JSON: a dictionary for each row, by the names of the columns."""
+        return {
+            "title": self.title,
+            "rows": [
+                {
+                    name: value._asdict() if isinstance(value, Estimate) else value
+                    for name, value in zip(self.head, row, strict=True)
+                }
+                for row in self.rows
+            ],
+        }
+
+
+def by_slug(figures: Sequence[Figure], slug: str) -> Figure | None:
+    """The figure of that name, or None."""
+    return next((figure for figure in figures if figure.slug == slug), None)
+
+
+def _cell(value: Value, most: float) -> Cell:
+    shade = round(9 * value / most) if most and isinstance(value, int | float) else None
+    return Cell(_text(value), not isinstance(value, str), shade)
+
+
+def _text(value: Value) -> str:
+    match value:
+        case None:
+            return "–"
+        case int():
+            return f"{value:,}"
+        case float():
+            return f"{value:.3f}"
+        case _:
+            return str(value)
+
+
+def _point(value: Value) -> charts.Point | None:
+    if not isinstance(value, Estimate) or value.value is None:
+        return None
+    return charts.Point(value.value, value.low, value.high)
+
+
+def _columns(title: str, is_estimate: bool) -> tuple[str, ...]:
+    return (title, f"{title}, low", f"{title}, high") if is_estimate else (title,)
+
+
+def _values(value: Value, is_estimate: bool) -> Iterator[Any]:
+    if isinstance(value, Estimate):
+        yield from value[:3]
+    else:
+        yield from (value, None, None) if is_estimate else (value,)
+
+
+def _harmless(value: Any) -> Any:
+    """A text that a spreadsheet would compute is given the sign that has it read as text (OWASP, CSV injection)."""
+    is_formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{value}" if is_formula else value

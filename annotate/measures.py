@@ -1,0 +1,139 @@
+"""What is measured of many votes, ready for JSON: of a campaign from its pattern tables, of a file from its votes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from annotate import tallies
+from annotate.tallies import By, Scope
+from labels import agreement
+from labels.agreement import Coefficient, Measure, formulas
+from labels.aggregation import dispute_reasons
+from labels.taxonomy import LabelSetSpec
+from labels.votes import PatternTable, VoterTable
+from labels.votes_files import RawVotes
+from sources.models import Source
+
+# Shown first; the others are one click away.
+HEADLINE = ("krippendorff_alpha_ordinal", "gwet_ac1", "percent_agreement")
+SLICES: tuple[By, ...] = ("source", "language", "is_augmented", "week")
+
+
+def of_votes(votes: RawVotes, *, ordinal: bool) -> dict[str, Any]:
+    """What is measured of the votes of a file, with what became of each of them."""
+    table = VoterTable.from_votes(votes.options, votes.unit, votes.annotator, votes.option, votes.annotators)
+    return {
+        "votes": {
+            "read": votes.read,
+            "taken": votes.taken,
+            "repeated": votes.repeated,
+            "rejected": dict(votes.rejected.most_common()),
+            "offenders": list(votes.offenders),
+        },
+        "ordinal": ordinal,
+        **_base(table, ordinal),
+    }
+
+
+def of_scope(scope: Scope) -> dict[str, Any]:
+    """What is measured of the counted votes of campaigns, from the pattern tables. Raises NotComparable."""
+    spec = tallies.spec_of(scope)
+    everything = tallies.voters(scope).get(None) or _nothing(spec)
+    tag_tables = tallies.tags(scope).get(None, {})
+    tag_sets = tallies.tag_sets(scope).get(None)
+    return {
+        "label_set": {"name": spec.name, "revision": spec.revision},
+        "ordinal": spec.ordinal,
+        **_base(everything, spec.ordinal),
+        "labels": tallies.distribution(scope)[None]._asdict() if everything.patterns.n_units else {},
+        "disputed": _disputed(spec, everything.patterns),
+        "tags": {tag.name: _by_name(agreement.measure_tag(tag_tables[tag.code]))
+                 for tag in spec.tags if tag.code in tag_tables},
+        "tag_sets": _by_name(agreement.measure_tag_sets(tag_sets)) if tag_sets else {},
+        "slices": {by: _sliced(spec, scope, by) for by in SLICES},
+    }
+
+
+def _base(table: VoterTable, ordinal: bool) -> dict[str, Any]:
+    options = table.patterns.options
+    prevalence = [
+        Measure(name, partial(formulas.prevalence, option=at), "there is no vote", (0.0, 1.0))
+        for at, name in enumerate(options)
+    ]
+    same = [
+        Measure(name, partial(formulas.specific_agreement, option=at), "nobody else voted beside it", (0.0, 1.0))
+        for at, name in enumerate(options)
+    ]
+    return {
+        "options": list(options),
+        "base": _by_name(agreement.measure(table, ordinal)),
+        "prevalence": _by_name(agreement.measure_all(table, prevalence)),
+        "specific_agreement": _by_name(agreement.measure_all(table, same)),
+        "confusion": confusion(table.patterns),
+        "corpus": agreement.describe_corpus(table),
+    }
+
+
+def confusion(table: PatternTable) -> list[list[float]]:
+    """Krippendorff's (2011) coincidences (K, K): how often one vote for row c meets another for column k in a unit.
+
+    Every vote of a pairable unit counts once, spread over the m - 1 others: rows add up to the votes for c.
+    """
+    pairable = table.per_unit >= 2
+    counts = table.counts[pairable].astype(float)
+    shares = counts * (table.multiplicity[pairable] / (table.per_unit[pairable] - 1))[:, None]
+    found: list[list[float]] = (shares.T @ counts - np.diag(shares.sum(axis=0))).tolist()
+    return found
+
+
+def _sliced(spec: LabelSetSpec, scope: Scope, by: By) -> dict[str, Any]:
+    tables = tallies.voters(scope, by)
+    names = _names(by, tables)
+    return {
+        names[key]: {
+            "units": table.patterns.n_units,
+            "votes": table.patterns.n_votes,
+            "disputed": _disputed(spec, table.patterns),
+            "base": _by_name(agreement.measure(table, spec.ordinal)),
+        }
+        for key, table in sorted(tables.items(), key=lambda pair: names[pair[0]])
+    }
+
+
+def _names(by: By, keys: Iterable[Any]) -> dict[Any, str]:
+    match by:
+        case "source":
+            known = Source.objects.in_bulk([key for key in keys if key is not None])
+            return {key: str(known[key]) if key in known else "unknown" for key in keys}
+        case "is_augmented":
+            return {key: "augmented" if key else "original" for key in keys}
+        case "week":
+            return {key: key.isoformat() for key in keys}
+        case _:
+            return {key: str(key) or "unknown" for key in keys}
+
+
+def _disputed(spec: LabelSetSpec, table: PatternTable) -> int:
+    """Units that the base votes alone make disputed; tied tags and flags come on top."""
+    rows = zip(table.counts.tolist(), table.multiplicity.tolist(), strict=True)
+    return sum(units for counts, units in rows if dispute_reasons(spec, counts))
+
+
+def _nothing(spec: LabelSetSpec) -> VoterTable:
+    none = np.zeros(0, dtype=np.int64)
+    return VoterTable.from_votes(tallies.option_codes(spec), none, none, none, ())
+
+
+def _by_name(coefficients: Iterable[Coefficient]) -> dict[str, dict[str, Any]]:
+    rows: list[dict[str, Any]] = [coefficient.as_dict() for coefficient in coefficients]
+    return {str(row.pop("name")): row for row in rows}
+
+
+def headline(measured: Mapping[str, Any]) -> dict[str, Any]:
+    """The coefficients to show first: alpha is the nominal one where the options have no order."""
+    first = HEADLINE if measured["ordinal"] else ("krippendorff_alpha_nominal", *HEADLINE[1:])
+    return {name: measured["base"][name] for name in first}
