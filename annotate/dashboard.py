@@ -45,6 +45,18 @@ def figures(spec: LabelSetSpec, measured: Mapping[str, Any]) -> list[Figure]:
     return [figure for figure in _figures(spec, measured) if figure.rows]
 
 
+class Headline(NamedTuple):
+    """One of the coefficients that are shown first."""
+
+    name: str
+    estimate: Estimate
+
+
+def headline(measured: Mapping[str, Any]) -> list[Headline]:
+    """Alpha, AC1 and percent agreement."""
+    return [Headline(TITLES[name], Estimate.of(found)) for name, found in measures.headline(measured).items()]
+
+
 def _figures(spec: LabelSetSpec, measured: Mapping[str, Any]) -> Iterator[Figure]:
     names = dict(zip(measured["options"], spec.option_names, strict=True))
     yield _coefficients("agreement", "Agreement on the base vote", measured["base"])

@@ -45,10 +45,12 @@ class Health:
         return 100 * self.given / self.wanted if self.wanted else 0.0
 
     @property
-    def time_left(self) -> timedelta | None:
-        """At the pace of the last day; None where nobody voted."""
-        left = self.wanted - self.given
-        return left * DAY / self.votes_day if self.votes_day else None
+    def time_left(self) -> str:
+        """At the pace of the last day, in words; empty where nobody voted."""
+        if not self.votes_day:
+            return ""
+        hours = 24 * (self.wanted - self.given) / self.votes_day
+        return f"{hours / 24:,.0f} days" if hours >= 72 else f"{max(hours, 1):.0f} hours"
 
     @property
     def stamp(self) -> str:

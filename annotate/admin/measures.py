@@ -46,7 +46,8 @@ class MeasuresAdmin(admin.ModelAdmin[Campaign]):
         campaign = self._campaign(request, pk)
         tallies.fold(PATIENCE)
         now = health.look(campaign, timezone.now())
-        if request.headers.get("HX-Request") and request.GET.get("stamp") == now.stamp:
+        is_update = "HX-Request" in request.headers
+        if is_update and request.GET.get("stamp") == now.stamp:
             return HttpResponse(status=204)
         measured, found = _measured(campaign)
         context = {
@@ -57,10 +58,12 @@ class MeasuresAdmin(admin.ModelAdmin[Campaign]):
             "health": now,
             "workers_problem": workers.why_none_works(),
             "measured": measured,
-            "shown": [_shown(campaign, figure) for figure in found],
+            "headline": dashboard.headline(measured),
+            "figures": [_shown(campaign, figure) for figure in found],
+            "is_update": is_update,
         }
         template = "admin/annotate/campaign/measures.html"
-        return render(request, f"{template}#live" if request.headers.get("HX-Request") else template, context)
+        return render(request, f"{template}#live" if is_update else template, context)
 
     def measures_json(self, request: HttpRequest, pk: int) -> JsonResponse:
         """Everything that is measured, and the figures of the page."""
