@@ -82,7 +82,9 @@ class Figure:
             return charts.svg([(str(row[0]), int(row[1])) for row in self.rows], theme)  # type: ignore[arg-type]
         names = [str(row[0]) for row in self.rows]
         columns = [at for at in range(1, len(self.head)) if any(isinstance(row[at], Estimate) for row in self.rows)]
-        return charts.points_svg(names, {self.head[at]: [_point(row[at]) for row in self.rows] for at in columns}, theme)
+        return charts.points_svg(
+            names, {self.head[at]: [_point(row[at]) for row in self.rows] for at in columns}, theme
+        )
 
     def csv(self) -> str:
         """The values in full, an estimate in three columns; no cell is taken for a formula by a spreadsheet."""
@@ -92,7 +94,9 @@ class Figure:
         writer = csv.writer(written)
         writer.writerow([_harmless(name) for name in head])
         for row in self.rows:
-            writer.writerow([_harmless(each) for at, value in enumerate(row) for each in _values(value, at in estimates)])
+            writer.writerow(
+                [_harmless(each) for at, value in enumerate(row) for each in _values(value, at in estimates)]
+            )
         return written.getvalue()
 
     def as_dict(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -11,8 +11,8 @@ import numpy as np
 from annotate import tallies
 from annotate.tallies import By, Scope
 from labels import agreement
-from labels.agreement import Coefficient, Measure, formulas
 from labels.aggregation import dispute_reasons
+from labels.agreement import Coefficient, Measure, formulas
 from labels.taxonomy import LabelSetSpec
 from labels.votes import PatternTable, VoterTable
 from labels.votes_files import RawVotes
@@ -51,8 +51,11 @@ def of_scope(scope: Scope) -> dict[str, Any]:
         **_base(everything, spec.ordinal),
         "labels": tallies.distribution(scope)[None]._asdict() if everything.patterns.n_units else {},
         "disputed": _disputed(spec, everything.patterns),
-        "tags": {tag.name: _by_name(agreement.measure_tag(tag_tables[tag.code]))
-                 for tag in spec.tags if tag.code in tag_tables},
+        "tags": {
+            tag.name: _by_name(agreement.measure_tag(tag_tables[tag.code]))
+            for tag in spec.tags
+            if tag.code in tag_tables
+        },
         "tag_sets": _by_name(agreement.measure_tag_sets(tag_sets)) if tag_sets else {},
         "slices": {by: _sliced(spec, scope, by) for by in SLICES},
     }
@@ -137,3 +140,34 @@ def headline(measured: Mapping[str, Any]) -> dict[str, Any]:
     """The coefficients to show first: alpha is the nominal one where the options have no order."""
     first = HEADLINE if measured["ordinal"] else ("krippendorff_alpha_nominal", *HEADLINE[1:])
     return {name: measured["base"][name] for name in first}
+
+
+def as_text(measured: Mapping[str, Any]) -> Iterator[str]:
+    """Lines for a terminal: what was counted, then a table of the coefficients, those to show first on top."""
+    votes, corpus = measured.get("votes"), measured["corpus"]
+    if votes:
+        rejected = sum(votes["rejected"].values())
+        taken, repeated = votes["taken"], votes["repeated"]
+        yield f"read {votes['read']:,} = {taken:,} taken + {repeated:,} repeated + {rejected:,} rejected"
+        yield from (f"  rejected {times:,}: {reason}" for reason, times in votes["rejected"].items())
+    people = "annotators unknown" if corpus["annotators"] is None else f"{corpus['annotators']:,} annotators"
+    yield f"{corpus['units']:,} units, {corpus['pairable']:,} with two votes, {corpus['votes']:,} votes, {people}"
+    order = "from mild to severe" if measured["ordinal"] else "without an order"
+    yield f"options {order}: {', '.join(f'{name} {n:,}' for name, n in corpus['options'].items())}"
+    yield ""
+    first = headline(measured)
+    named = {**first, **measured["base"]}
+    width = max(map(len, named))
+    yield f"{'':{width}}    value            95 % interval  se items  se annotators"
+    for name, found in named.items():
+        yield f"{name:{width}}  {_numbers(found)}"
+
+
+def _numbers(found: Mapping[str, Any]) -> str:
+    if found["value"] is None:
+        return f"undefined: {found['reason']}"
+    low, high = found["ci95"] or (None, None)
+    interval = "none" if low is None else f"{low:.3f} to {high:.3f}"
+    errors = [f"{each:.4f}" if each is not None else "-" for each in (found["se_items"], found["se_annotators"])]
+    reason = f"  {found['interval_reason']}" if found["interval_reason"] else ""
+    return f"{found['value']:7.4f}  {interval:>19}  {errors[0]:>8}  {errors[1]:>13}{reason}"

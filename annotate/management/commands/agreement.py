@@ -7,19 +7,20 @@ from pathlib import Path
 from typing import Any, override
 
 import orjson
-from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from annotate import measures
 from annotate.errors import AnnotateError
 from annotate.models import Campaign
+from annotate.tallies import Scope
 from labels import taxonomy, votes_files
 from labels.errors import LabelsError
 from labels.taxonomy import LabelSetSpec
-from labels.votes_files import RawVotes, VotesFileError
+from labels.votes_files import RawVotes
 from sources import chunks, importers
 from sources import votes as source_votes
 from sources.errors import SourceError
+from sources.models import Source
 
 WIDE, LONG = "wide", "long"
 
@@ -38,8 +39,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--format",
             default=LONG,
-            help="of the file: long (CSV, a row for each vote; the default), wide (CSV, a row for each unit and a column "
-            "for each annotator), or one of the import formats that have votes",
+            help="of the file: long (CSV, a row for each vote; the default), wide (CSV, a row for each unit and a "
+            "column for each annotator), or one of the import formats that have votes",
         )
         parser.add_argument(
             "--columns",
@@ -96,6 +97,30 @@ def _read(path: Path, **given: Any) -> tuple[RawVotes, bool]:
         options, ordinal = tuple(option.code for option in chosen.options), chosen.ordinal
         read = source_votes.read(path, importer, chunks.limits())
     return votes_files.collect(read, options), ordinal and not given["nominal"]
+
+
+def _of_database(campaign: str | None, source: str | None, **_: Any) -> dict[str, Any]:
+    if campaign is None and source is None:
+        raise CommandError("Say whose votes: --campaign SLUG, --source NAME or --file PATH.")
+    return measures.of_scope(_of_campaign(campaign) if campaign else _of_source(str(source)))
+
+
+def _of_campaign(slug: str) -> Scope:
+    found = Campaign.objects.filter(slug=slug).first()
+    if found is None:
+        known = ", ".join(Campaign.objects.values_list("slug", flat=True)) or "none yet"
+        raise CommandError(f"There is no campaign {slug!r}; the campaigns are: {known}.")
+    return Scope((found.pk,))
+
+
+def _of_source(name: str) -> Scope:
+    """The votes on the instructions of a source, in all campaigns that judge them."""
+    found = Source.objects.filter(name=name.partition("@")[0])
+    source = next((each for each in found if name in (each.name, str(each))), None)
+    if source is None:
+        known = ", ".join(str(each) for each in Source.objects.all()) or "none yet"
+        raise CommandError(f"There is no source {name!r}; the sources are: {known}.")
+    return Scope(tuple(Campaign.objects.values_list("pk", flat=True)), source=source.pk)
 
 
 def _label_set(name: str) -> LabelSetSpec:
