@@ -160,9 +160,7 @@ class UnitTally(models.Model):
 class TallyQueue(models.Model):
     """A unit whose counted votes may differ from its tally. Written by triggers, emptied by ``annotate_fold``."""
 
-    unit = models.ForeignKey(
-        Unit, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
-    )
+    unit = models.ForeignKey(Unit, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+")
 
     def __str__(self) -> str:
         return f"unit {self.unit_id}"
