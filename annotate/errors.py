@@ -25,3 +25,7 @@ class KeysRefused(AnnotateError):
         """``actions`` are those that were given the key."""
         super().__init__(message)
         self.actions = actions
+
+
+class NotComparable(AnnotateError):
+    """Votes by label sets with other options cannot be measured together; choose campaigns of one of them."""

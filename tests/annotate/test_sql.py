@@ -8,7 +8,9 @@ from annotate.sql import DESK, FUNCTIONS, TALLIES, TALLY_FUNCTIONS
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.parametrize(("text", "functions"), [(DESK, FUNCTIONS), (TALLIES, TALLY_FUNCTIONS)], ids=["desk", "tallies"])
+@pytest.mark.parametrize(
+    ("text", "functions"), [(DESK, FUNCTIONS), (TALLIES, TALLY_FUNCTIONS)], ids=["desk", "tallies"]
+)
 def test_the_database_has_the_functions_of_the_file_as_they_are_now(text: str, functions: list[str]) -> None:
     """Whoever changes the file adds a migration that loads it anew."""
     with connection.cursor() as cursor:
