@@ -29,7 +29,11 @@ def main() -> None:
 
 def _needs_servers(arguments: list[str]) -> bool:
     asks_for_help = bool({"-h", "--help"} & set(arguments))
-    return bool(arguments) and not asks_for_help and arguments[0] not in WITHOUT_SERVERS | {"--version"}
+    # Votes of a file are measured without a database.
+    is_of_file = arguments[:1] == ["agreement"] and any(each.partition("=")[0] == "--file" for each in arguments)
+    return (
+        bool(arguments) and not asks_for_help and not is_of_file and arguments[0] not in WITHOUT_SERVERS | {"--version"}
+    )
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from annotate import measures, tallies
 from annotate.figures import Estimate, Figure, Value
-from annotate.models import Annotator, Assignment, Campaign, Unit, judged_turns
+from annotate.models import Assignment, Campaign, Unit, judged_turns
 from labels.taxonomy import LabelSetSpec
 from sources.rows import Turn
 
@@ -161,14 +161,15 @@ class Disputed(NamedTuple):
     is_severe: bool
 
 
-def disputed(campaign: Campaign, *, severe: bool, reader: Annotator, limit: int = 50) -> list[Disputed]:
-    """The most disputed units, without those that ``reader`` may still be served: nobody sees votes before voting.
+def disputed(campaign: Campaign, *, severe: bool, reader: int | None, limit: int = 50) -> list[Disputed]:
+    """The most disputed units, without those that the annotator ``reader`` may still be served: nobody sees votes
+    before voting.
 
     Curators who vote are annotators too.
     """
     names = campaign.label_set.spec.option_names
     most = tallies.most_disputed(campaign, severe=severe, limit=limit)
-    own = Assignment.objects.submitted().filter(annotator=reader, unit__in=[tally.unit_id for tally in most])
+    own = Assignment.objects.submitted().filter(annotator_id=reader, unit__in=[tally.unit_id for tally in most])
     answered = set(own.values_list("unit", flat=True))
     found = []
     for tally in most:

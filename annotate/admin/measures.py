@@ -93,7 +93,7 @@ class MeasuresAdmin(admin.ModelAdmin[Campaign]):
             "opts": self.opts,
             "campaign": campaign,
             "severe": severe,
-            "rows": dashboard.disputed(campaign, severe=severe, reader=request.user),
+            "rows": dashboard.disputed(campaign, severe=severe, reader=request.user.pk),
         }
         return render(request, "admin/annotate/campaign/disputed.html", context)
 
