@@ -37,7 +37,7 @@ def svg(bars: Sequence[tuple[str, int]], theme: str) -> str:
     """A horizontal bar with name and number for each of ``bars``, on a transparent ground."""
     chart = HorizontalBar(
         **_common(theme),
-        height=ROW * len(bars) + MARGIN,
+        height=height(len(bars)),
         margin_right=ROOM_FOR_NUMBERS,
         spacing=4,
         rounded_bars=2,
@@ -53,6 +53,11 @@ def svg(bars: Sequence[tuple[str, int]], theme: str) -> str:
     chart.x_labels = [name for name, _ in reversed(bars)]
     chart.add("", [count for _, count in reversed(bars)])
     return _drawn(chart)
+
+
+def height(bars: int) -> int:
+    """Of a drawing of so many bars, in pixels."""
+    return ROW * bars + MARGIN
 
 
 def points_svg(names: Sequence[str], series: Mapping[str, Sequence[Point | None]], theme: str) -> str:

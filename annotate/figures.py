@@ -64,7 +64,12 @@ class Figure:
     @property
     def is_drawn(self) -> bool:
         """Whether there is a chart beside the table."""
-        return self.chart in ("bars", "points") and bool(self.rows)
+        return (self.chart == "bars" and bool(self.rows)) or (self.chart == "points" and len(self.rows) > 1)
+
+    @property
+    def chart_size(self) -> tuple[int, int]:
+        """Width and height of the chart, in pixels."""
+        return charts.WIDTH, charts.height(len(self.rows)) if self.chart == "bars" else charts.PLOT
 
     @property
     def is_heat(self) -> bool:
@@ -120,7 +125,8 @@ def by_slug(figures: Sequence[Figure], slug: str) -> Figure | None:
 
 def _cell(value: Value, most: float) -> Cell:
     shade = round(9 * value / most) if most and isinstance(value, int | float) else None
-    return Cell(_text(value), not isinstance(value, str), shade)
+    is_undefined = isinstance(value, Estimate) and value.value is None
+    return Cell(_text(value), not isinstance(value, str) and not is_undefined, shade)
 
 
 def _text(value: Value) -> str:
