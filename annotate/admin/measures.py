@@ -44,7 +44,6 @@ class MeasuresAdmin(admin.ModelAdmin[Campaign]):
     def measures_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The page. It asks for itself anew every few seconds, and is told 204 while nothing has changed."""
         campaign = self._campaign(request, pk)
-        tallies.fold(PATIENCE)
         now = health.look(campaign, timezone.now())
         is_update = "HX-Request" in request.headers
         if is_update and request.GET.get("stamp") == now.stamp:
@@ -110,6 +109,7 @@ class MeasuresAdmin(admin.ModelAdmin[Campaign]):
 
 
 def _measured(campaign: Campaign) -> tuple[dict[str, Any], list[Figure]]:
+    tallies.fold(PATIENCE)
     measured = measures.of_scope(Scope((campaign.pk,)))
     return measured, dashboard.figures(campaign.label_set.spec, measured)
 

@@ -44,7 +44,9 @@ def test_it_measures_a_file_in_a_process_of_its_own_that_starts_no_server(file: 
 
 
 def test_it_shows_alpha_ac1_and_percent_agreement_first(file: Path) -> None:
-    names = [line.split()[0] for line in run("--file", str(file), "--options", "low,high").splitlines() if "  0." in line]
+    names = [
+        line.split()[0] for line in run("--file", str(file), "--options", "low,high").splitlines() if "  0." in line
+    ]
     assert names[:3] == ["krippendorff_alpha_ordinal", "gwet_ac1", "percent_agreement"]
 
 

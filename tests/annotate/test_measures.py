@@ -1,0 +1,147 @@
+"""What is measured of a campaign, and the pages of the admin that show it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+from django.test import Client
+
+from annotate import measures, tallies
+from annotate.models import Campaign
+from annotate.tallies import Scope
+from labels import agreement
+from labels.votes import PatternTable
+from tests.annotate import worlds
+
+pytestmark = pytest.mark.django_db
+
+PATTERNS = [
+    ["casual"] * 3,
+    ["casual", "casual", "needs-caution"],
+    ["casual", "needs-intervention", "needs-intervention"],
+]
+
+
+@pytest.fixture
+def kindness() -> Campaign:
+    """Three texts with three votes each; Cyd is the odd one out."""
+    made = worlds.campaign(units=3)
+    for name, answers in zip(("ada", "bob", "cyd"), zip(*PATTERNS, strict=True), strict=True):
+        person = worlds.person(name)
+        for answer in answers:
+            worlds.vote(person, made, answer)
+    return made
+
+
+@pytest.fixture
+def admin(client: Client) -> Client:
+    client.force_login(worlds.person("root", is_staff=True))
+    return client
+
+
+def address(campaign: Campaign, rest: str = "/") -> str:
+    return f"/admin/annotate/campaign/{campaign.pk}/measures{rest}"
+
+
+def test_it_measures_what_the_votes_say(kindness: Campaign) -> None:
+    tallies.fold()
+    found = measures.of_scope(Scope((kindness.pk,)))
+    table = PatternTable.from_ratings(("casual", "needs-caution", "needs-intervention"), PATTERNS)
+    for expected in agreement.measure(table, ordinal=True):
+        assert found["base"][expected.name]["value"] == pytest.approx(expected.value), expected.name
+    assert found["corpus"]["annotators"] == 3
+    assert found["base"]["percent_agreement"]["se_annotators"] is not None
+    assert found["labels"]["labels"]["needs intervention"] == 1
+    assert found["disputed"] == 1
+    assert found["slices"]["is_augmented"]["original"]["votes"] == 9
+    assert [row["units"] for row in found["slices"]["source"].values()] == [3]
+
+
+def test_confusion_spreads_every_vote_over_the_others_of_its_unit() -> None:
+    table = PatternTable.from_ratings(("a", "b", "c"), [["a", "a", "b"], ["b", "c"], ["c"]])
+    assert measures.confusion(table) == [[1.0, 1.0, 0.0], [1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]
+
+
+def test_a_campaign_without_votes_is_measured_as_null_with_a_reason() -> None:
+    found = measures.of_scope(Scope((worlds.campaign().pk,)))
+    assert found["base"]["gwet_ac1"]["value"] is None
+    assert found["base"]["gwet_ac1"]["reason"] == "no unit has two votes, so there is nothing to compare"
+    assert found["labels"] == {}
+
+
+def test_the_page_shows_the_headline_and_every_figure(kindness: Campaign, admin: Client) -> None:
+    page = admin.get(address(kindness)).content.decode()
+    assert "9 of 9 votes (100.0 %) on 3 texts" in page
+    assert "9 votes of 3 people" in page
+    for title in ("ordinal", "AC1", "Percent agreement", "Published labels", "Confusion between readers", "By source"):
+        assert title in page
+    assert page.index("alpha, ordinal") < page.index("AC1") < page.index("Percent agreement")
+
+
+def test_the_page_of_a_campaign_without_votes_opens(admin: Client) -> None:
+    assert "There are no votes yet." in admin.get(address(worlds.campaign())).content.decode()
+
+
+def test_it_says_nothing_while_nothing_has_changed(kindness: Campaign, admin: Client) -> None:
+    headers = {"HX-Request": "true"}
+    stamp = admin.get(address(kindness)).context["health"].stamp
+    assert admin.get(address(kindness, f"/?stamp={stamp}"), headers=headers).status_code == 204
+    worlds.vote(worlds.person("dan"), worlds.campaign(slug="other"))
+    update = admin.get(address(kindness, f"/?stamp={stamp}"), headers=headers)
+    assert update.status_code == 200
+    assert b"<html" not in update.content
+    assert b'id="labels-numbers" hx-swap-oob="true"' in update.content
+
+
+def test_numbers_are_the_same_as_csv_json_and_chart(kindness: Campaign, admin: Client) -> None:
+    rows = list(csv.DictReader(io.StringIO(admin.get(address(kindness, "/labels.csv")).content.decode())))
+    everything = json.loads(admin.get(address(kindness, ".json")).content)
+    drawing = admin.get(address(kindness, "/labels-light.svg"))
+    assert {row["Label"]: int(row["Texts"]) for row in rows} == everything["labels"]["labels"]
+    assert drawing["Content-Type"] == "image/svg+xml"
+    assert b"needs intervention" in drawing.content
+    for missing in ("/nothing.csv", "/nothing-light.svg", "/labels-sepia.svg", "/agreement-light.svg"):
+        assert admin.get(address(kindness, missing)).status_code == 404
+
+
+def test_the_most_disputed_texts_come_first_and_grave_ones_only_when_asked_for(
+    kindness: Campaign, admin: Client
+) -> None:
+    tallies.fold()
+    order = kindness.units.order_by("position").values_list("instruction__turns", flat=True)
+    agreed, split, grave = (turns[0]["text"] for turns in order)
+    page = admin.get(address(kindness, "/disputed/")).content.decode()
+    assert split in page
+    assert grave not in page, "somebody voted for intervention there"
+    page = admin.get(address(kindness, "/disputed/?severe=1")).content.decode()
+    assert page.index(grave) < page.index(split)
+    assert agreed not in page
+
+
+def test_a_curator_who_may_still_be_asked_does_not_see_how_others_voted(client: Client) -> None:
+    made = worlds.campaign(units=1)
+    for name, answer in (("ada", "casual"), ("bob", "needs-caution")):
+        worlds.vote(worlds.person(name), made, answer)
+    tallies.fold()
+    curator = worlds.person("root", is_staff=True)
+    client.force_login(curator)
+    assert b"Letter 0" not in client.get(address(made, "/disputed/")).content
+    worlds.vote(curator, made, "casual")
+    tallies.fold()
+    assert b"Letter 0" in client.get(address(made, "/disputed/")).content
+
+
+@pytest.mark.parametrize("rest", ["/", ".json", "/labels.csv", "/labels-light.svg", "/disputed/"])
+def test_nobody_else_gets_in(rest: str, client: Client) -> None:
+    made = worlds.campaign()
+    assert client.get(address(made, rest)).status_code == 302
+    client.force_login(worlds.person("ada"))
+    assert client.get(address(made, rest)).status_code == 302
+    helper = worlds.person("helper")
+    helper.is_staff = True
+    helper.save()
+    client.force_login(helper)
+    assert client.get(address(made, rest)).status_code == 403, "staff who may not see campaigns"
