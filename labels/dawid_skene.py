@@ -10,7 +10,8 @@ Error-Rates Using the EM Algorithm", Applied Statistics 28(1), 1979, equations 2
 started from each unit's shares of votes. With 20 to 60 votes an annotator's own matrix is mostly noise, and the plain
 model is then worse than a median and far too sure. So there is a pooled prior: with ``strength`` s,
 
-    confusion[a, k, l] = (n_akl + s pooled[k, l]) / (sum_l n_akl + s),   pooled[k, l] = (n_kl + 1/K + [k = l]) / (n_k + 2)
+    confusion[a, k, l] = (n_akl + s pooled[k, l]) / (sum_l n_akl + s)
+    pooled[k, l] = (n_kl + 1/K + [k = l]) / (n_k + 2)
 
 where n_kl sums n_akl over all votes, and the two votes added to each row (one that is right, one at random) keep an
 option that hardly anybody used from dissolving into the common ones. It is the posterior mean under a Dirichlet prior
