@@ -11,8 +11,8 @@ depends on the pattern alone, so millions of units cost as much as there are pat
 
 The prior comes from the known answers, (n + 1/2) / (N + K/2), or, where these were chosen and not drawn, from the
 patterns of all units by EM with the matrix held fixed (Saerens, Latinne and Decaestecker, "Adjusting the Outputs of a
-Classifier to New a Priori Probabilities", 2002). Votes on a hard unit err together, which the model does not know: how sure it may be
-is checked on known answers (``labels.comparison``), and ``labels.stopping`` sets its threshold by them.
+Classifier to New a Priori Probabilities", 2002). Votes on a hard unit err together, which the model does not know: how
+sure it may be is checked on known answers (``labels.comparison``), and ``labels.stopping`` sets its threshold by them.
 """
 
 from dataclasses import dataclass
