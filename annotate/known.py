@@ -80,9 +80,7 @@ def add(campaign: Campaign, lines: Iterable[Line], phase: str, by: Annotator | N
             raise KnownAnswersRefused(f"line {line.number}: {line.choice[:40]!r} is no answer; they are {names}")
         if unit in wanted:
             raise KnownAnswersRefused(f"line {line.number}: names a unit that another line names; keep one of them")
-        wanted[unit] = KnownAnswer(
-            unit_id=unit, choice=choice, phase=phase, explanation=line.explanation, added_by=by
-        )
+        wanted[unit] = KnownAnswer(unit_id=unit, choice=choice, phase=phase, explanation=line.explanation, added_by=by)
     return _store(wanted)
 
 
@@ -123,5 +121,3 @@ def gold(campaign: Campaign) -> dict[int, str]:
     """The codes of the gold answers of a campaign by unit; units whose text nobody may see are not among them."""
     known = KnownAnswer.objects.gold().of(campaign).filter(unit__is_withdrawn=False)
     return dict(known.values_list("unit", "choice__code"))
-
-

@@ -11,15 +11,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from labels.agreement import NO_PAIRS, NO_VARIATION, Level
-
-if TYPE_CHECKING:
-    from labels.votes import VoterTable
+from labels.votes import VoterTable
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -61,7 +58,7 @@ class VoterQuality:
     n_compared: int
     # The mean share of the other votes on the unit that agree, 0 to 1.
     loo_agreement: Measure
-    # The mean distance to the other votes on the unit: in options where they have an order, else the share that differs.
+    # The mean distance to the other votes on the unit: in options if they have an order, else the share that differs.
     loo_mean_abs_deviation: Measure
     # The mean of (own option - mean of the others'), in options: above 0 is more severe than the others.
     loo_signed_bias: Measure
@@ -145,12 +142,10 @@ def alpha_gains(table: VoterTable, level: Level = "nominal") -> list[Measure]:
     before = cells // options
     fewer_coincidences, fewer_used = _pairs(counts[before] - np.eye(options, dtype=np.int64)[cells % options])
     change = np.concatenate(
-        [(fewer_coincidences - coincidences[before]).reshape(len(cells), -1), fewer_used - used[before]], axis=1
+        [(fewer_coincidences - coincidences[before]).reshape(-1, options**2), fewer_used - used[before]], axis=1
     )
     size = len(table.annotators)
-    changes = np.stack(
-        [np.bincount(table.annotator, table.count * column[cell], size) for column in change.T], axis=1
-    ).reshape(size, -1)
+    changes = np.stack([np.bincount(table.annotator, table.count * column[cell], size) for column in change.T], axis=1)
     left_coincidences = all_coincidences + changes[:, : options**2].reshape(size, options, options)
     # What is left of sums of fractions may miss 0 by a rounding; counts of options are whole.
     left_used = np.rint(all_used + changes[:, options**2 :])
@@ -176,7 +171,8 @@ def _pairs(counts: Ints) -> tuple[Floats, Floats]:
     votes = counts.sum(axis=1)
     shares = np.where(votes >= 2, 1 / np.maximum(votes - 1, 1), 0.0)
     products = counts[:, :, None] * counts[:, None, :] - counts[:, :, None] * np.eye(counts.shape[1], dtype=np.int64)
-    return products * shares[:, None, None], np.where((votes >= 2)[:, None], counts, 0).astype(float)
+    used: Floats = np.where((votes >= 2)[:, None], counts, 0).astype(float)
+    return products * shares[:, None, None], used
 
 
 def _alpha(coincidences: Floats, used: Floats, level: Level) -> Floats:
@@ -201,7 +197,8 @@ def _beside_others(counts: Ints, option: Ints, others: Ints, level: Level) -> tu
     differences = option[:, None] - positions[None, :]
     distance = 1 - agreement if level == "nominal" else (counts * np.abs(differences)).sum(axis=1) / divisor
     # The own vote adds 0 to both sums.
-    return agreement, distance, (counts * differences).sum(axis=1) / divisor
+    bias: Floats = (counts * differences).sum(axis=1) / divisor
+    return agreement, distance, bias
 
 
 def _share(total: float, n: int, reason: str) -> Measure:

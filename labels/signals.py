@@ -40,8 +40,11 @@ FAR, LOWERS, ONE_OPTION, REPEATS, TOO_FAST, SAME_AS, DRIFT = (
 FEWEST_VOTES = 20
 # Below so many people there is no distribution of the others.
 FEWEST_PEOPLE = 5
-# From here a robust z counts as an outlier (Iglewicz & Hoaglin, "How to Detect and Handle Outliers", 1993).
-OUTLIER_Z = 3.5
+# From here a robust z counts as an outlier (Iglewicz & Hoaglin, "How to Detect and Handle Outliers", 1993), and so much
+# more, shared by the people beyond four, where there are few: in 19 of 20 groups of normal values nobody passes it.
+OUTLIER_Z, OUTLIER_Z_OF_FEW = 3.5, 2.0
+# Gains in alpha go with squares of distances: their distribution has a longer tail.
+LONG_TAIL = 4 / 3
 # The median absolute deviation of a normal distribution is its standard deviation divided by this.
 MAD_TO_SD = 1.4826
 # Coincidences are told when they happen to one honest person in a million.
@@ -168,11 +171,16 @@ def robust_z(value: float, error: float, values: Sequence[float]) -> float:
     return (value - middle) / scale
 
 
+def outlying(people: int) -> float:
+    """From which robust z on one of so many people, five or more, is an outlier."""
+    return OUTLIER_Z + OUTLIER_Z_OF_FEW / (people - FEWEST_PEOPLE + 1)
+
+
 def _far(person: VoterQuality, distances: Sequence[float]) -> Iterator[Finding]:
     measured = person.loo_mean_abs_deviation
     value = measured.value or 0.0
     z = robust_z(value, measured.error or 0.0, distances)
-    if z >= OUTLIER_Z:
+    if z >= outlying(len(distances)):
         yield Signal(
             FAR,
             f"The votes are on average {value:.2f} away from the others' on the same texts ({measured.n:,} votes); the "
@@ -187,7 +195,7 @@ def _lowers(person: VoterQuality, gains: Sequence[float]) -> Iterator[Finding]:
         yield Unchecked(LOWERS, gain.reason or "")
         return
     z = robust_z(_gain_each(person), 0.0, gains)
-    if gain.value > 0 and z >= OUTLIER_Z:
+    if gain.value > 0 and z >= LONG_TAIL * outlying(len(gains)):
         yield Signal(
             LOWERS,
             f"Without these votes alpha would be {gain.value:.4f} higher; for their number that is {z:.1f} robust "
@@ -292,7 +300,7 @@ def same_as_another(
             f"All {common[at]:,} answers on texts in common with {names[at]} are the same; by what voters say of such "
             f"texts, that would happen by chance once in 10^{-logs[at] / math.log(10):.0f}.",
         )
-        for at in hits
+        for at in hits.tolist()
     ]
 
 

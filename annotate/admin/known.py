@@ -23,11 +23,11 @@ from sources.admin.shown import HIDDEN
 MOST_BYTES = 10_000_000
 
 
-class OptionField(forms.ModelChoiceField):
+class OptionField(forms.ModelChoiceField[Label]):
     """Vote options, each with the label set that it is of."""
 
     @override
-    def label_from_instance(self, obj: Label) -> str:  # type: ignore[override]
+    def label_from_instance(self, obj: Label) -> str:
         return f"{obj.name} ({obj.label_set})"
 
 

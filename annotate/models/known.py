@@ -60,9 +60,11 @@ class KnownAnswer(models.Model):
             options = ", ".join(label_set.spec.option_names)
             raise ValidationError({"choice": f"The answers of {label_set} are {options}."})
         codes = [tag.code for tag in label_set.spec.tags]
-        given = self.tags
-        if not isinstance(given, dict) or any(
-            code not in codes or not isinstance(value, bool) for code, value in given.items()
-        ):
+        if not all(code in codes and isinstance(value, bool) for code, value in _items(self.tags)):
             tags = f"the tags {', '.join(codes)}" if codes else "no tags"
             raise ValidationError({"tags": f"{label_set} has {tags}; write {{code: true or false}}."})
+
+
+def _items(tags: object) -> list[tuple[object, object]]:
+    """The answers on tags; of what is no table of them, one that no label set has."""
+    return list(tags.items()) if isinstance(tags, dict) else [(None, None)]
