@@ -25,3 +25,7 @@ class KeysRefused(AnnotateError):
         """``actions`` are those that were given the key."""
         super().__init__(message)
         self.actions = actions
+
+
+class KnownAnswersRefused(AnnotateError):
+    """The known answers cannot be added; the message names the line and says what would work."""

@@ -1,19 +1,22 @@
-"""The one shared shape of votes: how many units have each pattern of counts.
+"""The two shared shapes of votes: how many units have each pattern of counts, and who voted what beside which pattern.
 
 A *pattern* is the counts per vote option of one unit; its *multiplicity* is how many units have it. Three votes over
 five options give at most 35 patterns for any number of units, partial tables add, and every coefficient that does not
-ask who voted is computed from this table. Pure numpy.
+ask who voted is computed from this table; what asks who voted, from the other. Pure numpy.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Self
+from math import prod
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from labels.errors import LabelsError
+
+type Ints = NDArray[np.int64]
 
 
 class VotesError(LabelsError):
@@ -25,8 +28,8 @@ class PatternTable:
     """P patterns over K options: ``counts`` (P, K) and ``multiplicity`` (P,), each pattern once, in rising order."""
 
     options: tuple[str, ...]
-    counts: NDArray[np.int64]
-    multiplicity: NDArray[np.int64]
+    counts: Ints
+    multiplicity: Ints
 
     @classmethod
     def from_counts(
@@ -47,6 +50,16 @@ class PatternTable:
         return cls._of(options, patterns)
 
     @classmethod
+    def from_array(
+        cls, options: Sequence[str], counts: NDArray[np.integer[Any]], multiplicity: Ints | None = None
+    ) -> Self:
+        """The table of N units given by an array of whole numbers (N, K); fast, for millions of units.
+
+        With ``multiplicity`` (N,), the n-th row stands for that many units.
+        """
+        return _tabulate(cls, options, counts, multiplicity)[0]
+
+    @classmethod
     def from_ratings(cls, options: Sequence[str], units: Iterable[Iterable[str]]) -> Self:
         """The table of units given by their votes, each the name of an option; a unit may have no vote."""
         position = {option: at for at, option in enumerate(options)}
@@ -62,33 +75,24 @@ class PatternTable:
 
     @classmethod
     def _of(cls, options: Sequence[str], patterns: Counter[tuple[int, ...]]) -> Self:
-        options = tuple(options)
-        if not options or len(set(options)) != len(options):
-            raise VotesError(f"the options are {list(options)}; name at least one, each once.")
+        options = _checked_options(options)
         for pattern in patterns:
             _check(pattern, options)
         ordered = sorted(pattern for pattern, multiplicity in patterns.items() if multiplicity)
         counts = np.array(ordered, dtype=np.int64).reshape(len(ordered), len(options))
         multiplicity = np.array([patterns[pattern] for pattern in ordered], dtype=np.int64)
-        counts.flags.writeable = multiplicity.flags.writeable = False
-        return cls(options, counts, multiplicity)
+        return cls(options, *_frozen(counts, multiplicity))
 
     def merge(self, other: Self) -> Self:
         """The table of the units of both, which must not overlap: shards and sources add."""
-        if self.options != other.options:
-            raise VotesError(f"options {list(self.options)} and {list(other.options)} differ; merge like with like.")
-        return type(self).from_counts(
-            self.options,
-            [*self.counts.tolist(), *other.counts.tolist()],
-            [*self.multiplicity.tolist(), *other.multiplicity.tolist()],
-        )
+        return _merge_patterns(self, other)[0]
 
     __add__ = merge
 
     @property
-    def per_unit(self) -> NDArray[np.int64]:
+    def per_unit(self) -> Ints:
         """Votes per unit of each pattern, (P,)."""
-        votes: NDArray[np.int64] = self.counts.sum(axis=1)
+        votes: Ints = self.counts.sum(axis=1)
         return votes
 
     @property
@@ -105,6 +109,160 @@ class PatternTable:
     def n_pairable(self) -> int:
         """Units with two votes or more: only these tell anything about agreement."""
         return int(self.multiplicity[self.per_unit >= 2].sum())
+
+
+@dataclass(frozen=True, eq=False)
+class VoterTable:
+    """Who voted what beside which pattern: R rows, each an annotator's vote for an option in units of one pattern.
+
+    ``annotator``, ``pattern``, ``option`` and ``count`` are (R,): the index in ``annotators``, the row in
+    ``patterns.counts`` (which includes this vote), the index in ``patterns.options``, and how many such votes there
+    are. ``patterns`` is of all units; votes of unknown annotators are in it, and in no row. An annotator votes at most
+    once on a unit.
+    """
+
+    patterns: PatternTable
+    annotators: tuple[str, ...]
+    annotator: Ints
+    pattern: Ints
+    option: Ints
+    count: Ints
+
+    @classmethod
+    def from_votes(
+        cls, options: Sequence[str], unit: Ints, annotator: Ints, option: Ints, annotators: Sequence[str]
+    ) -> Self:
+        """Both tables of V votes, (V,) each: any number for the unit, the indices of the annotator and the option.
+
+        An annotator of -1 is unknown. Units without a vote are not known here. VotesError where indices do not exist
+        or an annotator votes twice on a unit.
+        """
+        options, annotators = _checked_options(options), tuple(annotators)
+        unit, annotator, option = (np.asarray(column, dtype=np.int64) for column in (unit, annotator, option))
+        if not unit.shape == annotator.shape == option.shape or unit.ndim != 1:
+            raise VotesError(f"{unit.shape} units, {annotator.shape} annotators, {option.shape} options; give V each.")
+        _check_index("annotator", annotator, -1, len(annotators))
+        _check_index("option", option, 0, len(options))
+        _, unit = _distinct_rows((unit - unit.min(initial=0))[:, None])
+        _check_single(unit, annotator, annotators)
+        size = int(unit.max(initial=-1)) + 1
+        counts = np.bincount(unit * len(options) + option, minlength=size * len(options))
+        patterns, place = _tabulate(PatternTable, options, counts.reshape(size, len(options)))
+        known = annotator >= 0
+        votes = np.column_stack([annotator[known], place[unit[known]], option[known]])
+        return cls._summed(patterns, annotators, votes)
+
+    @classmethod
+    def _summed(
+        cls, patterns: PatternTable, annotators: tuple[str, ...], votes: Ints, count: Ints | None = None
+    ) -> Self:
+        rows, place = _distinct_rows(votes)
+        total = np.zeros(len(rows), dtype=np.int64)
+        np.add.at(total, place, 1 if count is None else count)
+        return cls(patterns, annotators, rows[:, 0], rows[:, 1], rows[:, 2], total)
+
+    def merge(self, other: Self) -> Self:
+        """The table of the units of both, which must not overlap; annotators of the same name are the same."""
+        patterns, place = _merge_patterns(self.patterns, other.patterns)
+        annotators = tuple(dict.fromkeys([*self.annotators, *other.annotators]))
+        index = {name: at for at, name in enumerate(annotators)}
+        of_other = np.array([index[name] for name in other.annotators], dtype=np.int64)
+        votes = np.column_stack(
+            [
+                np.concatenate([self.annotator, of_other[other.annotator]]),
+                place[np.concatenate([self.pattern, other.pattern + len(self.patterns.counts)])],
+                np.concatenate([self.option, other.option]),
+            ]
+        )
+        return self._summed(patterns, annotators, votes, np.concatenate([self.count, other.count]))
+
+    __add__ = merge
+
+    @property
+    def n_unknown(self) -> int:
+        """Votes whose annotator is not known."""
+        return self.patterns.n_votes - int(self.count.sum())
+
+
+def _tabulate[T: PatternTable](
+    kind: type[T], options: Sequence[str], counts: NDArray[np.integer[Any]], multiplicity: Ints | None = None
+) -> tuple[T, Ints]:
+    """The table of N units, and the row in it of each of them (N,)."""
+    options = _checked_options(options)
+    counts = np.asarray(counts)
+    if counts.ndim != 2 or counts.shape[1] != len(options) or counts.dtype.kind not in "iu":
+        raise VotesError(
+            f"counts are an array {counts.shape} of {counts.dtype}; use whole numbers (N, {len(options)})."
+        )
+    if counts.size and counts.min() < 0:
+        raise VotesError(f"counts hold {counts.min()}; use whole numbers from 0.")
+    distinct, place = _distinct_rows(counts)
+    if multiplicity is None:
+        return kind(options, *_frozen(distinct, np.bincount(place, minlength=len(distinct)))), place
+    totals = np.zeros(len(distinct), dtype=np.int64)
+    np.add.at(totals, place, multiplicity)
+    kept = totals > 0
+    return kind(options, *_frozen(distinct[kept], totals[kept])), (np.cumsum(kept) - 1)[place]
+
+
+def _merge_patterns[T: PatternTable](one: T, other: T) -> tuple[T, Ints]:
+    """The table of the units of both, and the row in it of each pattern of the one, then of the other."""
+    if one.options != other.options:
+        raise VotesError(f"options {list(one.options)} and {list(other.options)} differ; merge like with like.")
+    counts = np.concatenate([one.counts, other.counts])
+    return _tabulate(type(one), one.options, counts, np.concatenate([one.multiplicity, other.multiplicity]))
+
+
+def _frozen(*arrays: Ints) -> tuple[Ints, ...]:
+    for array in arrays:
+        array.flags.writeable = False
+    return arrays
+
+
+def _distinct_rows(rows: NDArray[np.integer[Any]]) -> tuple[Ints, Ints]:
+    """The distinct rows in rising order (P, K), and the place among them of each row (N,); rows hold numbers from 0.
+
+    Each row is written as one number of mixed radix: counting or sorting numbers is far faster than sorting rows.
+    """
+    sizes = [int(size) + 1 for size in rows.max(axis=0, initial=0)]
+    space = prod(sizes)
+    if space > np.iinfo(np.int64).max:
+        distinct, place = np.unique(rows, axis=0, return_inverse=True)
+        return distinct.astype(np.int64), place.reshape(-1)
+    code = np.zeros(len(rows), dtype=np.int64)
+    for column, size in zip(rows.T, sizes, strict=True):
+        code *= size
+        code += column
+    if space <= 4 * len(rows):
+        occurs = np.bincount(code, minlength=space) > 0
+        codes, place = np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[code]
+    else:
+        codes, place = np.unique(code, return_inverse=True)
+    distinct = np.empty((len(codes), len(sizes)), dtype=np.int64)
+    for at in reversed(range(len(sizes))):
+        codes, distinct[:, at] = np.divmod(codes, sizes[at])
+    return distinct, place
+
+
+def _checked_options(options: Sequence[str]) -> tuple[str, ...]:
+    options = tuple(options)
+    if not options or len(set(options)) != len(options):
+        raise VotesError(f"the options are {list(options)}; name at least one, each once.")
+    return options
+
+
+def _check_index(name: str, column: Ints, lowest: int, size: int) -> None:
+    if column.size and not lowest <= column.min() <= column.max() < size:
+        raise VotesError(f"{name} {column.min()} to {column.max()} are given; there are {size}, counted from 0.")
+
+
+def _check_single(unit: Ints, annotator: Ints, annotators: tuple[str, ...]) -> None:
+    known = annotator >= 0
+    pairs = np.sort(unit[known] * len(annotators) + annotator[known])
+    repeated = pairs[1:][pairs[1:] == pairs[:-1]]
+    if repeated.size:
+        name = annotators[int(repeated[0]) % len(annotators)]
+        raise VotesError(f"{repeated.size} votes are a second one of an annotator on a unit, as by {name!r}; keep one.")
 
 
 def _check(pattern: tuple[int, ...], options: tuple[str, ...]) -> None:
