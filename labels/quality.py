@@ -80,9 +80,17 @@ def wilson(successes: float, n: int) -> tuple[float, float]:
     return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
+def share(total: float, n: int, reason: str) -> Measure:
+    """The mean of ``n`` values between 0 and 1 with its Wilson interval; without values None and ``reason``."""
+    if not n:
+        return Measure(None, reason, 0)
+    low, high = wilson(total, n)
+    return Measure(total / n, None, n, low, high)
+
+
 def gold_accuracy(equal: int, n: int) -> Measure:
     """The share of ``n`` votes on known answers that are the known answer, with its Wilson interval."""
-    return _share(equal, n, NO_GOLD)
+    return share(equal, n, NO_GOLD)
 
 
 def measure(table: VoterTable, level: Level = "nominal") -> list[VoterQuality]:
@@ -114,7 +122,7 @@ def measure(table: VoterTable, level: Level = "nominal") -> list[VoterQuality]:
                 annotator=name,
                 n=int(votes[at]),
                 n_compared=n,
-                loo_agreement=_share(float(agreeing[at]), n, none),
+                loo_agreement=share(float(agreeing[at]), n, none),
                 loo_mean_abs_deviation=_mean(float(distances[0][at]), float(distances[1][at]), n, none, low=0.0),
                 loo_signed_bias=Measure(None, NO_ORDER, n)
                 if level == "nominal"
@@ -199,13 +207,6 @@ def _beside_others(counts: Ints, option: Ints, others: Ints, level: Level) -> tu
     # The own vote adds 0 to both sums.
     bias: Floats = (counts * differences).sum(axis=1) / divisor
     return agreement, distance, bias
-
-
-def _share(total: float, n: int, reason: str) -> Measure:
-    if not n:
-        return Measure(None, reason, 0)
-    low, high = wilson(total, n)
-    return Measure(total / n, None, n, low, high)
 
 
 def _mean(total: float, squares: float, n: int, reason: str, low: float = -math.inf) -> Measure:

@@ -16,6 +16,7 @@ from django.utils.html import format_html
 
 from annotate import campaigns, missing, order, tasks
 from annotate.admin.guidelines import GuidelinesAdmin
+from annotate.admin.quality import CampaignQualityAdmin
 from annotate.errors import AnnotateError
 from annotate.models import Campaign, OrderRule
 
@@ -46,7 +47,7 @@ class OrderRuleInline(admin.TabularInline[OrderRule, Campaign]):
 
 
 @admin.register(Campaign)
-class CampaignAdmin(GuidelinesAdmin):
+class CampaignAdmin(CampaignQualityAdmin, GuidelinesAdmin):
     form = CampaignForm
     list_display = ("title", "slug", "kind", "state_in_words", "target", "label_set", "for_whom", "units", "progress")
     list_filter = ("state", "kind", "target", "label_set")
@@ -65,6 +66,7 @@ class CampaignAdmin(GuidelinesAdmin):
         "one_per_cluster",
         "groups",
         "who_is_missing",
+        "annotators_quality",
         "wording",
         "kind",
         "state",
@@ -73,7 +75,7 @@ class CampaignAdmin(GuidelinesAdmin):
     )
     prepopulated_fields = {"slug": ("title",)}
     filter_horizontal = ("sources", "groups")
-    readonly_fields = ("kind", "state", "error", "created_at", "who_is_missing", "wording")
+    readonly_fields = ("kind", "state", "error", "created_at", "who_is_missing", "annotators_quality", "wording")
     inlines = (OrderRuleInline,)
     list_select_related = ("label_set",)
     actions = ("open_campaigns", "close_campaigns", "apply_order")
