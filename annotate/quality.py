@@ -351,7 +351,7 @@ def disagreements(campaign: Campaign, annotator: Annotator, viewer: Annotator) -
 
 
 def still_to_be_given(viewer: Annotator, campaign: Campaign, units: Iterable[int]) -> set[int]:
-    """Of these units of a campaign, those that ``viewer`` holds or may still be given: they must see no vote on them."""
+    """Of these units of a campaign, those that ``viewer`` holds or may yet be given: they must see no vote on them."""
     if not Campaign.objects.open_to(viewer).filter(pk=campaign.pk).exists():
         held = Assignment.objects.live().filter(annotator=viewer, unit__in=units)
         return set(held.values_list("unit", flat=True))

@@ -1,4 +1,4 @@
-"""Admin of annotators' quality: a list for each campaign, and a page for each person. Totals and signals, no verdicts."""
+"""Admin of annotators' quality: a list for each campaign, a page for each person. Totals and signals, no verdicts."""
 
 from __future__ import annotations
 
