@@ -143,7 +143,7 @@ class VoterTable:
             raise VotesError(f"{unit.shape} units, {annotator.shape} annotators, {option.shape} options; give V each.")
         _check_index("annotator", annotator, -1, len(annotators))
         _check_index("option", option, 0, len(options))
-        _, unit = _distinct_rows((unit - unit.min(initial=0))[:, None])
+        _, unit = distinct_rows((unit - unit.min(initial=0))[:, None])
         _check_single(unit, annotator, annotators)
         size = int(unit.max(initial=-1)) + 1
         counts = np.bincount(unit * len(options) + option, minlength=size * len(options))
@@ -156,7 +156,7 @@ class VoterTable:
     def _summed(
         cls, patterns: PatternTable, annotators: tuple[str, ...], votes: Ints, count: Ints | None = None
     ) -> Self:
-        rows, place = _distinct_rows(votes)
+        rows, place = distinct_rows(votes)
         total = np.zeros(len(rows), dtype=np.int64)
         np.add.at(total, place, 1 if count is None else count)
         return cls(patterns, annotators, rows[:, 0], rows[:, 1], rows[:, 2], total)
@@ -196,7 +196,7 @@ def _tabulate[T: PatternTable](
         )
     if counts.size and counts.min() < 0:
         raise VotesError(f"counts hold {counts.min()}; use whole numbers from 0.")
-    distinct, place = _distinct_rows(counts)
+    distinct, place = distinct_rows(counts)
     if multiplicity is None:
         return kind(options, *_frozen(distinct, np.bincount(place, minlength=len(distinct)))), place
     totals = np.zeros(len(distinct), dtype=np.int64)
@@ -219,7 +219,7 @@ def _frozen(*arrays: Ints) -> tuple[Ints, ...]:
     return arrays
 
 
-def _distinct_rows(rows: NDArray[np.integer[Any]]) -> tuple[Ints, Ints]:
+def distinct_rows(rows: NDArray[np.integer[Any]]) -> tuple[Ints, Ints]:
     """The distinct rows in rising order (P, K), and the place among them of each row (N,); rows hold numbers from 0.
 
     Each row is written as one number of mixed radix: counting or sorting numbers is far faster than sorting rows.
