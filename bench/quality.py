@@ -125,7 +125,9 @@ def drift(worlds: int) -> Iterator[bool]:
 def _standardised(people: Ints, option: Ints, who: int, expected: Expected) -> NDArray[np.float64]:
     row, place = np.nonzero(people == who)
     own = option[row, place]
-    others = (option[row][:, :, None] == np.arange(len(OPTIONS))).sum(axis=1) - np.eye(len(OPTIONS), dtype=np.int64)[own]
+    others = (option[row][:, :, None] == np.arange(len(OPTIONS))).sum(axis=1) - np.eye(len(OPTIONS), dtype=np.int64)[
+        own
+    ]
     none = np.full(len(own), np.nan)
     votes = VoteSequence(own, others, none, np.zeros(len(own), dtype=np.int64))
     return signals.disagreement(votes, expected)[1]

@@ -23,8 +23,8 @@ from labels.agreement import Level
 from labels.quality import VoterQuality
 from labels.votes import PatternTable
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+type Floats = NDArray[np.float64]
+type Ints = NDArray[np.int64]
 
 FAR, LOWERS, ONE_OPTION, REPEATS, TOO_FAST, SAME_AS, DRIFT = (
     "far-from-others",

@@ -94,11 +94,11 @@ def test_only_counted_votes_on_served_texts_are_read(kindness: Campaign) -> None
 
 def test_votes_on_the_units_of_one_person_are_those_of_the_whole(kindness: Campaign) -> None:
     zoe = worlds.person("zoe")
-    unit = Unit.objects.filter(campaign=kindness).first()
+    unit = Unit.objects.filter(campaign=kindness)[0]
     choice = kindness.label_set.labels.first()
     Annotation.objects.create(unit=unit, annotator=zoe, choice=choice, key=uuid.uuid4())
     votes = quality.read(kindness, zoe.pk)
-    assert set(votes.unit.tolist()) == {unit.pk if unit else None}
+    assert set(votes.unit.tolist()) == {unit.pk}
     assert len(votes.unit) == PEOPLE + 1
 
 
@@ -151,7 +151,10 @@ def admin(client: Client, db: None) -> Client:
 
 @pytest.fixture
 def ask(admin: Client, kindness: Campaign) -> Callable[[str], str]:
-    return lambda query="": admin.get(f"/admin/annotate/campaign/{kindness.pk}/quality/{query}").content.decode()
+    def asked(query: str) -> str:
+        return admin.get(f"/admin/annotate/campaign/{kindness.pk}/quality/{query}").content.decode()
+
+    return asked
 
 
 def page_of(client: Client, name: str) -> str:
