@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
 
-from annotate import known, quality
+from annotate import known, quality, tallies
 from annotate.models import Annotation, Annotator, Campaign, KnownAnswer, Unit
 from annotate.quality import Votes
 from labels import signals
@@ -235,3 +235,17 @@ def test_only_staff_with_permission_sees_quality(client: Client, kindness: Campa
     assert client.get(f"/admin/annotate/annotator/{bob.pk}/quality/").status_code == expected
     bob.user_permissions.set(Permission.objects.filter(codename__in=needed))
     assert client.get(f"/admin/annotate/campaign/{kindness.pk}/quality/").status_code == 200
+
+
+def test_of_a_large_campaign_the_tables_are_read_and_say_the_same(
+    kindness: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tallies.fold()
+    read = {report.name: report for report in quality.reports(kindness)}
+    ada = Annotator.objects.get(username="ada")
+    alone = quality.report(kindness, ada)[0]
+    monkeypatch.setattr(quality, "MOST_READ", 10)
+    for report in quality.reports(kindness):
+        assert report.measured == read[report.name].measured
+        assert {one.code for one in report.signals} <= {signals.FAR, signals.LOWERS}
+    assert quality.report(kindness, ada)[0] == alone
