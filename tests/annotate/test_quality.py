@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -9,69 +10,39 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
 
-from annotate import known, quality, tallies
-from annotate.models import Annotation, Annotator, Campaign, KnownAnswer, Unit
+from annotate import quality, tallies
+from annotate.models import Annotation, Annotator, Campaign, Unit
 from annotate.quality import Votes
 from labels import signals
-from labels.models import Label
 from sources.models import Instruction, InstructionState
-from tests.annotate import worlds
-
-UNITS, PEOPLE = 120, 6
-NAMES = ("ada", "bob", "cyd", "dan", "eve", "fay")
+from tests.annotate import judged, worlds
 
 
 @pytest.fixture
 def kindness(db: None) -> Campaign:
-    """Six people and 120 units, everybody on each: five answer by the text, Ada in a row of her own and in no time."""
-    campaign = worlds.campaign(units=UNITS, overlap=PEOPLE)
-    options = list(campaign.label_set.labels.filter(kind=Label.Kind.OPTION))
-    chance = np.random.default_rng(5)
-    people = [worlds.person(name) for name in NAMES]
-    said = []
-    for number, unit in enumerate(Unit.objects.filter(campaign=campaign).order_by("pk")):
-        truth = number % 7 // 3  # 0, 0, 0, 1, 1, 1, 2
-        for person in people:
-            is_ada = person.username == "ada"
-            slip = int(chance.random() < 0.1)
-            option = options[number % 3 if is_ada else (truth + slip) % 3]
-            ms = 100 if is_ada else 5_000
-            said.append(
-                Annotation(unit=unit, annotator=person, choice=option, key=uuid.uuid4(), tags={}, focused_ms=ms)
-            )
-    Annotation.objects.bulk_create(said)
-    return campaign
+    return judged.campaign()
 
 
 def of(reports: list[quality.Report], name: str) -> quality.Report:
     return next(report for report in reports if report.name == name)
 
 
-def give_gold(campaign: Campaign, count: int = 10) -> list[Unit]:
-    """The known answer of the first units is what all but Ada see there."""
-    chosen = list(Unit.objects.filter(campaign=campaign).order_by("pk")[:count])
-    codes = ["casual", "needs-caution", "needs-intervention"]
-    lines = [f"{unit.pk},{codes[number % 7 // 3]},as it says" for number, unit in enumerate(chosen)]
-    known.add(campaign, known.read("\n".join(lines)), KnownAnswer.Phase.GOLD, None)
-    return chosen
-
-
 def test_the_one_that_answers_blindly_is_told_with_reasons_and_nobody_else(kindness: Campaign) -> None:
     found = quality.reports(kindness)
-    assert [report.name for report in found] == sorted(NAMES)
+    assert [report.name for report in found] == sorted(judged.NAMES)
     ada = of(found, "ada")
     assert {one.code for one in ada.signals} == {signals.FAR, signals.LOWERS, signals.REPEATS, signals.TOO_FAST}
     assert all(one.reason for one in ada.signals)
     assert [report.signals for report in found if report.name != "ada"] == [()] * 5
-    assert (ada.measured.n, ada.measured.n_compared) == (UNITS, UNITS)
+    assert (ada.measured.n, ada.measured.n_compared) == (judged.UNITS, judged.UNITS)
 
 
 def test_a_single_report_is_the_one_of_the_list(kindness: Campaign) -> None:
-    give_gold(kindness)
+    judged.give_gold(kindness)
     ada = Annotator.objects.get(username="ada")
     alone, votes = quality.report(kindness, ada)
     assert alone == of(quality.reports(kindness), "ada")
-    assert len(votes.of(ada.pk)) == UNITS
+    assert len(votes.of(ada.pk)) == judged.UNITS
     assert quality.report(kindness, worlds.person("zoe"))[0] is None
 
 
@@ -85,7 +56,7 @@ def test_only_counted_votes_on_served_texts_are_read(kindness: Campaign) -> None
     Instruction.objects.filter(pk=third.unit.instruction_id).update(state=InstructionState.QUARANTINED)
     votes = quality.read(kindness)
     own = votes.of(ada.pk)
-    assert len(own) == UNITS - 2
+    assert len(own) == judged.UNITS - 2
     # The later answer stands last, where it was given.
     assert votes.unit[own[-1]] == second.unit_id
     assert again.choice is not None
@@ -99,11 +70,11 @@ def test_votes_on_the_units_of_one_person_are_those_of_the_whole(kindness: Campa
     Annotation.objects.create(unit=unit, annotator=zoe, choice=choice, key=uuid.uuid4())
     votes = quality.read(kindness, zoe.pk)
     assert set(votes.unit.tolist()) == {unit.pk}
-    assert len(votes.unit) == PEOPLE + 1
+    assert len(votes.unit) == len(judged.NAMES) + 1
 
 
 def test_accuracy_on_gold_has_an_interval(kindness: Campaign) -> None:
-    give_gold(kindness)
+    judged.give_gold(kindness)
     found = quality.golds(kindness)
     bob = found[Annotator.objects.get(username="bob").pk]
     assert bob.n == 10
@@ -163,9 +134,8 @@ def page_of(client: Client, name: str) -> str:
 
 
 def listed(page: str) -> list[str]:
-    return [
-        name for _, name in sorted((page.index(f"<bdi>{name}</bdi>"), name) for name in NAMES if f"<bdi>{name}" in page)
-    ]
+    """The names in the list, in its order."""
+    return re.findall(r"<bdi>(\w+)</bdi>", page)
 
 
 def test_the_list_shows_signals_first_and_sorts_and_filters(ask: Callable[[str], str]) -> None:
@@ -173,8 +143,8 @@ def test_the_list_shows_signals_first_and_sorts_and_filters(ask: Callable[[str],
     assert listed(page)[0] == "ada"
     assert "Faster than reading" in page
     assert 'aria-sort="descending"' in page
-    assert listed(ask("?o=name")) == list(NAMES)
-    assert listed(ask("?o=-name")) == list(reversed(NAMES))
+    assert listed(ask("?o=name")) == list(judged.NAMES)
+    assert listed(ask("?o=-name")) == list(reversed(judged.NAMES))
     assert listed(ask("?o=agreement"))[0] == "ada"
     assert listed(ask("?signals=on")) == ["ada"]
     assert listed(ask("?q=A&o=name")) == ["ada", "dan", "fay"]
@@ -197,7 +167,7 @@ def test_the_page_of_a_person_tells_measures_signals_weeks_and_answers(admin: Cl
 
 
 def test_whoever_may_still_be_given_a_text_sees_no_vote_on_it(admin: Client, kindness: Campaign) -> None:
-    give_gold(kindness)
+    judged.give_gold(kindness)
     page = page_of(admin, "ada")
     assert "are not shown: you may still be given those texts yourself" in page
     assert "the known answer is" not in page
@@ -209,7 +179,7 @@ def test_whoever_may_still_be_given_a_text_sees_no_vote_on_it(admin: Client, kin
 
 
 def test_votes_on_withdrawn_texts_are_not_shown_and_severe_texts_are_folded(admin: Client, kindness: Campaign) -> None:
-    differing = give_gold(kindness)
+    differing = judged.give_gold(kindness)
     Campaign.objects.filter(pk=kindness.pk).update(state=Campaign.State.CLOSED)
     ada, root = Annotator.objects.get(username="ada"), Annotator.objects.get(username="root")
     shown, hidden = quality.disagreements(kindness, ada, root)
