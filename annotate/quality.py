@@ -6,7 +6,7 @@ are their counted votes on texts that are served, as totals and by week: no list
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -15,17 +15,20 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from annotate import tallies
 from annotate.models import Annotation, Annotator, Assignment, Campaign, KnownAnswer
 from annotate.statements import rows
+from annotate.tallies import Scope
 from labels import quality, signals
 from labels.agreement import Level
-from labels.quality import Measure, VoterQuality, gold_accuracy
+from labels.quality import Estimate, VoterQuality, gold_accuracy
 from labels.signals import Expected, Finding, Signal, Unchecked, VoteSequence
 from labels.votes import VoterTable
 
 type Ints = NDArray[np.int64]
 
-# From so many votes on the list of a campaign has the signals of its tables alone: the others need every vote in order.
+# Up to so many votes of a campaign are read. Beyond, the tables that follow the votes are: the list has their signals
+# alone, since the others need every vote in order, and the page of a person reads the votes on this person's texts.
 MOST_READ = 300_000
 DISAGREEMENTS = 10
 
@@ -120,7 +123,7 @@ class Report:
     annotator: int
     name: str
     measured: VoterQuality
-    gold: Measure
+    gold: Estimate
     signals: tuple[Told, ...]
     unchecked: tuple[Told, ...]
 
@@ -130,7 +133,7 @@ class Week(NamedTuple):
 
     monday: date
     votes: int
-    agreement: Measure
+    agreement: Estimate
 
     @property
     def percent(self) -> float | None:
@@ -185,72 +188,86 @@ def table(votes: Votes) -> VoterTable:
     return VoterTable.from_votes(votes.options, votes.unit, index, votes.option, [str(pk) for pk in known.tolist()])
 
 
-def golds(campaign: Campaign) -> dict[int, Measure]:
+def golds(campaign: Campaign) -> dict[int, Estimate]:
     """The share of each person's votes on gold that are the known answer; who has none is not among them."""
     return {pk: gold_accuracy(equal, n) for pk, equal, n in rows(GOLD, {"campaign": campaign.pk})}
 
 
 def reports(campaign: Campaign) -> list[Report]:
     """Of everybody who has a counted vote in a campaign, by name."""
-    votes = read(campaign)
-    voters = table(votes)
-    found = _reports(campaign, votes, voters, [int(name) for name in voters.annotators])
+    voters = _large(campaign)
+    votes = None if voters else read(campaign)
+    found = _Reader(campaign, voters or table(votes), votes).everybody()  # type: ignore[arg-type]
     return sorted(found, key=lambda report: report.name)
 
 
 def report(campaign: Campaign, annotator: Annotator) -> tuple[Report | None, Votes]:
     """Of one person in a campaign, None without a counted vote there; and the votes that it was made of."""
-    votes = read(campaign)
-    voters = table(votes)
-    chosen = [annotator.pk] if str(annotator.pk) in voters.annotators else []
-    return next(iter(_reports(campaign, votes, voters, chosen)), None), votes
+    voters = _large(campaign)
+    votes = read(campaign, annotator.pk if voters else None)
+    reader = _Reader(campaign, voters or table(votes), votes)
+    return reader.report(annotator.pk) if len(votes.of(annotator.pk)) else None, votes
 
 
-def _reports(campaign: Campaign, votes: Votes, voters: VoterTable, people: Sequence[int]) -> list[Report]:
-    of_campaign = level(campaign)
-    measured = quality.measure(voters, of_campaign)
-    outliers = dict(zip(voters.annotators, signals.outliers(measured), strict=True))
-    by_name = {one.annotator: one for one in measured}
-    expected = Expected.of(voters.patterns, of_campaign)
-    names = dict(Annotator.objects.filter(pk__in=[int(pk) for pk in voters.annotators]).values_list("pk", "username"))
-    gold = golds(campaign)
-    medians = _medians(votes) if people else {}
-    pairs = _Pairs.of(votes) if people and len(votes.unit) <= MOST_READ else None
-    found = []
-    for pk in people:
-        findings = list(outliers[str(pk)])
-        chosen = votes.of(pk)
-        if len(people) == 1 or pairs is not None:
-            findings += _of_sequence(votes.sequence(chosen), expected, votes.options, medians, pk)
-        if pairs is not None:
-            findings += pairs.findings(pk, votes, expected, names)
-        found.append(
-            Report(
-                pk,
-                names.get(pk, ""),
-                by_name[str(pk)],
-                gold.get(pk, gold_accuracy(0, 0)),
-                tuple(_told(one, votes, chosen) for one in findings if isinstance(one, Signal)),
-                tuple(_told(one, votes, chosen) for one in findings if isinstance(one, Unchecked)),
-            )
+def _large(campaign: Campaign) -> VoterTable | None:
+    """The table that follows the votes, for a campaign of which not all votes are read; it may be a little behind."""
+    voters = tallies.voters(Scope((campaign.pk,))).get(None)
+    return voters if voters is not None and voters.patterns.n_votes > MOST_READ else None
+
+
+class _Reader:
+    """Makes the reports of people of one campaign; without ``votes``, with the signals of the table alone."""
+
+    def __init__(self, campaign: Campaign, voters: VoterTable, votes: Votes | None) -> None:
+        self.voters, self.votes = voters, votes
+        measured = quality.measure(voters, level(campaign))
+        self.measured = {one.annotator: one for one in measured}
+        self.outliers = dict(zip(voters.annotators, signals.outliers(measured), strict=True))
+        self.expected = Expected.of(voters.patterns, level(campaign))
+        self.gold = golds(campaign)
+        self.medians = _medians(votes) if votes else {}
+        self.pairs = _Pairs.of(votes) if votes else None
+        people = {int(name) for name in voters.annotators}
+        if votes:
+            people |= set(votes.annotator.tolist())
+        self.names = dict(Annotator.objects.filter(pk__in=people).values_list("pk", "username"))
+
+    def everybody(self) -> list[Report]:
+        return [found for name in self.voters.annotators if (found := self.report(int(name)))]
+
+    def report(self, person: int) -> Report | None:
+        """None of somebody of whom the table knows no vote."""
+        measured = self.measured.get(str(person))
+        if measured is None:
+            return None
+        findings = [*self.outliers[str(person)], *self._of_votes(person)]
+        told = [(finding, _told(finding, self.votes, person)) for finding in findings]
+        return Report(
+            person,
+            self.names.get(person, ""),
+            measured,
+            self.gold.get(person, gold_accuracy(0, 0)),
+            tuple(words for finding, words in told if isinstance(finding, Signal)),
+            tuple(words for finding, words in told if isinstance(finding, Unchecked)),
         )
-    return found
+
+    def _of_votes(self, person: int) -> list[Finding]:
+        """What only the votes themselves tell, in their order and beside those of each other person."""
+        if self.votes is None or self.pairs is None:
+            return []
+        sequence = self.votes.sequence(self.votes.of(person))
+        others = [median for other, median in self.medians.items() if other != person]
+        return [
+            *signals.repetition(sequence, self.expected, self.votes.options),
+            *signals.too_fast(sequence, others),
+            *signals.drift(sequence, self.expected),
+            *self.pairs.findings(person, self.votes, self.expected, self.names),
+        ]
 
 
-def _of_sequence(
-    sequence: VoteSequence, expected: Expected, options: Sequence[str], medians: dict[int, float], person: int
-) -> list[Finding]:
-    others = [median for other, median in medians.items() if other != person]
-    return [
-        *signals.repetition(sequence, expected, options),
-        *signals.too_fast(sequence, others),
-        *signals.drift(sequence, expected),
-    ]
-
-
-def _told(finding: Finding, votes: Votes, chosen: Ints) -> Told:
+def _told(finding: Finding, votes: Votes | None, person: int) -> Told:
     since = finding.since if isinstance(finding, Signal) else None
-    week = None if since is None else votes.week(int(chosen[since]))
+    week = None if since is None or votes is None else votes.week(int(votes.of(person)[since]))
     return Told(finding.code, NAMES[finding.code], finding.reason, week)
 
 
@@ -351,7 +368,7 @@ def disagreements(campaign: Campaign, annotator: Annotator, viewer: Annotator) -
 
 
 def still_to_be_given(viewer: Annotator, campaign: Campaign, units: Iterable[int]) -> set[int]:
-    """Of these units of a campaign, those that ``viewer`` holds or may still be given: they must see no vote on them."""
+    """Of these units of a campaign, those that ``viewer`` holds or may yet be given: they must see no vote on them."""
     if not Campaign.objects.open_to(viewer).filter(pk=campaign.pk).exists():
         held = Assignment.objects.live().filter(annotator=viewer, unit__in=units)
         return set(held.values_list("unit", flat=True))

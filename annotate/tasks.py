@@ -4,7 +4,7 @@ from celery import shared_task
 from django.db import OperationalError
 from django.utils import timezone
 
-from annotate import assignments, campaigns, order
+from annotate import assignments, campaigns, order, tallies
 from annotate.models import Campaign
 
 
@@ -12,6 +12,12 @@ from annotate.models import Campaign
 def release_expired() -> None:
     assignments.release_expired(timezone.now())
     assignments.release_withdrawn()
+
+
+@shared_task(soft_time_limit=50, time_limit=55)
+def fold_votes() -> None:
+    """For a moment: after an import of millions of votes the next ones go on, and others have the worker between."""
+    tallies.fold(seconds=3)
 
 
 @shared_task(autoretry_for=(OperationalError,), max_retries=3, soft_time_limit=1700, time_limit=1800)

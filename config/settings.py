@@ -201,12 +201,18 @@ CELERY_TASK_ROUTES = {name: {"queue": "soon"} for name in ("annotate.tasks.*", "
 JOB_LEASE = timedelta(seconds=env.integer("OIG_JOB_LEASE_SECONDS", default=60, minimum=5, maximum=3600))
 JOB_SWEEP = timedelta(seconds=env.integer("OIG_JOB_SWEEP_SECONDS", default=10, minimum=1, maximum=600))
 LEASE_SWEEP = timedelta(seconds=env.integer("OIG_LEASE_SWEEP_SECONDS", default=15, minimum=1, maximum=600))
+TALLY_SWEEP = timedelta(seconds=env.integer("OIG_TALLY_SWEEP_SECONDS", default=5, minimum=1, maximum=600))
 CELERY_BEAT_SCHEDULE_FILENAME = str(local.directory() / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "release assignments whose lease has expired": {
         "task": "annotate.tasks.release_expired",
         "schedule": LEASE_SWEEP,
         "options": {"expires": LEASE_SWEEP.total_seconds()},
+    },
+    "fold votes into the pattern tables": {
+        "task": "annotate.tasks.fold_votes",
+        "schedule": TALLY_SWEEP,
+        "options": {"expires": TALLY_SWEEP.total_seconds()},
     },
     "open campaigns whose worker was lost": {
         "task": "annotate.tasks.open_requested_campaigns",

@@ -19,6 +19,15 @@ from labels.votes import PatternTable
 
 type Patterns = Counter[tuple[int, ...]]
 
+# Of the base label.
+BASE = {
+    "krippendorff_alpha_nominal",
+    "krippendorff_alpha_ordinal",
+    "krippendorff_alpha_interval",
+    "gwet_ac1",
+    "percent_agreement",
+}
+
 
 @dataclass
 class Tally:
@@ -77,7 +86,7 @@ class Tally:
             "without_base_label": self.instructions - sum(self.labels[label] for label in spec.published),
             "agreement_status": {status: self.statuses[status] for status in get_args(Status)},
             "disputed_because": _sorted(self.dispute_reasons),
-            "base": _by_name(agreement.measure(table, spec.ordinal)),
+            "base": _base(table, spec),
             "tags": {name: _tag(patterns) for name, patterns in zip(spec.tag_names, self.tags, strict=True)},
             "by_source": {key: {**sources[key], **self._source(key)} for key in sorted(self.by_source)},
             "languages": _sorted(self.languages),
@@ -93,22 +102,26 @@ class Tally:
             "instructions": table.n_units,
             "votes": table.n_votes,
             "simulated_votes": self.simulated[key],
-            "base": _by_name(agreement.measure(table, self.spec.ordinal)),
+            "base": _base(table, self.spec),
         }
+
+
+def _base(table: PatternTable, spec: LabelSetSpec) -> dict[str, Any]:
+    return _by_name(found for found in agreement.measure(table, spec.ordinal) if found.name in BASE)
 
 
 def _tag(patterns: Patterns) -> dict[str, Any]:
     """Prevalence and agreement together: on rare tags alpha falls to 0 while AC1 stays near 1."""
     table = PatternTable.from_counts(("yes", "no"), patterns.keys(), patterns.values())
     yes = int(table.multiplicity @ table.counts[:, 0])
-    measured = (agreement.percent_agreement, agreement.krippendorff_alpha, agreement.gwet_ac1)
+    measured = {coefficient.name: coefficient for coefficient in agreement.measure_tag(table)}
     return {
         "answers": table.n_votes,
         "prevalence": {
             "value": yes / table.n_votes if table.n_votes else None,
             "reason": None if table.n_votes else "nobody answered this tag",
         },
-        **_by_name(measure(table) for measure in measured),
+        **_by_name(measured[name] for name in ("percent_agreement", "krippendorff_alpha_nominal", "gwet_ac1")),
     }
 
 
@@ -126,8 +139,15 @@ def _patterns(table: PatternTable) -> list[dict[str, Any]]:
 
 
 def _by_name(coefficients: Iterable[Coefficient]) -> dict[str, Any]:
-    rows = [coefficient.as_dict() for coefficient in coefficients]
-    return {row.pop("name"): {**row, "value": _rounded(row["value"])} for row in rows}
+    return {
+        found.name: {
+            "value": _rounded(found.value),
+            "reason": found.reason,
+            "n_pairable": found.n_pairable,
+            "n_votes": found.n_votes,
+        }
+        for found in coefficients
+    }
 
 
 def _rounded(value: float | None) -> float | None:

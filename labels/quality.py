@@ -11,15 +11,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from labels.agreement import NO_PAIRS, NO_VARIATION, Level
+from labels.agreement import Level, without_each_annotator
+from labels.agreement.formulas import krippendorff_alpha
+from labels.agreement.measures import NO_PAIRS, NO_VARIATION
+from labels.agreement.weights import Weights
 from labels.votes import VoterTable
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+type Floats = NDArray[np.float64]
+type Ints = NDArray[np.int64]
 
 # The two-sided 95 % point of the normal distribution.
 Z95 = 1.959963984540054
@@ -34,7 +38,7 @@ NO_VARIATION_WITHOUT = "without this person only one option was ever used, so th
 
 
 @dataclass(frozen=True)
-class Measure:
+class Estimate:
     """One number about one annotator, from ``n`` votes: a value with its 95 % interval, or None and the reason.
 
     ``low`` and ``high`` are None where there is a value without an interval.
@@ -57,13 +61,13 @@ class VoterQuality:
     n: int
     n_compared: int
     # The mean share of the other votes on the unit that agree, 0 to 1.
-    loo_agreement: Measure
+    loo_agreement: Estimate
     # The mean distance to the other votes on the unit: in options if they have an order, else the share that differs.
-    loo_mean_abs_deviation: Measure
+    loo_mean_abs_deviation: Estimate
     # The mean of (own option - mean of the others'), in options: above 0 is more severe than the others.
-    loo_signed_bias: Measure
+    loo_signed_bias: Estimate
     # Alpha without this person's votes - alpha with them: above 0 means that the others agree better by themselves.
-    alpha_gain_if_left_out: Measure
+    alpha_gain_if_left_out: Estimate
 
 
 def wilson(successes: float, n: int) -> tuple[float, float]:
@@ -80,15 +84,15 @@ def wilson(successes: float, n: int) -> tuple[float, float]:
     return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
-def share(total: float, n: int, reason: str) -> Measure:
+def share(total: float, n: int, reason: str) -> Estimate:
     """The mean of ``n`` values between 0 and 1 with its Wilson interval; without values None and ``reason``."""
     if not n:
-        return Measure(None, reason, 0)
+        return Estimate(None, reason, 0)
     low, high = wilson(total, n)
-    return Measure(total / n, None, n, low, high)
+    return Estimate(total / n, None, n, low, high)
 
 
-def gold_accuracy(equal: int, n: int) -> Measure:
+def gold_accuracy(equal: int, n: int) -> Estimate:
     """The share of ``n`` votes on known answers that are the known answer, with its Wilson interval."""
     return share(equal, n, NO_GOLD)
 
@@ -109,7 +113,7 @@ def measure(table: VoterTable, level: Level = "nominal") -> list[VoterQuality]:
             np.bincount(table.annotator, weights * values**2, size),
         )
 
-    votes = np.bincount(table.annotator, table.count, size).astype(np.int64)
+    votes = _votes(table)
     beside = np.bincount(table.annotator, weights, size).astype(np.int64)
     agreeing, _ = moments(agreement)
     distances, biases = moments(distance), moments(bias)
@@ -124,77 +128,48 @@ def measure(table: VoterTable, level: Level = "nominal") -> list[VoterQuality]:
                 n_compared=n,
                 loo_agreement=share(float(agreeing[at]), n, none),
                 loo_mean_abs_deviation=_mean(float(distances[0][at]), float(distances[1][at]), n, none, low=0.0),
-                loo_signed_bias=Measure(None, NO_ORDER, n)
+                loo_signed_bias=Estimate(None, NO_ORDER, n)
                 if level == "nominal"
                 else _mean(float(biases[0][at]), float(biases[1][at]), n, none),
-                alpha_gain_if_left_out=gains[at] if votes[at] else Measure(None, NO_VOTES, 0),
+                alpha_gain_if_left_out=gains[at] if votes[at] else Estimate(None, NO_VOTES, 0),
             )
         )
     return found
 
 
-def alpha_gains(table: VoterTable, level: Level = "nominal") -> list[Measure]:
+def alpha_gains(table: VoterTable, level: Level = "nominal") -> list[Estimate]:
     """Krippendorff's alpha without each annotator - alpha with all, exactly as if it were computed from the raw votes.
 
-    Coincidences and counts of options add over units, so leaving a vote for o out of a unit with counts C changes them
-    by what C - e_o gives less what C gives; no table is made anew (Krippendorff 2011; see ``labels.agreement``).
+    In the order of ``table.annotators``. ``labels.agreement.without_each_annotator`` says why no table is made anew.
     """
-    counts, options = table.patterns.counts, len(table.patterns.options)
-    multiplicity = table.patterns.multiplicity.astype(float)
-    coincidences, used = _pairs(counts)
-    all_coincidences = np.tensordot(multiplicity, coincidences, 1)
-    all_used = multiplicity @ used
-    whole = _alpha(all_coincidences[None], all_used[None], level)[0]
-
-    cells, cell = np.unique(table.pattern * options + table.option, return_inverse=True)
-    before = cells // options
-    fewer_coincidences, fewer_used = _pairs(counts[before] - np.eye(options, dtype=np.int64)[cells % options])
-    change = np.concatenate(
-        [(fewer_coincidences - coincidences[before]).reshape(-1, options**2), fewer_used - used[before]], axis=1
-    )
-    size = len(table.annotators)
-    changes = np.stack([np.bincount(table.annotator, table.count * column[cell], size) for column in change.T], axis=1)
-    left_coincidences = all_coincidences + changes[:, : options**2].reshape(size, options, options)
-    # What is left of sums of fractions may miss 0 by a rounding; counts of options are whole.
-    left_used = np.rint(all_used + changes[:, options**2 :])
-    without = _alpha(left_coincidences, left_used, level)
-    votes = np.bincount(table.annotator, table.count, size).astype(int)
-    why = NO_VARIATION if all_used.any() else NO_PAIRS
+    alpha = partial(krippendorff_alpha, level=level)
+    patterns = table.patterns
+    whole = float(alpha(patterns.counts.astype(float), patterns.multiplicity[None].astype(float))[0])
+    if math.isnan(whole):
+        reason = NO_VARIATION if patterns.n_pairable else NO_PAIRS
+        return [Estimate(None, reason, n) for n in _votes(table).tolist()]
+    without, pairs = without_each_annotator(table, alpha), without_each_annotator(table, _pairable)
     return [
-        _gain(float(whole), why, float(alpha), left, int(n))
-        for alpha, left, n in zip(without, left_used, votes, strict=True)
+        _gain(without[name] - whole, pairs[name] > 0, n) if n else Estimate(None, NO_VOTES, 0)
+        for name, n in zip(table.annotators, _votes(table).tolist(), strict=True)
     ]
 
 
-def _gain(whole: float, whole_reason: str, without: float, left: Floats, n: int) -> Measure:
-    if math.isnan(whole):
-        return Measure(None, whole_reason, n)
-    if math.isnan(without):
-        return Measure(None, NO_VARIATION_WITHOUT if left.any() else NO_PAIRS_WITHOUT, n)
-    return Measure(without - whole, None, n)
+def _gain(gain: float, has_pairs: bool, n: int) -> Estimate:
+    if math.isnan(gain):
+        return Estimate(None, NO_VARIATION_WITHOUT if has_pairs else NO_PAIRS_WITHOUT, n)
+    return Estimate(gain, None, n)
 
 
-def _pairs(counts: Ints) -> tuple[Floats, Floats]:
-    """Of each row of counts (N, K): its coincidences (N, K, K), and its counts if it has two votes or more (N, K)."""
-    votes = counts.sum(axis=1)
-    shares = np.where(votes >= 2, 1 / np.maximum(votes - 1, 1), 0.0)
-    products = counts[:, :, None] * counts[:, None, :] - counts[:, :, None] * np.eye(counts.shape[1], dtype=np.int64)
-    used: Floats = np.where((votes >= 2)[:, None], counts, 0).astype(float)
-    return products * shares[:, None, None], used
+def _pairable(counts: Floats, weights: Weights) -> Floats:
+    """How many units have two votes or more."""
+    units: Floats = (weights @ (counts.sum(axis=1) >= 2).astype(float)[:, None])[:, 0]
+    return units
 
 
-def _alpha(coincidences: Floats, used: Floats, level: Level) -> Floats:
-    """Alpha (B,) from coincidences (B, K, K) and counts of options (B, K); NaN where it is not defined."""
-    if level == "nominal":
-        distance = np.broadcast_to(1 - np.eye(used.shape[1]), coincidences.shape)
-    else:
-        positions = np.broadcast_to(np.arange(used.shape[1], dtype=float), used.shape)
-        places = np.cumsum(used, axis=1) - used / 2 if level == "ordinal" else positions
-        distance = (places[:, :, None] - places[:, None, :]) ** 2
-    observed = (coincidences * distance).sum(axis=(1, 2))
-    expected = np.einsum("bc,bck,bk->b", used, distance, used)
-    defined = expected > 0
-    return np.where(defined, 1 - (used.sum(axis=1) - 1) * observed / np.where(defined, expected, 1), np.nan)
+def _votes(table: VoterTable) -> Ints:
+    """How many votes each annotator has."""
+    return np.bincount(table.annotator, table.count, len(table.annotators)).astype(np.int64)
 
 
 def _beside_others(counts: Ints, option: Ints, others: Ints, level: Level) -> tuple[Floats, Floats, Floats]:
@@ -209,12 +184,12 @@ def _beside_others(counts: Ints, option: Ints, others: Ints, level: Level) -> tu
     return agreement, distance, bias
 
 
-def _mean(total: float, squares: float, n: int, reason: str, low: float = -math.inf) -> Measure:
+def _mean(total: float, squares: float, n: int, reason: str, low: float = -math.inf) -> Estimate:
     """The mean of n values from their sum and their sum of squares, with the normal 95 % interval."""
     if not n:
-        return Measure(None, reason, 0)
+        return Estimate(None, reason, 0)
     mean = total / n
     if n == 1:
-        return Measure(mean, None, 1)
+        return Estimate(mean, None, 1)
     error = math.sqrt(max(squares / n - mean**2, 0) / (n - 1))
-    return Measure(mean, None, n, max(mean - Z95 * error, low), mean + Z95 * error, error)
+    return Estimate(mean, None, n, max(mean - Z95 * error, low), mean + Z95 * error, error)

@@ -23,8 +23,8 @@ from labels.agreement import Level
 from labels.quality import VoterQuality
 from labels.votes import PatternTable
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+type Floats = NDArray[np.float64]
+type Ints = NDArray[np.int64]
 
 FAR, LOWERS, ONE_OPTION, REPEATS, TOO_FAST, SAME_AS, DRIFT = (
     "far-from-others",
@@ -306,21 +306,27 @@ def same_as_another(
 
 def drift(votes: VoteSequence, expected: Expected) -> list[Finding]:
     """Whether the votes moved away from the others' at some time, by a CUSUM of standardised disagreement."""
-    beside = np.flatnonzero(votes.others.any(axis=1))
+    beside, above_usual = disagreement(votes, expected)
     if len(beside) < FEWEST_VOTES:
         return [Unchecked(DRIFT, _few(len(beside), " beside somebody else's"))]
-    surprise = expected.surprise(votes.option[beside], votes.others[beside])
-    alarm = cusum(surprise - usual_level(surprise))
+    alarm = cusum(above_usual)
     if alarm is None:
         return []
     began, at = alarm
-    before = f"{surprise[:began].mean():+.2f} before, " if began else ""
+    before = f"{above_usual[:began].mean():+.2f} before, " if began else ""
     reason = (
         f"From vote {beside[began] + 1:,} on the votes disagree with the others' more than before: {before}"
-        f"{surprise[began : at + 1].mean():+.2f} in the {at - began + 1:,} votes until it was certain (standard "
-        f"deviations of one vote above what is usual on such texts)."
+        f"{above_usual[began : at + 1].mean():+.2f} in the {at - began + 1:,} votes until it was certain (standard "
+        f"deviations of one vote above what is usual for this person on such texts)."
     )
     return [Signal(DRIFT, reason, int(beside[began]))]
+
+
+def disagreement(votes: VoteSequence, expected: Expected) -> tuple[Ints, Floats]:
+    """Which votes stand beside others', and how much more each disagrees than the person's first ones did (V',)."""
+    beside = np.flatnonzero(votes.others.any(axis=1))
+    surprise = expected.surprise(votes.option[beside], votes.others[beside])
+    return beside, surprise - usual_level(surprise)
 
 
 def usual_level(surprise: Floats) -> float:

@@ -27,7 +27,7 @@ def test_imports_keep_the_contracts() -> None:
         ("sources/models.py", "import annotate.models"),
         ("annotate/models.py", "import exports.models"),
         ("annotate/views.py", "from config import env"),
-        ("labels/agreement.py", "from django.db import models"),
+        ("labels/agreement/formulas.py", "from django.db import models"),
         ("annotate/assignments.py", "from annotate import views"),
         ("sources/models.py", "from sources import imports"),
         ("exports/tasks.py", "from exports import admin"),

@@ -1,4 +1,4 @@
-"""Admin of annotators' quality: a list for each campaign, and a page for each person. Totals and signals, no verdicts."""
+"""Admin of annotators' quality: a list for each campaign, a page for each person. Totals and signals, no verdicts."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class AnnotatorQualityAdmin(UserAdmin[Annotator]):
 
     @admin.display(description="Quality")
     def quality(self, annotator: Annotator) -> SafeString | str:
-        if annotator.pk is None:
+        if not annotator.pk:
             return "-"
         address = reverse("admin:annotate_annotator_quality", args=[annotator.pk])
         return format_html('<a href="{}">How these votes stand beside the others\' and gold</a>', address)

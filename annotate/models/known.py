@@ -53,8 +53,8 @@ class KnownAnswer(models.Model):
 
     def clean(self) -> None:
         """The choice and the tags are of the campaign's label set."""
-        if self.unit_id is None or self.choice_id is None:
-            return
+        if not (self.unit_id and self.choice_id):
+            return  # the form says that they are missing
         label_set = self.unit.campaign.label_set
         if self.choice.kind != Label.Kind.OPTION or self.choice.label_set.name != label_set.name:
             options = ", ".join(label_set.spec.option_names)

@@ -3,5 +3,12 @@
 import re
 from pathlib import Path
 
+
+def _functions(text: str) -> list[str]:
+    return re.findall(r"CREATE OR REPLACE FUNCTION (\w+)", text)
+
+
 DESK = (Path(__file__).parent / "desk.sql").read_text()
-FUNCTIONS: list[str] = re.findall(r"CREATE OR REPLACE FUNCTION (\w+)", DESK)
+FUNCTIONS = _functions(DESK)
+TALLIES = (Path(__file__).parent / "tallies.sql").read_text()
+TALLY_FUNCTIONS = _functions(TALLIES)

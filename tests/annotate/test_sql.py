@@ -3,15 +3,18 @@ from __future__ import annotations
 import pytest
 from django.db import connection
 
-from annotate.sql import DESK, FUNCTIONS
+from annotate.sql import DESK, FUNCTIONS, TALLIES, TALLY_FUNCTIONS
 
 pytestmark = pytest.mark.django_db
 
 
-def test_the_database_has_the_functions_of_the_file_as_they_are_now() -> None:
+@pytest.mark.parametrize(
+    ("text", "functions"), [(DESK, FUNCTIONS), (TALLIES, TALLY_FUNCTIONS)], ids=["desk", "tallies"]
+)
+def test_the_database_has_the_functions_of_the_file_as_they_are_now(text: str, functions: list[str]) -> None:
     """Whoever changes the file adds a migration that loads it anew."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT proname, prosrc FROM pg_proc WHERE proname = ANY(%s)", [FUNCTIONS])
+        cursor.execute("SELECT proname, prosrc FROM pg_proc WHERE proname = ANY(%s)", [functions])
         loaded = dict(cursor.fetchall())
-    assert sorted(loaded) == sorted(FUNCTIONS)
-    assert [name for name, body in loaded.items() if body not in DESK] == []
+    assert sorted(loaded) == sorted(functions)
+    assert [name for name, body in loaded.items() if body not in text] == []

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotate', '0007_desk'),
+        ('annotate', '0008_tallies'),
         ('labels', '0001_initial'),
     ]
 
