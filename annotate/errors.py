@@ -27,5 +27,9 @@ class KeysRefused(AnnotateError):
         self.actions = actions
 
 
+class KnownAnswersRefused(AnnotateError):
+    """The known answers cannot be added; the message names the line and says what would work."""
+
+
 class NotComparable(AnnotateError):
     """Votes by label sets with other options cannot be measured together; choose campaigns of one of them."""

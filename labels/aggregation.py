@@ -3,12 +3,19 @@
 Pure and in whole numbers: no share is rounded on the way to a label. ``counts`` are the counted votes per option in the
 order of ``spec.options``, mild to severe; ``tag_counts`` one pair (yes, no) per tag in the order of ``spec.tags``, or
 empty where no tag was asked. A tie is an outcome with its reason, never an accident of ordering.
+
+The rule is the label set's own unless another is asked for. The others, and the models beside them (``dawid_skene``,
+``shared_confusion``), choose among the vote options, so what they publish is the chosen option's name. Every label set
+publishes its options' names (``taxonomy`` refuses one that does not), but may publish more: of the five labels of
+``oig-safety`` only "casual", "needs caution" and "needs intervention" are options. "possibly" and "probably needs
+caution" say how readers divide; only the rule ``fresh-readers`` says that, the other rules call it a tie or outvote it.
+So shares of labels compare within one rule, never across two, and an outvoted vote for intervention stays disputed.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from labels.errors import LabelsError
 from labels.taxonomy import LabelSetSpec
@@ -16,6 +23,9 @@ from labels.taxonomy import LabelSetSpec
 Status = Literal["unanimous", "majority", "disputed", "too few votes"]
 TagOutcome = Literal["yes", "no", "tie"]
 TagCounts = Sequence[Sequence[int]]
+# "rule" is the label set's own; the other two choose among its vote options.
+Rule = Literal["rule", "ordinal_median", "majority"]
+RULES: Final[tuple[Rule, ...]] = get_args(Rule)
 
 NO_VOTES = "no votes"
 TOO_FEW: Final = "too few votes"
@@ -49,17 +59,23 @@ class Aggregate:
 
 
 def aggregate(
-    spec: LabelSetSpec, counts: Sequence[int], tag_counts: TagCounts = (), *, is_flagged: bool = False
+    spec: LabelSetSpec,
+    counts: Sequence[int],
+    tag_counts: TagCounts = (),
+    *,
+    is_flagged: bool = False,
+    rule: Rule = "rule",
 ) -> Aggregate:
     """Everything of this module about one instruction. Cached: an export has far more instructions than patterns."""
-    return _aggregate(spec, tuple(map(int, counts)), tuple((int(yes), int(no)) for yes, no in tag_counts), is_flagged)
+    pairs = tuple((int(yes), int(no)) for yes, no in tag_counts)
+    return _aggregate(spec, tuple(map(int, counts)), pairs, is_flagged, rule)
 
 
 @lru_cache(maxsize=65536)
 def _aggregate(
-    spec: LabelSetSpec, counts: tuple[int, ...], tag_counts: tuple[tuple[int, int], ...], is_flagged: bool
+    spec: LabelSetSpec, counts: tuple[int, ...], tag_counts: tuple[tuple[int, int], ...], is_flagged: bool, rule: Rule
 ) -> Aggregate:
-    label, reason = published_label(spec, counts)
+    label, reason = published_label(spec, counts, rule)
     outcomes = _tag_outcomes(spec, tag_counts)
     return Aggregate(
         n_votes=sum(counts),
@@ -67,23 +83,43 @@ def _aggregate(
         reason=reason,
         tags=tuple(name for name, outcome in outcomes if outcome == "yes"),
         tied_tags=tuple(name for name, outcome in outcomes if outcome == "tie"),
-        status=agreement_status(spec, counts, tag_counts, is_flagged=is_flagged),
-        dispute_reasons=dispute_reasons(spec, counts, tag_counts, is_flagged=is_flagged),
+        status=agreement_status(spec, counts, tag_counts, is_flagged=is_flagged, rule=rule),
+        dispute_reasons=dispute_reasons(spec, counts, tag_counts, is_flagged=is_flagged, rule=rule),
         distribution=soft_distribution(counts),
         distribution_smoothed=soft_distribution(counts, SMOOTHING),
     )
 
 
-def published_label(spec: LabelSetSpec, counts: Sequence[int]) -> tuple[str | None, str | None]:
-    """The published label by the set's rule and None, or None and the reason why there is none."""
+def published_label(spec: LabelSetSpec, counts: Sequence[int], rule: Rule = "rule") -> tuple[str | None, str | None]:
+    """The published label by the set's rule, or by another, and None; or None and the reason why there is none."""
     _check(spec, counts, ())
-    if sum(counts) < 1 and spec.rule == "median":
+    if sum(counts) < 1 and (spec.rule == "median" or rule != "rule"):
         return None, NO_VOTES
     if sum(counts) < 2:
         return None, TOO_FEW
-    if spec.rule == "median":
-        return _median(spec, counts)
-    return spec.published[_fresh_readers(counts)], None
+    if _is_fresh_readers(spec, rule):
+        return spec.published[_fresh_readers(counts)], None
+    tied = _tied(counts, rule)
+    if len(tied) > 1:
+        return None, _tie(spec, tied, rule)
+    return spec.option_names[tied[0]], None
+
+
+def ordinal_median(spec: LabelSetSpec, counts: Sequence[int]) -> tuple[str | None, str | None]:
+    """The option of the middle vote, mild to severe, whatever the set's rule; two middle votes that differ are a tie.
+
+    Half a step between two options has no name, and taking either would lean to the mild or to the severe side.
+    """
+    return published_label(spec, counts, "ordinal_median")
+
+
+def majority(spec: LabelSetSpec, counts: Sequence[int]) -> tuple[str | None, str | None]:
+    """The option with most votes, be they fewer than half; options that share first place are a tie that names them."""
+    return published_label(spec, counts, "majority")
+
+
+def _is_fresh_readers(spec: LabelSetSpec, rule: Rule) -> bool:
+    return rule == "rule" and spec.rule == "fresh-readers"
 
 
 def _fresh_readers(counts: Sequence[int]) -> int:
@@ -106,11 +142,11 @@ def _fresh_readers(counts: Sequence[int]) -> int:
     return 3
 
 
-def _median(spec: LabelSetSpec, counts: Sequence[int]) -> tuple[str | None, str | None]:
-    lower, upper = _middle_options(counts)
-    if lower != upper:
-        return None, _median_tie(spec, lower, upper)
-    return spec.published[lower], None
+def _tied(counts: Sequence[int], rule: Rule) -> tuple[int, ...]:
+    """The positions of the options that the median or the majority leaves: one, or those that tie."""
+    if rule == "majority":
+        return tuple(option for option, count in enumerate(counts) if count == max(counts))
+    return tuple(sorted(set(_middle_options(counts))))
 
 
 def _middle_options(counts: Sequence[int]) -> tuple[int, int]:
@@ -119,8 +155,9 @@ def _middle_options(counts: Sequence[int]) -> tuple[int, int]:
     return votes[(len(votes) - 1) // 2], votes[len(votes) // 2]
 
 
-def _median_tie(spec: LabelSetSpec, lower: int, upper: int) -> str:
-    return f"the median ties between {spec.published[lower]!r} and {spec.published[upper]!r}"
+def _tie(spec: LabelSetSpec, tied: Sequence[int], rule: Rule) -> str:
+    *firsts, last = [repr(spec.option_names[option]) for option in tied]
+    return f"the {'majority' if rule == 'majority' else 'median'} ties between {', '.join(firsts)} and {last}"
 
 
 def tag_outcome(yes: int, no: int) -> TagOutcome | None:
@@ -137,28 +174,33 @@ def _tag_outcomes(spec: LabelSetSpec, tag_counts: TagCounts) -> list[tuple[str, 
 
 
 def dispute_reasons(
-    spec: LabelSetSpec, counts: Sequence[int], tag_counts: TagCounts = (), *, is_flagged: bool = False
+    spec: LabelSetSpec,
+    counts: Sequence[int],
+    tag_counts: TagCounts = (),
+    *,
+    is_flagged: bool = False,
+    rule: Rule = "rule",
 ) -> tuple[str, ...]:
     """Why this needs adjudication, one sentence each; empty where it does not, and below two votes."""
     _check(spec, counts, tag_counts)
     if sum(counts) < 2:
         return ()
-    reasons = _fresh_readers_disputes(spec, counts) if spec.rule == "fresh-readers" else _median_disputes(spec, counts)
+    reasons = _outvoted(spec, counts, rule) if spec.rule == "fresh-readers" else []
+    tied = () if _is_fresh_readers(spec, rule) else _tied(counts, rule)
+    reasons += [_tie(spec, tied, rule)] if len(tied) > 1 else []
+    reasons += _extremes(spec, counts)
     if 2 * max(counts) <= sum(counts):
         reasons.append("no option has a majority")
     reasons += [f"the tag {name!r} ties" for name, outcome in _tag_outcomes(spec, tag_counts) if outcome == "tie"]
     return (*reasons, *([FLAGGED] if is_flagged else []))
 
 
-def _fresh_readers_disputes(spec: LabelSetSpec, counts: Sequence[int]) -> list[str]:
+def _outvoted(spec: LabelSetSpec, counts: Sequence[int], rule: Rule) -> list[str]:
+    """A vote for intervention is always looked at again, by whichever rule it does not become the label."""
     severe = spec.option_names[-1]
-    below_the_cut = [f"a vote for {severe!r} stands below the cut"] if 0 < 5 * counts[-1] < sum(counts) else []
-    return below_the_cut + _extremes(spec, counts)
-
-
-def _median_disputes(spec: LabelSetSpec, counts: Sequence[int]) -> list[str]:
-    lower, upper = _middle_options(counts)
-    return ([] if lower == upper else [_median_tie(spec, lower, upper)]) + _extremes(spec, counts)
+    if not counts[-1] or published_label(spec, counts, rule)[0] == severe:
+        return []
+    return [f"a vote for {severe!r} " + ("stands below the cut" if rule == "rule" else "is outvoted")]
 
 
 def _extremes(spec: LabelSetSpec, counts: Sequence[int]) -> list[str]:
@@ -168,12 +210,17 @@ def _extremes(spec: LabelSetSpec, counts: Sequence[int]) -> list[str]:
 
 
 def agreement_status(
-    spec: LabelSetSpec, counts: Sequence[int], tag_counts: TagCounts = (), *, is_flagged: bool = False
+    spec: LabelSetSpec,
+    counts: Sequence[int],
+    tag_counts: TagCounts = (),
+    *,
+    is_flagged: bool = False,
+    rule: Rule = "rule",
 ) -> Status:
     """Below two votes ``too few votes``; else ``disputed`` with any reason; else ``unanimous`` or ``majority``."""
     if sum(counts) < 2:
         return TOO_FEW
-    if dispute_reasons(spec, counts, tag_counts, is_flagged=is_flagged):
+    if dispute_reasons(spec, counts, tag_counts, is_flagged=is_flagged, rule=rule):
         return "disputed"
     return "unanimous" if max(counts) == sum(counts) else "majority"
 

@@ -17,6 +17,7 @@ from django.utils.html import format_html
 from annotate import campaigns, missing, order, tasks
 from annotate.admin.guidelines import GuidelinesAdmin
 from annotate.admin.measures import MeasuresAdmin
+from annotate.admin.quality import CampaignQualityAdmin
 from annotate.errors import AnnotateError
 from annotate.models import Campaign, OrderRule
 
@@ -47,7 +48,7 @@ class OrderRuleInline(admin.TabularInline[OrderRule, Campaign]):
 
 
 @admin.register(Campaign)
-class CampaignAdmin(MeasuresAdmin, GuidelinesAdmin):
+class CampaignAdmin(MeasuresAdmin, CampaignQualityAdmin, GuidelinesAdmin):
     form = CampaignForm
     list_display = ("title", "slug", "kind", "state_in_words", "target", "label_set", "for_whom", "units", "progress")
     list_filter = ("state", "kind", "target", "label_set")
@@ -67,6 +68,7 @@ class CampaignAdmin(MeasuresAdmin, GuidelinesAdmin):
         "groups",
         "measures_link",
         "who_is_missing",
+        "annotators_quality",
         "wording",
         "kind",
         "state",
@@ -75,7 +77,16 @@ class CampaignAdmin(MeasuresAdmin, GuidelinesAdmin):
     )
     prepopulated_fields = {"slug": ("title",)}
     filter_horizontal = ("sources", "groups")
-    readonly_fields = ("kind", "state", "error", "created_at", "measures_link", "who_is_missing", "wording")
+    readonly_fields = (
+        "kind",
+        "state",
+        "error",
+        "created_at",
+        "measures_link",
+        "who_is_missing",
+        "annotators_quality",
+        "wording",
+    )
     inlines = (OrderRuleInline,)
     list_select_related = ("label_set",)
     actions = ("open_campaigns", "close_campaigns", "apply_order")

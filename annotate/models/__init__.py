@@ -13,6 +13,7 @@ Four promises of this module are kept by the database, whatever code runs (see m
 """
 
 from annotate.models.campaigns import Campaign, CampaignQuerySet, OrderRule, Participation
+from annotate.models.known import KnownAnswer
 from annotate.models.people import Annotator
 from annotate.models.remarks import Flag, Question
 from annotate.models.tallies import PatternCount, Slice, TallyQueue, UnitTally, VoterCount
@@ -27,6 +28,7 @@ __all__ = [
     "Campaign",
     "CampaignQuerySet",
     "Flag",
+    "KnownAnswer",
     "OrderRule",
     "Participation",
     "PatternCount",

@@ -11,10 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labels.aggregation import (
+    RULES,
     AggregationError,
+    Rule,
     aggregate,
     agreement_status,
     dispute_reasons,
+    majority,
+    ordinal_median,
     published_label,
     soft_distribution,
     tag_outcome,
@@ -238,3 +242,55 @@ def test_the_mildest_against_the_most_severe_is_disputed_under_the_median_too() 
     result = aggregate(FIVE_OPTIONS, (2, 0, 0, 0, 1))
     assert (result.label, result.status) == ("casual", "disputed")
     assert result.dispute_reasons == ("'casual' stands against 'needs intervention'",)
+
+
+# --- Other rules beside the label set's -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("counts", "median", "most"),
+    [
+        ((0, 0, 0), "no votes", "no votes"),
+        ((0, 1, 0), "too few votes", "too few votes"),
+        ((2, 1, 0), "casual", "casual"),
+        ((1, 1, 1), "needs caution", "the majority ties between 'casual', 'needs caution' and 'needs intervention'"),
+        ((2, 1, 2), "needs caution", "the majority ties between 'casual' and 'needs intervention'"),
+        ((2, 2, 0), *(f"the {rule} ties between 'casual' and 'needs caution'" for rule in ("median", "majority"))),
+        ((2, 0, 2), *(f"the {rule} ties between 'casual' and 'needs intervention'" for rule in ("median", "majority"))),
+        ((3, 2, 2), "needs caution", "casual"),
+    ],
+)
+def test_it_chooses_among_the_vote_options_where_another_rule_is_asked_for(
+    counts: Counts, median: str, most: str
+) -> None:
+    for found, expected in ((ordinal_median(OIG_SAFETY, counts), median), (majority(OIG_SAFETY, counts), most)):
+        is_label = expected in OIG_SAFETY.option_names
+        assert found == ((expected, None) if is_label else (None, expected))
+
+
+def test_every_label_set_that_ships_publishes_its_options_names() -> None:
+    for spec in SHIPPED.values():
+        assert set(spec.option_names) <= set(spec.published)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_an_outvoted_vote_for_intervention_is_disputed_by_every_rule(rule: Rule) -> None:
+    for counts in patterns(3):
+        result = aggregate(OIG_SAFETY, counts, rule=rule)
+        if counts[2] and result.label != "needs intervention":
+            assert result.status == "disputed", counts
+        if result.label is None:
+            assert result.reason in result.dispute_reasons
+
+
+def test_the_median_of_a_set_with_that_rule_is_its_rule() -> None:
+    for counts in patterns(5, most=6):
+        assert aggregate(FIVE_OPTIONS, counts, rule="ordinal_median") == aggregate(FIVE_OPTIONS, counts)
+
+
+def test_it_keeps_the_answers_of_two_rules_apart() -> None:
+    assert [aggregate(OIG_SAFETY, (2, 1, 0), rule=rule).label for rule in RULES] == [
+        "possibly needs caution",
+        "casual",
+        "casual",
+    ]

@@ -1,0 +1,181 @@
+"""Admin of annotators' quality: a list for each campaign, a page for each person. Totals and signals, no verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, override
+
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from annotate import quality
+from annotate.models import Annotator, Campaign
+from annotate.quality import Disagreement, Report
+from sources import curation
+from sources.admin import shown
+
+PER_PAGE = 50
+VOTES_PERMISSION = "annotate.view_annotation"
+
+type Key = Callable[[Report], float | str | None]
+
+# By the name in the address: what the column is called, and what it is sorted by.
+COLUMNS: dict[str, tuple[str, Key]] = {
+    "name": ("Annotator", lambda one: one.name.lower()),
+    "votes": ("Votes", lambda one: one.measured.n),
+    "compared": ("Beside others", lambda one: one.measured.n_compared),
+    "agreement": ("Agreement with the others", lambda one: one.measured.loo_agreement.value),
+    "distance": ("Distance", lambda one: one.measured.loo_mean_abs_deviation.value),
+    "bias": ("More severe by", lambda one: one.measured.loo_signed_bias.value),
+    "gain": ("Alpha without them", lambda one: one.measured.alpha_gain_if_left_out.value),
+    "gold": ("Right on gold", lambda one: one.gold.value),
+    "signals": ("Signals", lambda one: len(one.signals)),
+}
+USUAL_ORDER = "-signals"
+
+
+class ListForm(forms.Form):
+    """Which of a campaign's annotators are listed."""
+
+    q = forms.CharField(required=False, label="Name contains", max_length=150)
+    fewest = forms.IntegerField(required=False, label="Votes from", min_value=0, max_value=2**31)
+    signals = forms.BooleanField(required=False, label="Only with signals")
+    o = forms.ChoiceField(
+        required=False,
+        widget=forms.HiddenInput,
+        choices=[(sign + name, name) for name in COLUMNS for sign in ("", "-")],
+    )
+
+
+class Heading:
+    """A column's heading: a link that sorts by it, the other way round if the list is sorted by it already."""
+
+    def __init__(self, name: str, order: str, request: HttpRequest) -> None:
+        self.name = name
+        self.title = COLUMNS[name][0]
+        self.sorted = {name: "ascending", f"-{name}": "descending"}.get(order, "")
+        self.is_number = name != "name"
+        descending = self.sorted != "descending" if self.is_number else self.sorted == "ascending"
+        asked = request.GET.copy()
+        asked.pop("p", None)
+        asked["o"] = f"-{name}" if descending else name
+        self.address = f"?{asked.urlencode()}"
+
+
+class CampaignQualityAdmin(admin.ModelAdmin[Campaign]):
+    """The part of a campaign's admin that is about its annotators."""
+
+    @override
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.quality_view)
+        return [path("<int:pk>/quality/", view, name="annotate_campaign_quality"), *super().get_urls()]
+
+    @admin.display(description="Annotators' quality")
+    def annotators_quality(self, campaign: Campaign) -> SafeString:
+        address = reverse("admin:annotate_campaign_quality", args=[campaign.pk])
+        return format_html("<a href=\"{}\">How everybody's votes stand beside the others' and gold</a>", address)
+
+    def quality_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Everybody who voted in a campaign, sorted and filtered."""
+        campaign = get_object_or_404(Campaign.objects.select_related("label_set"), pk=pk)
+        may_see = self.has_view_permission(request, campaign) and request.user.has_perm(VOTES_PERMISSION)
+        if not (may_see and request.user.has_perm("annotate.view_annotator")):
+            raise PermissionDenied
+        form = ListForm(request.GET)
+        chosen = form.cleaned_data if form.is_valid() else {}
+        everybody = quality.reports(campaign)
+        order = chosen.get("o") or USUAL_ORDER
+        listed = _sorted([one for one in everybody if _fits(one, chosen)], order)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Annotators' quality in {campaign}",
+            "opts": self.opts,
+            "campaign": campaign,
+            "form": form,
+            "headings": [Heading(name, order, request) for name in COLUMNS],
+            "page": Paginator(listed, PER_PAGE).get_page(request.GET.get("p")),
+            "everybody": len(everybody),
+            "names": quality.NAMES,
+            "level": quality.level(campaign),
+        }
+        return render(request, "admin/annotate/campaign/quality.html", context)
+
+
+class AnnotatorQualityAdmin(UserAdmin[Annotator]):
+    """The part of an annotator's admin that is about their votes."""
+
+    @override
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.quality_view)
+        return [path("<int:pk>/quality/", view, name="annotate_annotator_quality"), *super().get_urls()]
+
+    @admin.display(description="Quality")
+    def quality(self, annotator: Annotator) -> SafeString | str:
+        if not annotator.pk:
+            return "-"
+        address = reverse("admin:annotate_annotator_quality", args=[annotator.pk])
+        return format_html('<a href="{}">How these votes stand beside the others\' and gold</a>', address)
+
+    def quality_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """One person: measures in each campaign, and of one of these the signals, weeks, answers and gold."""
+        annotator = get_object_or_404(Annotator, pk=pk)
+        may_see = self.has_view_permission(request, annotator) and request.user.has_perm(VOTES_PERMISSION)
+        if not may_see:
+            raise PermissionDenied
+        found = [(campaign, *quality.report(campaign, annotator)) for campaign in quality.campaigns_of(annotator)]
+        told = [(campaign, report, votes) for campaign, report, votes in found if report is not None]
+        asked = request.GET.get("campaign")
+        chosen = next((one for one in told if one[0].slug == asked), told[0] if told else None)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Quality of the votes of {annotator}",
+            "opts": self.opts,
+            "annotator": annotator,
+            "campaigns": [(campaign, report) for campaign, report, _ in told],
+            "is_own": request.user == annotator,
+        }
+        if chosen is not None:
+            campaign, report, votes = chosen
+            differing, hidden = quality.disagreements(campaign, annotator, request.user)  # type: ignore[arg-type]
+            context |= {
+                "campaign": campaign,
+                "report": report,
+                "weeks": quality.weeks(votes, annotator.pk),
+                "shares": quality.shares(votes, annotator.pk),
+                "disagreements": _with_texts(differing),
+                "hidden": hidden,
+            }
+        return render(request, "admin/annotate/annotator/quality.html", context)
+
+
+def _fits(report: Report, chosen: dict[str, Any]) -> bool:
+    return (
+        str(chosen.get("q") or "").lower() in report.name.lower()
+        and report.measured.n >= (chosen.get("fewest") or 0)
+        and (not chosen.get("signals") or bool(report.signals))
+    )
+
+
+def _sorted(listed: list[Report], order: str) -> list[Report]:
+    """By one column, then by name; what has no value stands last either way."""
+    key = COLUMNS[order.removeprefix("-")][1]
+    known = [one for one in listed if key(one) is not None]
+    known.sort(key=key, reverse=order.startswith("-"))  # type: ignore[arg-type]
+    return known + [one for one in listed if key(one) is None]
+
+
+def _with_texts(differing: list[Disagreement]) -> list[dict[str, Any]]:
+    """Each with its text as pages of curators show it: folded where a source suggests that it is severe."""
+    curation.with_provenances([one.annotation.unit.instruction for one in differing])
+    return [
+        {"said": one.annotation, "known": one.known, "sample": shown.sample(one.annotation.unit.instruction)}
+        for one in differing
+    ]

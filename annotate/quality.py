@@ -1,0 +1,392 @@
+"""How the votes of each annotator of a campaign stand beside the others' and beside gold: totals, and signals.
+
+Signals are for a person to look into and decide; nothing here takes a right away from anybody. What is read of a person
+are their counted votes on texts that are served, as totals and by week: no list of what they read and when.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotate import tallies
+from annotate.models import Annotation, Annotator, Assignment, Campaign, KnownAnswer
+from annotate.statements import rows
+from annotate.tallies import Scope
+from labels import quality, signals
+from labels.agreement import Level
+from labels.quality import Estimate, VoterQuality, gold_accuracy
+from labels.signals import Expected, Finding, Signal, Unchecked, VoteSequence
+from labels.votes import VoterTable
+
+type Ints = NDArray[np.int64]
+
+# Up to so many votes of a campaign are read. Beyond, the tables that follow the votes are: the list has their signals
+# alone, since the others need every vote in order, and the page of a person reads the votes on this person's texts.
+MOST_READ = 300_000
+DISAGREEMENTS = 10
+
+# In order of time: an annotation that supersedes another is a later one.
+VOTES = """
+    SELECT vote.unit_id, coalesce(vote.annotator_id, -1), array_position(%(codes)s::varchar[], option.code) - 1,
+           coalesce(vote.focused_ms, -1), instruction.characters, extract(epoch FROM vote.created_at)::bigint
+    FROM annotate_unit unit
+    JOIN sources_instruction instruction ON instruction.id = unit.instruction_id
+    JOIN annotate_annotation vote ON vote.unit_id = unit.id
+    JOIN labels_label option ON option.id = vote.choice_id
+    WHERE unit.campaign_id = %(campaign)s AND NOT unit.is_withdrawn AND NOT vote.surplus
+      AND option.code = ANY(%(codes)s::varchar[])
+      AND NOT EXISTS (SELECT 1 FROM annotate_annotation later WHERE later.supersedes_id = vote.id)
+      {of_person}
+    ORDER BY vote.id
+"""
+OF_PERSON = "AND unit.id IN (SELECT said.unit_id FROM annotate_annotation said WHERE said.annotator_id = %(annotator)s)"
+GOLD = """
+    SELECT vote.annotator_id, count(*) FILTER (WHERE option.code = answer.code), count(*)
+    FROM annotate_knownanswer known
+    JOIN annotate_unit unit ON unit.id = known.unit_id
+    JOIN labels_label answer ON answer.id = known.choice_id
+    JOIN annotate_annotation vote ON vote.unit_id = unit.id
+    JOIN labels_label option ON option.id = vote.choice_id
+    WHERE unit.campaign_id = %(campaign)s AND NOT unit.is_withdrawn AND known.phase = 'gold' AND NOT vote.surplus
+      AND vote.annotator_id IS NOT NULL
+      AND NOT EXISTS (SELECT 1 FROM annotate_annotation later WHERE later.supersedes_id = vote.id)
+    GROUP BY vote.annotator_id
+"""
+
+NAMES = {
+    signals.FAR: "Far from the others",
+    signals.LOWERS: "Lowers the agreement",
+    signals.ONE_OPTION: "Always the same answer",
+    signals.REPEATS: "The same row of answers again and again",
+    signals.TOO_FAST: "Faster than reading",
+    signals.SAME_AS: "Same answers as another person",
+    signals.DRIFT: "Drift",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Votes:
+    """Counted votes of a campaign in order of time, all of them or those on the units of one person; (V,) each."""
+
+    options: tuple[str, ...]  # names, mild to severe
+    unit: Ints
+    annotator: Ints  # id; -1 where nobody knows
+    option: Ints
+    focused_ms: Ints  # -1 where it was not measured
+    characters: Ints
+    at: Ints  # seconds since 1970
+
+    @cached_property
+    def others(self) -> Ints:
+        """Counts (V, K) of the other votes on the unit of each vote."""
+        units, place = np.unique(self.unit, return_inverse=True)
+        size = len(self.options)
+        counts = np.bincount(place * size + self.option, minlength=len(units) * size).reshape(len(units), size)
+        others: Ints = counts[place] - np.eye(size, dtype=np.int64)[self.option]
+        return others
+
+    def of(self, annotator: int) -> Ints:
+        """Which votes are of this person."""
+        return np.flatnonzero(self.annotator == annotator)
+
+    def sequence(self, chosen: Ints) -> VoteSequence:
+        ms = self.focused_ms[chosen].astype(float)
+        return VoteSequence(
+            self.option[chosen], self.others[chosen], np.where(ms < 0, np.nan, ms), self.characters[chosen]
+        )
+
+    def week(self, vote: int) -> date:
+        """The Monday of the week of a vote, in UTC."""
+        return _monday(int(self.at[vote]))
+
+
+class Told(NamedTuple):
+    """A signal in words: what it is called, why, and the week since which it holds where that is known."""
+
+    code: str
+    name: str
+    reason: str
+    week: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One person in one campaign: measures, gold, signals, and the checks that could not be made and why."""
+
+    annotator: int
+    name: str
+    measured: VoterQuality
+    gold: Estimate
+    signals: tuple[Told, ...]
+    unchecked: tuple[Told, ...]
+
+
+class Week(NamedTuple):
+    """A week of one person: votes, and the share of the others' votes on the same texts that agree."""
+
+    monday: date
+    votes: int
+    agreement: Estimate
+
+    @property
+    def percent(self) -> float | None:
+        return None if self.agreement.value is None else 100 * self.agreement.value
+
+
+class OptionShare(NamedTuple):
+    """How often a person chose an option, and how often the others did on the same texts; 0 to 1, None without any."""
+
+    name: str
+    votes: int
+    own: float
+    others: float | None
+
+    @property
+    def percent(self) -> float:
+        return 100 * self.own
+
+    @property
+    def others_percent(self) -> float | None:
+        return None if self.others is None else 100 * self.others
+
+
+class Disagreement(NamedTuple):
+    """A vote on a known answer that differs from it."""
+
+    annotation: Annotation
+    known: KnownAnswer
+
+
+def level(campaign: Campaign) -> Level:
+    """How distances between the options of a campaign are measured."""
+    return "ordinal" if campaign.label_set.ordinal else "nominal"
+
+
+def read(campaign: Campaign, annotator: int | None = None) -> Votes:
+    """The counted votes of a campaign; with ``annotator``, those of anybody on the units on which this person voted."""
+    spec = campaign.label_set.spec
+    values = {
+        "campaign": campaign.pk,
+        "codes": [option.code for option in spec.options],
+        "annotator": annotator,
+    }
+    found = rows(VOTES.format(of_person="" if annotator is None else OF_PERSON), values)
+    return Votes(spec.option_names, *np.array(found, dtype=np.int64).reshape(-1, 6).T)
+
+
+def table(votes: Votes) -> VoterTable:
+    """Who voted what beside which pattern; annotators are named by their ids."""
+    known = np.unique(votes.annotator[votes.annotator >= 0])
+    index = np.where(votes.annotator >= 0, np.searchsorted(known, votes.annotator), -1)
+    return VoterTable.from_votes(votes.options, votes.unit, index, votes.option, [str(pk) for pk in known.tolist()])
+
+
+def golds(campaign: Campaign) -> dict[int, Estimate]:
+    """The share of each person's votes on gold that are the known answer; who has none is not among them."""
+    return {pk: gold_accuracy(equal, n) for pk, equal, n in rows(GOLD, {"campaign": campaign.pk})}
+
+
+def reports(campaign: Campaign) -> list[Report]:
+    """Of everybody who has a counted vote in a campaign, by name."""
+    voters = _large(campaign)
+    votes = None if voters else read(campaign)
+    found = _Reader(campaign, voters or table(votes), votes).everybody()  # type: ignore[arg-type]
+    return sorted(found, key=lambda report: report.name)
+
+
+def report(campaign: Campaign, annotator: Annotator) -> tuple[Report | None, Votes]:
+    """Of one person in a campaign, None without a counted vote there; and the votes that it was made of."""
+    voters = _large(campaign)
+    votes = read(campaign, annotator.pk if voters else None)
+    reader = _Reader(campaign, voters or table(votes), votes)
+    return reader.report(annotator.pk) if len(votes.of(annotator.pk)) else None, votes
+
+
+def _large(campaign: Campaign) -> VoterTable | None:
+    """The table that follows the votes, for a campaign of which not all votes are read; it may be a little behind."""
+    voters = tallies.voters(Scope((campaign.pk,))).get(None)
+    return voters if voters is not None and voters.patterns.n_votes > MOST_READ else None
+
+
+class _Reader:
+    """Makes the reports of people of one campaign; without ``votes``, with the signals of the table alone."""
+
+    def __init__(self, campaign: Campaign, voters: VoterTable, votes: Votes | None) -> None:
+        self.voters, self.votes = voters, votes
+        measured = quality.measure(voters, level(campaign))
+        self.measured = {one.annotator: one for one in measured}
+        self.outliers = dict(zip(voters.annotators, signals.outliers(measured), strict=True))
+        self.expected = Expected.of(voters.patterns, level(campaign))
+        self.gold = golds(campaign)
+        self.medians = _medians(votes) if votes else {}
+        self.pairs = _Pairs.of(votes) if votes else None
+        people = {int(name) for name in voters.annotators}
+        if votes:
+            people |= set(votes.annotator.tolist())
+        self.names = dict(Annotator.objects.filter(pk__in=people).values_list("pk", "username"))
+
+    def everybody(self) -> list[Report]:
+        return [found for name in self.voters.annotators if (found := self.report(int(name)))]
+
+    def report(self, person: int) -> Report | None:
+        """None of somebody of whom the table knows no vote."""
+        measured = self.measured.get(str(person))
+        if measured is None:
+            return None
+        findings = [*self.outliers[str(person)], *self._of_votes(person)]
+        told = [(finding, _told(finding, self.votes, person)) for finding in findings]
+        return Report(
+            person,
+            self.names.get(person, ""),
+            measured,
+            self.gold.get(person, gold_accuracy(0, 0)),
+            tuple(words for finding, words in told if isinstance(finding, Signal)),
+            tuple(words for finding, words in told if isinstance(finding, Unchecked)),
+        )
+
+    def _of_votes(self, person: int) -> list[Finding]:
+        """What only the votes themselves tell, in their order and beside those of each other person."""
+        if self.votes is None or self.pairs is None:
+            return []
+        sequence = self.votes.sequence(self.votes.of(person))
+        others = [median for other, median in self.medians.items() if other != person]
+        return [
+            *signals.repetition(sequence, self.expected, self.votes.options),
+            *signals.too_fast(sequence, others),
+            *signals.drift(sequence, self.expected),
+            *self.pairs.findings(person, self.votes, self.expected, self.names),
+        ]
+
+
+def _told(finding: Finding, votes: Votes | None, person: int) -> Told:
+    since = finding.since if isinstance(finding, Signal) else None
+    week = None if since is None or votes is None else votes.week(int(votes.of(person)[since]))
+    return Told(finding.code, NAMES[finding.code], finding.reason, week)
+
+
+def _medians(votes: Votes) -> dict[int, float]:
+    """The median time of everybody with enough votes whose time was measured."""
+    measured = (votes.focused_ms >= 0) & (votes.annotator >= 0)
+    people, ms = votes.annotator[measured], votes.focused_ms[measured]
+    order = np.argsort(people, kind="stable")
+    names, starts = np.unique(people[order], return_index=True)
+    groups = np.split(ms[order], starts[1:]) if len(names) else []
+    return {
+        pk: float(np.median(group))
+        for pk, group in zip(names.tolist(), groups, strict=True)
+        if len(group) >= signals.FEWEST_VOTES
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class _Pairs:
+    """Every two votes of known people on one unit: the places of the two among the votes, each pair once, (R,)."""
+
+    one: Ints
+    other: Ints
+
+    @classmethod
+    def of(cls, votes: Votes) -> _Pairs:
+        order = np.argsort(votes.unit, kind="stable")
+        order = order[votes.annotator[order] >= 0]
+        ones, others = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
+        for distance in range(1, len(order)):
+            same = np.flatnonzero(votes.unit[order[distance:]] == votes.unit[order[:-distance]])
+            if not len(same):
+                break
+            ones.append(order[same])
+            others.append(order[same + distance])
+        return cls(np.concatenate(ones), np.concatenate(others))
+
+    def findings(self, person: int, votes: Votes, expected: Expected, names: dict[int, str]) -> list[Finding]:
+        """Whether somebody's answers are all those of this person."""
+        first = votes.annotator[self.one] == person
+        second = votes.annotator[self.other] == person
+        own = np.concatenate([self.one[first], self.other[second]])
+        other = np.concatenate([self.other[first], self.one[second]])
+        people, index = np.unique(votes.annotator[other], return_inverse=True)
+        likely = np.take_along_axis(expected.probabilities(votes.others[own]), votes.option[own][:, None], axis=1)
+        is_same = votes.option[own] == votes.option[other]
+        return signals.same_as_another(index, is_same, likely[:, 0], [names.get(pk, "") for pk in people.tolist()])
+
+
+def weeks(votes: Votes, annotator: int) -> list[Week]:
+    """The weeks in which a person voted, the newest first."""
+    chosen = votes.of(annotator)
+    others = votes.others[chosen]
+    beside = others.sum(axis=1)
+    agreeing = np.take_along_axis(others, votes.option[chosen][:, None], axis=1)[:, 0] / np.maximum(beside, 1)
+    mondays = [_monday(at) for at in votes.at[chosen].tolist()]
+    found = []
+    for monday in sorted(set(mondays), reverse=True):
+        of_week = np.array([one == monday for one in mondays])
+        compared = of_week & (beside > 0)
+        share = quality.share(float(agreeing[compared].sum()), int(compared.sum()), quality.NO_OTHERS)
+        found.append(Week(monday, int(of_week.sum()), share))
+    return found
+
+
+def shares(votes: Votes, annotator: int) -> list[OptionShare]:
+    """How often a person chose each option, beside how often the others did on the same texts."""
+    chosen = votes.of(annotator)
+    own = np.bincount(votes.option[chosen], minlength=len(votes.options))
+    others = votes.others[chosen]
+    beside = others.sum(axis=1)
+    # Each text weighs the same, however many others voted on it.
+    texts = others[beside > 0] / beside[beside > 0][:, None]
+    mean = texts.mean(axis=0).tolist() if len(texts) else [None] * len(votes.options)
+    total = max(int(own.sum()), 1)
+    return [
+        OptionShare(name, n, n / total, usual) for name, n, usual in zip(votes.options, own.tolist(), mean, strict=True)
+    ]
+
+
+def disagreements(campaign: Campaign, annotator: Annotator, viewer: Annotator) -> tuple[list[Disagreement], int]:
+    """The last votes that differ from gold, of texts that are served; and how many of them ``viewer`` may not see.
+
+    Whoever may still be given a text sees neither its known answer nor anybody's vote on it.
+    """
+    said = (
+        Annotation.objects.counted()
+        .filter(annotator=annotator, unit__campaign=campaign, unit__is_withdrawn=False)
+        .filter(unit__known_answer__phase=KnownAnswer.Phase.GOLD)
+        .select_related("choice", "unit__instruction", "unit__known_answer__choice")
+        .order_by("-pk")
+    )
+    differing = [one for one in said if one.choice and one.choice.code != one.unit.known_answer.choice.code]
+    last = differing[:DISAGREEMENTS]
+    hidden = still_to_be_given(viewer, campaign, [one.unit_id for one in last])
+    shown = [Disagreement(one, one.unit.known_answer) for one in last if one.unit_id not in hidden]
+    return shown, len(last) - len(shown)
+
+
+def still_to_be_given(viewer: Annotator, campaign: Campaign, units: Iterable[int]) -> set[int]:
+    """Of these units of a campaign, those that ``viewer`` holds or may yet be given: they must see no vote on them."""
+    if not Campaign.objects.open_to(viewer).filter(pk=campaign.pk).exists():
+        held = Assignment.objects.live().filter(annotator=viewer, unit__in=units)
+        return set(held.values_list("unit", flat=True))
+    answered = Assignment.objects.submitted().filter(annotator=viewer, unit__in=units)
+    return set(units) - set(answered.values_list("unit", flat=True))
+
+
+def campaigns_of(annotator: Annotator) -> list[Campaign]:
+    """The campaigns in which a person has an annotation, the one with their newest first."""
+    newest = rows(
+        "SELECT unit.campaign_id FROM annotate_annotation vote JOIN annotate_unit unit ON unit.id = vote.unit_id"
+        " WHERE vote.annotator_id = %(annotator)s GROUP BY unit.campaign_id ORDER BY max(vote.id) DESC",
+        {"annotator": annotator.pk},
+    )
+    found = Campaign.objects.select_related("label_set").in_bulk([pk for (pk,) in newest])
+    return [found[pk] for (pk,) in newest]
+
+
+def _monday(seconds: int) -> date:
+    day = date(1970, 1, 1) + timedelta(days=seconds // 86_400)
+    return day - timedelta(days=day.weekday())

@@ -1,0 +1,367 @@
+"""When a unit has votes enough: a table of patterns at which a campaign with a dynamic overlap stops asking.
+
+Between a ``minimum`` of votes and a ``cap``, a unit stops when the most probable option of its pattern has a posterior
+(``labels.shared_confusion``) of at least ``threshold``; at the cap it always does. Whether to stop depends on the
+pattern alone, never on who voted or in which order, so the rule is a list of patterns that SQL can look up.
+
+The threshold is not a probability to be believed ("stop above .95" spends nearly everything where options are noisy):
+it is tuned on known answers to reach a ``target``, the share of right labels. Known answers are dealt into ``FOLDS``
+parts; each part's votes are replayed, in up to ``ORDERS`` random orders by a fixed seed, against a matrix estimated on
+the others, and the cheapest threshold of ``THRESHOLDS`` whose labels are right often enough is taken. The label is the
+most probable option; two that tie are no label, hence not right.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations_with_replacement
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labels.dawid_skene import most_probable
+from labels.errors import LabelsError
+from labels.quality import wilson
+from labels.shared_confusion import SharedConfusion, estimate
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Pattern = tuple[int, ...]
+
+NO_VOTE: Final = -1
+NO_GOLD: Final = -1
+FOLDS, ORDERS = 5, 20
+# Many known answers need no further orders to tell thresholds apart.
+MOST_REPLAYS: Final = 20_000
+# The lowest stops at the minimum whatever was said; the highest stops at hardly anything.
+THRESHOLDS: Final = (*(percent / 100 for percent in range(10, 100)), 0.995, 0.999)
+# Fewer known answers than these cannot tell .8 from .9.
+FEWEST_GOLD: Final = 30
+# 9 options and 10 votes: 24,310 patterns at the cap, so tables stay small.
+HIGHEST_CAP: Final = 10
+
+
+class StoppingError(LabelsError):
+    """A policy or votes from which no table can be made; the message says what would do."""
+
+
+@dataclass(frozen=True, eq=False)
+class StoppingTable:
+    """The patterns of ``minimum`` to ``cap`` - 1 votes that stop, each as its options' positions in rising order.
+
+    They are all that the threshold stops, reachable or not: votes that were there before the table, or were withdrawn
+    since, may leave any. ``accuracy`` and ``votes_per_unit`` are those of the replay on ``n_gold`` known answers, of
+    which ``n_short`` had too few votes to follow the policy; ``is_reached`` tells whether the target was.
+    """
+
+    options: tuple[str, ...]
+    minimum: int
+    cap: int
+    target: float
+    threshold: float
+    is_reached: bool
+    accuracy: float
+    accuracy_ci95: tuple[float, float]
+    votes_per_unit: float
+    n_gold: int
+    n_short: int
+    gold_digest: str
+    model: SharedConfusion
+    stops: tuple[Pattern, ...]
+
+    @cached_property
+    def _stops(self) -> frozenset[Pattern]:
+        return frozenset(self.stops)
+
+    def is_enough(self, counts: Sequence[int]) -> bool:
+        """Whether a unit with these counted votes needs no other."""
+        pattern = tuple(option for option, count in enumerate(counts) for _ in range(count))
+        return len(pattern) >= self.cap or pattern in self._stops
+
+    def as_dict(self) -> dict[str, Any]:
+        """Ready for JSON, with its ``version``; back by ``from_dict``."""
+        return {
+            "version": self.version,
+            **self._content(),
+            "size": len(self.stops),
+            "stops": [list(pattern) for pattern in self.stops],
+        }
+
+    @cached_property
+    def version(self) -> str:
+        """SHA-256 (64 hex digits) of everything else: the same votes, answers and policy give the same."""
+        content = {**self._content(), "stops": self.stops}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def _content(self) -> dict[str, Any]:
+        return {
+            "options": list(self.options),
+            "minimum": self.minimum,
+            "cap": self.cap,
+            "target": self.target,
+            "threshold": self.threshold,
+            "is_reached": self.is_reached,
+            "accuracy": self.accuracy,
+            "accuracy_ci95": list(self.accuracy_ci95),
+            "votes_per_unit": self.votes_per_unit,
+            "n_gold": self.n_gold,
+            "n_short": self.n_short,
+            "gold_digest": self.gold_digest,
+            "model": self.model.as_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any]) -> Self:
+        """What ``as_dict`` gave; refused if anything in it was changed since."""
+        fields = {name: value for name, value in stored.items() if name not in ("version", "size")}
+        low, high = fields["accuracy_ci95"]
+        table = cls(
+            **{
+                **fields,
+                "options": tuple(fields["options"]),
+                "accuracy_ci95": (low, high),
+                "model": SharedConfusion.from_dict(fields["model"]),
+                "stops": tuple(map(tuple, fields["stops"])),
+            }
+        )
+        if table.version != stored["version"]:
+            raise StoppingError(f"the table is not version {stored['version']}; compute it anew from known answers.")
+        return table
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What a policy would have cost and given on votes that are there.
+
+    ``n_short`` units had too few votes to follow it: they count with the votes that they have, so where there are many,
+    ``n_votes`` is a lower bound. ``accuracy`` is the share of right labels among the ``n_gold`` units with a known
+    answer, None without any; ``same_as_all`` the share of units with the label that all their votes give.
+    """
+
+    policy: str
+    n_units: int
+    n_votes: int
+    n_short: int
+    n_gold: int
+    accuracy: float | None
+    accuracy_ci95: tuple[float, float] | None
+    same_as_all: float | None
+
+    @property
+    def votes_per_unit(self) -> float | None:
+        """The mean; None without a unit."""
+        return self.n_votes / self.n_units if self.n_units else None
+
+
+def in_order(unit: NDArray[Any], option: NDArray[Any], n_units: int | None = None) -> Ints:
+    """The votes (V,) that came one after the other, as one row of options per unit, padded with -1: (N, most votes)."""
+    unit = np.asarray(unit)
+    if not len(unit):
+        return np.full((n_units or 0, 0), NO_VOTE, dtype=np.int64)
+    order = np.argsort(unit, kind="stable")
+    per_unit = np.bincount(unit, minlength=n_units or 0)
+    column = np.arange(len(unit)) - np.repeat(np.cumsum(per_unit) - per_unit, per_unit)
+    rows = np.full((len(per_unit), int(per_unit.max())), NO_VOTE, dtype=np.int64)
+    rows[unit[order], column] = np.asarray(option)[order]
+    return rows
+
+
+def tune(
+    options: Sequence[str],
+    votes: NDArray[Any],
+    answers: NDArray[Any],
+    *,
+    minimum: int,
+    cap: int,
+    target: float,
+    prior_counts: NDArray[Any] | None = None,
+    prior_multiplicity: NDArray[Any] | None = None,
+) -> StoppingTable:
+    """The table for a policy, from units with known answers: their votes (G, most), padded with -1, and answers (G,).
+
+    Give the patterns of the units to label as ``prior_counts`` (and ``prior_multiplicity``) where the known answers
+    were chosen and are not like these. Raises StoppingError for fewer than ``FEWEST_GOLD`` known answers with votes.
+    """
+    votes, answers = np.asarray(votes), np.asarray(answers)
+    _check(options, votes, answers, minimum, cap, target)
+    has_votes = (votes != NO_VOTE).any(axis=1)
+    votes, answers = votes[has_votes], answers[has_votes]
+    if len(answers) < FEWEST_GOLD:
+        raise StoppingError(f"{len(answers)} known answers have votes; give at least {FEWEST_GOLD}.")
+
+    def model_of(rows: Ints) -> SharedConfusion:
+        model = estimate(_counts(votes[rows], len(options)), answers[rows])
+        return model if prior_counts is None else model.with_prior_of(prior_counts, prior_multiplicity)
+
+    threshold, accuracy, cost, n_short = _tuned(votes, answers, model_of, minimum, cap, target)
+    model = model_of(np.arange(len(answers)))
+    return StoppingTable(
+        options=tuple(options),
+        minimum=minimum,
+        cap=cap,
+        target=target,
+        threshold=threshold,
+        is_reached=accuracy >= target,
+        accuracy=accuracy,
+        accuracy_ci95=wilson(accuracy * len(answers), len(answers)),
+        votes_per_unit=cost,
+        n_gold=len(answers),
+        n_short=n_short,
+        gold_digest=_digest(options, votes, answers),
+        model=model,
+        stops=patterns_that_stop(model, minimum, cap, threshold),
+    )
+
+
+def patterns_that_stop(model: SharedConfusion, minimum: int, cap: int, threshold: float) -> tuple[Pattern, ...]:
+    """Of all patterns of ``minimum`` to ``cap`` - 1 votes, those whose highest posterior reaches the threshold."""
+    found: list[Pattern] = []
+    for n in range(minimum, cap):
+        patterns = list(combinations_with_replacement(range(model.n_options), n))
+        highest = model.posterior(_counts(np.array(patterns), model.n_options)).max(axis=1)
+        found += [pattern for pattern, sure in zip(patterns, highest, strict=True) if sure >= threshold]
+    return tuple(found)
+
+
+def simulate(
+    table: StoppingTable, votes: NDArray[Any], gold: NDArray[Any] | None = None, fixed: Sequence[int] = (2, 3, 5)
+) -> list[Replay]:
+    """What the table, and fixed overlaps beside it, would have done with each unit's votes (N, most) in their order.
+
+    ``gold`` (N,) has the known answers' positions, or -1. Units without a vote take no part. Labels are those of the
+    table's model under every policy, so that policies differ in votes only.
+    """
+    votes = np.asarray(votes)
+    gold = np.full(len(votes), NO_GOLD) if gold is None else np.asarray(gold)
+    has_votes = (votes != NO_VOTE).any(axis=1) if votes.size else np.zeros(len(votes), dtype=bool)
+    votes, gold = votes[has_votes], gold[has_votes]
+    if not len(votes):
+        votes = np.full((0, 1), NO_VOTE)
+    elif votes.max() >= len(table.options):
+        raise StoppingError(f"a vote has option {votes.max()}; the table knows 0 to {len(table.options) - 1}.")
+    seen = _Prefixes.of(votes, table.model)
+    stops = np.isin(seen.codes, seen.codes_of(table.stops))
+    policies = [(f"{table.minimum} to {table.cap}", stops, table.minimum, table.cap)]
+    policies += [(f"fixed {overlap}", np.zeros_like(stops), overlap, overlap) for overlap in fixed]
+    return [_replayed(name, seen, gold, *seen.stop(stop, low, cap)) for name, stop, low, cap in policies]
+
+
+def _replayed(name: str, seen: "_Prefixes", gold: Ints, used: Ints, labels: Ints, is_short: Bools) -> Replay:
+    known = gold != NO_GOLD
+    n_gold, right = int(known.sum()), int((labels[known] == gold[known]).sum())
+    return Replay(
+        policy=name,
+        n_units=len(gold),
+        n_votes=int(used.sum()),
+        n_short=int(is_short.sum()),
+        n_gold=n_gold,
+        accuracy=right / n_gold if n_gold else None,
+        accuracy_ci95=wilson(right, n_gold) if n_gold else None,
+        same_as_all=float((labels == seen.last()).mean()) if len(gold) else None,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Prefixes:
+    """Each unit after its first, second, ... vote, (N, most): its pattern as a number, its label, how sure that is."""
+
+    base: int
+    n_votes: Ints
+    codes: Ints
+    labels: Ints
+    sure: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, votes: Ints, model: SharedConfusion) -> Self:
+        """Votes (N, most), padded with -1 behind; no unit is without a vote."""
+        base = votes.shape[1] + 1
+        if base**model.n_options >= 2**63:
+            raise StoppingError(f"units have up to {base - 1} votes; give at most the cap and the overlaps compared.")
+        digits = np.where(votes == NO_VOTE, 0, base ** np.maximum(votes, 0))
+        codes = digits.cumsum(axis=1)
+        unique, where = np.unique(codes, return_inverse=True)
+        posterior = model.posterior(unique[:, np.newaxis] // base ** np.arange(model.n_options) % base)
+        where = where.reshape(codes.shape)
+        n_votes = (votes != NO_VOTE).sum(axis=1)
+        return cls(base, n_votes, codes, most_probable(posterior)[where], posterior.max(axis=1)[where])
+
+    def codes_of(self, patterns: Sequence[Pattern]) -> Ints:
+        fitting = (pattern for pattern in patterns if len(pattern) < self.base)
+        return np.array([sum(self.base**option for option in pattern) for pattern in fitting], dtype=np.int64)
+
+    def stop(self, is_stop: Bools, minimum: int, cap: int) -> tuple[Ints, Ints, Bools]:
+        """How many votes each unit uses, its label then, and whether it had too few to follow the policy."""
+        n = np.arange(1, self.base)
+        stops = (n >= minimum) & (n <= self.n_votes[:, np.newaxis]) & (is_stop | (n == cap))
+        is_short = ~stops.any(axis=1)
+        used = np.where(is_short, np.minimum(self.n_votes, cap), stops.argmax(axis=1) + 1)
+        return used, self.labels[np.arange(len(used)), used - 1], is_short
+
+    def last(self) -> Ints:
+        """The label that all votes of each unit give."""
+        return self.labels[np.arange(len(self.n_votes)), self.n_votes - 1]
+
+
+def _tuned(
+    votes: Ints, answers: Ints, model_of: Callable[[Ints], SharedConfusion], minimum: int, cap: int, target: float
+) -> tuple[float, float, float, int]:
+    """Threshold, accuracy, votes per unit and units with too few votes, replayed on parts that were held out."""
+    rng = np.random.default_rng(0)
+    orders = max(1, min(ORDERS, MOST_REPLAYS // len(answers)))
+    part = np.arange(len(answers)) % FOLDS
+    right, cost = np.zeros(len(THRESHOLDS)), np.zeros(len(THRESHOLDS))
+    n_short = np.zeros(len(THRESHOLDS))
+    for fold in range(FOLDS):
+        held = np.flatnonzero(part == fold)
+        model = model_of(np.flatnonzero(part != fold))
+        for _ in range(orders):
+            seen = _Prefixes.of(_shuffled(votes[held], rng)[:, :cap], model)
+            for at, threshold in enumerate(THRESHOLDS):
+                used, labels, is_short = seen.stop(seen.sure >= threshold, minimum, cap)
+                right[at] += (labels == answers[held]).sum()
+                cost[at] += used.sum()
+                n_short[at] += is_short.sum()
+    replays = orders * len(answers)
+    accuracy, cost = right / replays, cost / replays
+    wanted = min(target, float(accuracy.max()))
+    # The cheapest that is good enough; of equally cheap ones the best, then the highest threshold.
+    best = min(np.flatnonzero(accuracy >= wanted), key=lambda at: (cost[at], -accuracy[at], -at))
+    return THRESHOLDS[best], float(accuracy[best]), float(cost[best]), round(float(n_short[best]) / orders)
+
+
+def _shuffled(votes: Ints, rng: np.random.Generator) -> Ints:
+    """Each unit's votes in a random order, the padding still behind them."""
+    keys = rng.random(votes.shape)
+    keys[votes == NO_VOTE] = 2.0
+    shuffled: Ints = np.take_along_axis(votes, keys.argsort(axis=1), axis=1)
+    return shuffled
+
+
+def _counts(votes: Ints, n_options: int) -> Ints:
+    counts: Ints = (votes[:, :, np.newaxis] == np.arange(n_options)).sum(axis=1)
+    return counts
+
+
+def _digest(options: Sequence[str], votes: Ints, answers: Ints) -> str:
+    """SHA-256 of the known answers and their patterns, in whichever order they come."""
+    rows = sorted(
+        [answer, *pattern]
+        for answer, pattern in zip(answers.tolist(), _counts(votes, len(options)).tolist(), strict=True)
+    )
+    return hashlib.sha256(json.dumps([list(options), rows]).encode()).hexdigest()
+
+
+def _check(
+    options: Sequence[str], votes: NDArray[Any], answers: NDArray[Any], minimum: int, cap: int, target: float
+) -> None:
+    if not 1 <= minimum < cap <= HIGHEST_CAP:
+        raise StoppingError(f"minimum {minimum} and cap {cap}; use 1 <= minimum < cap <= {HIGHEST_CAP}.")
+    if not 0 < target < 1:
+        raise StoppingError(f"target {target}; give the share of right labels wanted, between 0 and 1.")
+    if votes.ndim != 2 or answers.shape != votes.shape[:1]:
+        raise StoppingError(f"{len(answers)} answers and votes of the shape {votes.shape}; give one row per answer.")
+    if votes.size and (votes.max() >= len(options) or answers.max() >= len(options) or answers.min() < 0):
+        raise StoppingError(f"a vote or an answer is none of the {len(options)} options' positions; use 0 and up.")
