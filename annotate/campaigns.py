@@ -135,6 +135,8 @@ def change_overlap(campaign: Campaign, overlap: int) -> int:
     """
     if not 1 <= overlap <= MOST_OVERLAP:
         raise CampaignRefused(f"the overlap is between 1 and {MOST_OVERLAP} votes")
+    if Campaign.objects.filter(pk=campaign.pk, stopping__isnull=False).exists():
+        raise CampaignRefused(f"{campaign} asks for votes until they settle a text: stop using its rule first")
     Campaign.objects.filter(pk=campaign.pk).update(overlap=overlap)
     _follow_overlap(campaign)
     while row(DIFFERS, {"campaign": campaign.pk}) is not None:

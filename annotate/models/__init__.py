@@ -16,6 +16,7 @@ from annotate.models.campaigns import Campaign, CampaignQuerySet, OrderRule, Par
 from annotate.models.known import KnownAnswer
 from annotate.models.people import Annotator
 from annotate.models.remarks import Flag, Question
+from annotate.models.stopping import StoppingRule
 from annotate.models.tallies import PatternCount, Slice, TallyQueue, UnitTally, VoterCount
 from annotate.models.units import Assignment, Unit, judged_turns
 from annotate.models.votes import Annotation, AnnotationQuerySet
@@ -34,6 +35,7 @@ __all__ = [
     "PatternCount",
     "Question",
     "Slice",
+    "StoppingRule",
     "TallyQueue",
     "Unit",
     "UnitTally",

@@ -91,6 +91,15 @@ class Campaign(models.Model):
     target = models.CharField(max_length=10, choices=Target, default=Target.PROMPT)
     sources = models.ManyToManyField(Source, related_name="campaigns", help_text="Whose instructions are judged.")
     overlap = models.PositiveSmallIntegerField(default=3, help_text="Votes wanted for each instruction.")
+    stopping = models.ForeignKey(
+        "annotate.StoppingRule",
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="When a unit has votes enough, if that depends on them; the overlap is then the least.",
+    )
     lease_minutes = models.PositiveSmallIntegerField(default=30, help_text="How long an instruction stays reserved.")
     seed = models.PositiveIntegerField(default=0, help_text="Decides the order in which instructions are served.")
     family_distance = models.PositiveSmallIntegerField(

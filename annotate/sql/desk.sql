@@ -235,13 +235,13 @@ BEGIN
         WHEN answered AND said.campaign_state <> 'open' THEN 'stands'
     END;
     IF outcome IS NULL THEN
-        PERFORM annotate_hold_for_reorder(said.campaign, said.unit);
+        PERFORM annotate_hold(said.campaign, said.unit);
         counts := said.state = 'submitted'
             OR (NOT said.is_gone AND (said.state = 'live' OR annotate_has_slot(said.unit)));
         becomes := CASE WHEN counts THEN 'submitted' ELSE 'surplus' END;
         PERFORM annotate_append(
             who, said.assignment, said.unit, becomes, '', said.tip, choice, tags, key, note, focused_ms);
-        IF counts THEN PERFORM annotate_reorder_after_vote(said.campaign, said.unit); END IF;
+        IF counts THEN PERFORM annotate_after_vote(said.campaign, said.unit); END IF;
         outcome := CASE
             WHEN counts THEN CASE WHEN answered THEN 'changed' ELSE 'saved' END
             WHEN said.is_gone THEN 'withdrawn'
@@ -261,10 +261,10 @@ BEGIN
     SELECT * INTO said FROM annotate_said(who, named);
     IF said.assignment IS NULL THEN RETURN NULL; END IF;
     IF said.state NOT IN ('submitted', 'surplus') OR said.campaign_state <> 'open' THEN RETURN false; END IF;
-    PERFORM annotate_hold_for_reorder(said.campaign, said.unit);
+    PERFORM annotate_hold(said.campaign, said.unit);
     PERFORM annotate_append(
         who, said.assignment, said.unit, 'declined', why, said.tip, NULL, '{}', gen_random_uuid(), '', NULL);
-    PERFORM annotate_reorder_after_vote(said.campaign, said.unit);
+    PERFORM annotate_after_vote(said.campaign, said.unit);
     RETURN true;
 END $$;
 
@@ -330,20 +330,72 @@ BEGIN
     RETURN moved;
 END $$;
 
--- Whether votes decide the order of service.
+-- Whether votes decide the order of service, or how many are wanted.
 CREATE OR REPLACE FUNCTION annotate_votes_decide(place bigint) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
-    RETURN EXISTS (SELECT 1 FROM annotate_orderrule rule WHERE rule.campaign_id = place AND rule.votes_differ);
+    RETURN EXISTS (SELECT 1 FROM annotate_orderrule rule WHERE rule.campaign_id = place AND rule.votes_differ)
+        OR EXISTS (SELECT 1 FROM annotate_campaign campaign WHERE campaign.id = place AND campaign.stopping_id > 0);
 END $$;
 
--- Before a vote that may move its unit: of two votes at once the later sees the earlier. The lock is as strong as the
+-- Wants of a unit as many votes as its campaign's stopping rule says, if it has one: its minimum, then one more at a time
+-- until the pattern of its votes is one that stops, or the cap is reached. While somebody reads it nothing is decided.
+-- The caller holds the unit. One that is wanted again goes to the end of its tier, where no cursor has passed.
+CREATE OR REPLACE FUNCTION annotate_settle(one bigint) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    rule record;
+    votes integer;
+    pattern varchar;
+    wanted integer;
+BEGIN
+    SELECT unit.taken, unit.overlap, campaign.label_set_id AS label_set, made.minimum, made.cap, made.stops INTO rule
+    FROM annotate_unit unit
+    JOIN annotate_campaign campaign ON campaign.id = unit.campaign_id
+    JOIN annotate_stoppingrule made ON made.id = campaign.stopping_id
+    WHERE unit.id = one;
+    IF NOT FOUND THEN RETURN; END IF;
+    SELECT count(*), string_agg(option.position::text, ',' ORDER BY option.position) INTO votes, pattern
+    FROM annotate_annotation said
+    JOIN labels_label label ON label.id = said.choice_id
+    JOIN labels_label option ON option.label_set_id = rule.label_set AND option.kind = 'option' AND option.code = label.code
+    WHERE said.unit_id = one AND NOT said.surplus
+      AND NOT EXISTS (SELECT 1 FROM annotate_annotation later WHERE later.supersedes_id = said.id);
+    wanted := greatest(rule.minimum, CASE
+        WHEN rule.taken > votes THEN rule.taken
+        WHEN votes >= rule.cap OR pattern = ANY(rule.stops) THEN votes
+        ELSE votes + 1 END);
+    UPDATE annotate_unit SET overlap = wanted,
+        position = CASE WHEN wanted > overlap THEN nextval('annotate_unit_position') ELSE position END
+    WHERE id = one AND overlap <> wanted;
+END $$;
+
+-- The same for a piece of a campaign, after a rule came into use. `last` is the last unit of the piece, null behind the
+-- last piece; what others hold locked is passed by and counted.
+CREATE OR REPLACE FUNCTION annotate_settle_piece(
+    place bigint, after bigint, most integer, OUT last bigint, OUT skipped integer
+) LANGUAGE plpgsql AS $$
+DECLARE
+    one bigint;
+    piece bigint[] := ARRAY(SELECT id FROM annotate_unit WHERE campaign_id = place AND id > after ORDER BY id LIMIT most);
+BEGIN
+    skipped := cardinality(piece);
+    last := piece[skipped];
+    FOR one IN SELECT id FROM annotate_unit WHERE id = ANY(piece) FOR UPDATE SKIP LOCKED LOOP
+        PERFORM annotate_settle(one);
+        skipped := skipped - 1;
+    END LOOP;
+END $$;
+
+-- Before a vote that may move its unit, or have it want another: of two votes at once the later sees the earlier. The lock is as strong as the
 -- move will need it. Taken only then, both would have said something of the unit, which keeps the other from moving it.
-CREATE OR REPLACE FUNCTION annotate_hold_for_reorder(place bigint, one bigint) RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION annotate_hold(place bigint, one bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     IF annotate_votes_decide(place) THEN PERFORM 1 FROM annotate_unit WHERE id = one FOR UPDATE; END IF;
 END $$;
 
-CREATE OR REPLACE FUNCTION annotate_reorder_after_vote(place bigint, one bigint) RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION annotate_after_vote(place bigint, one bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    IF annotate_votes_decide(place) THEN PERFORM annotate_reorder(place, one, 1); END IF;
+    IF annotate_votes_decide(place) THEN
+        PERFORM annotate_settle(one);
+        PERFORM annotate_reorder(place, one, 1);
+    END IF;
 END $$;

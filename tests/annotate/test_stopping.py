@@ -1,0 +1,247 @@
+"""Dynamic overlap: votes are asked for until they settle a unit, whoever votes, withdraws or leaves meanwhile."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+from contextlib import closing
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.utils import timezone
+
+from annotate import annotations, assignments, campaigns, stopping
+from annotate.errors import CampaignRefused
+from annotate.models import Annotation, Annotator, Assignment, Campaign, KnownAnswer, StoppingRule, Unit
+from labels.models import Label
+from tests.annotate import worlds
+
+pytestmark = pytest.mark.django_db
+
+OPTIONS = ("casual", "needs-caution", "needs-intervention")
+# Two the same are enough, three of which two are casual too; no unit gets more than four.
+STOPS = ["0,0", "1,1", "2,2", "0,0,1"]
+MINIMUM, CAP = 2, 4
+
+
+def rule(campaign: Campaign) -> StoppingRule:
+    return StoppingRule.objects.create(
+        campaign=campaign, minimum=MINIMUM, cap=CAP, stops=STOPS, table={"version": "0" * 64}
+    )
+
+
+def used(units: int = 1, overlap: int = 3) -> Campaign:
+    campaign = worlds.campaign(units=units, overlap=overlap)
+    stopping.use(campaign, rule(campaign))
+    campaign.refresh_from_db()
+    return campaign
+
+
+def vote(name: str, campaign: Campaign, choice: str) -> Assignment:
+    person = Annotator.objects.filter(username=name).first() or worlds.person(name)
+    return worlds.vote(person, campaign, choice)
+
+
+def unsettled(campaign: Campaign) -> list[str]:
+    """Units that nobody reads and that want another number of votes than the rule says; decided here in Python."""
+    found = []
+    for unit in Unit.objects.filter(campaign=campaign):
+        if Assignment.objects.live().filter(unit=unit).exists():
+            continue
+        choices = Annotation.objects.counted().filter(unit=unit).values_list("choice__code", flat=True)
+        pattern = sorted(OPTIONS.index(choice) for choice in choices)
+        is_enough = len(pattern) >= CAP or ",".join(map(str, pattern)) in STOPS
+        wanted = max(MINIMUM, len(pattern) + (not is_enough))
+        if unit.overlap != wanted:
+            found.append(f"{unit} has {pattern} and wants {unit.overlap} votes instead of {wanted}")
+    return found
+
+
+def test_every_unit_gets_the_minimum() -> None:
+    campaign = used()
+    assert campaign.overlap == campaign.units.get().overlap == MINIMUM
+
+
+def test_votes_that_settle_a_unit_end_it() -> None:
+    campaign = used()
+    for name in ("ada", "bob"):
+        vote(name, campaign, "casual")
+    assert campaign.units.get().overlap == 2
+    assert assignments.claim_next(worlds.person("cyd"), campaign) is None
+
+
+def test_one_more_is_asked_until_they_do_or_the_cap_is_reached() -> None:
+    campaign = used()
+    for name, choice, wanted in [
+        ("ada", "casual", 2),
+        ("bob", "needs-intervention", 3),
+        ("cyd", "needs-caution", 4),
+        ("dan", "casual", 4),
+    ]:
+        vote(name, campaign, choice)
+        assert campaign.units.get().overlap == wanted, name
+    assert assignments.claim_next(worlds.person("eve"), campaign) is None
+
+
+def test_somebody_whose_cursor_has_passed_it_is_given_a_unit_that_is_wanted_again() -> None:
+    campaign = used(units=2)
+    cyd = worlds.person("cyd")
+    first = campaign.units.order_by("position").first()
+    assert first is not None
+    vote("ada", campaign, "casual")
+    vote("bob", campaign, "needs-intervention")  # the first unit wants a third vote now, behind the second
+    seen = {worlds.vote(cyd, campaign).unit_id, worlds.vote(cyd, campaign).unit_id}
+    assert seen == set(campaign.units.values_list("pk", flat=True))
+
+
+def test_nothing_is_decided_while_somebody_reads() -> None:
+    campaign = used()
+    ada, bob = worlds.person("ada"), worlds.person("bob")
+    held = worlds.claimed(bob, campaign)
+    worlds.vote(ada, campaign, "casual")
+    assert campaign.units.get().overlap == 2
+    worlds.say(held, "needs-intervention")
+    assert campaign.units.get().overlap == 3
+
+
+def test_a_changed_or_withdrawn_vote_is_looked_up_anew() -> None:
+    campaign = used()
+    vote("ada", campaign, "casual")
+    vote("bob", campaign, "needs-intervention")
+    assert campaign.units.get().overlap == 3
+    said = Annotation.objects.get(annotator__username="bob")
+    worlds.revise(said, "casual")
+    assert campaign.units.get().overlap == 2
+    latest = Annotation.objects.filter(annotator__username="bob").latest("pk")
+    worlds.revise(latest, "needs-intervention")
+    assert campaign.units.get().overlap == 3
+    bob = said.annotator
+    assert bob is not None
+    assert said.assignment_id is not None
+    annotations.withdraw(bob, said.assignment_id, Assignment.Reason.UNSURE)
+    assert unsettled(campaign) == []
+
+
+def test_a_rule_settles_what_was_voted_on_before_and_can_be_dropped_again() -> None:
+    campaign = worlds.campaign(units=4, overlap=3)
+    for name, choices in [("ada", ["casual"] * 4), ("bob", ["casual", "casual", "needs-intervention", "casual"])]:
+        for choice in choices:
+            vote(name, campaign, choice)
+    stopping.use(campaign, rule(campaign))
+    assert unsettled(campaign) == []
+    assert sorted(campaign.units.values_list("overlap", flat=True)) == [2, 2, 2, 3]
+    with pytest.raises(CampaignRefused, match="stop using its rule first"):
+        campaigns.change_overlap(campaign, 5)
+    stopping.drop(campaign, 3)
+    assert set(campaign.units.values_list("overlap", flat=True)) == {3}
+
+
+def test_over_a_long_walk_every_unit_wants_what_the_rule_says() -> None:
+    campaign = used(units=4)
+    chance = random.Random(7)
+    people = [worlds.person(f"person-{number}") for number in range(6)]
+    for step in range(160):
+        person = chance.choice(people)
+        held = Assignment.objects.live().filter(annotator=person).first()
+        mine = Annotation.objects.counted().filter(annotator=person)
+        match chance.choice(["claim", "claim", "say", "say", "say", "decline", "withdraw", "revise", "expire"]):
+            case "claim":
+                assignments.claim_next(person, campaign)
+            case "say" if held:
+                worlds.say(held, chance.choice(OPTIONS))
+            case "decline" if held:
+                assignments.release(held, Assignment.Reason.UNSURE)
+            case "expire" if held:
+                assignments.release_expired(timezone.now() + campaign.lease * 2)
+            case "withdraw" if mine and chance.random() < 0.3:
+                annotations.withdraw(person, chance.choice(list(mine)).assignment_id, Assignment.Reason.UNSURE)
+            case "revise" if mine:
+                worlds.revise(chance.choice(list(mine)), chance.choice(OPTIONS))
+        assert unsettled(campaign) == [], f"step {step}"
+        assert worlds.problems(campaign) == [], f"step {step}"
+    assert Annotation.objects.count() > 20
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_last_votes_at_once_the_later_decides() -> None:
+    """Without the lock of ``annotate_hold`` neither would see the other's vote, and the unit would stay split."""
+    campaign = used(units=12)
+    people = [worlds.person(f"person-{number}") for number in range(4)]
+    start = threading.Barrier(len(people))
+
+    def work(person: Annotator, choice: str) -> None:
+        with closing(connection):
+            start.wait()
+            while held := assignments.claim_next(person, campaign):
+                worlds.say(held, choice)
+
+    threads = [
+        threading.Thread(target=work, args=(person, OPTIONS[number % 3])) for number, person in enumerate(people)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert unsettled(campaign) == []
+    assert worlds.problems(campaign) == []
+    assert not Unit.objects.filter(campaign=campaign, taken__lt=2).exists()
+
+
+@pytest.fixture
+def taught() -> Campaign:
+    """Forty texts with three votes each, of which all but a few are right, and with known answers."""
+    campaign = worlds.campaign(units=40, overlap=3)
+    labels = {label.code: label for label in Label.objects.filter(label_set=campaign.label_set)}
+    chance = random.Random(3)
+    truth = {unit.pk: chance.choice(OPTIONS) for unit in campaign.units.all()}
+    for name in ("ada", "bob", "cyd"):
+        person = worlds.person(name)
+        for _ in range(40):
+            held = worlds.claimed(person, campaign)
+            worlds.say(held, truth[held.unit_id] if chance.random() < 0.9 else chance.choice(OPTIONS))
+    KnownAnswer.objects.bulk_create(KnownAnswer(unit_id=unit, choice=labels[code]) for unit, code in truth.items())
+    return campaign
+
+
+def test_it_tells_what_a_policy_would_have_cost_and_gained(taught: Campaign, tmp_path: Path) -> None:
+    out = StringIO()
+    written = tmp_path / "policies.json"
+    call_command("simulate_overlap", campaign=taught.slug, minimum=2, cap=3, target=0.85, json=written, stdout=out)
+    found = {row["policy"]: row for row in json.loads(written.read_bytes())["policies"]}
+    assert found["fixed 3"]["votes"] == 120
+    assert 80 <= found["2 to 3"]["votes"] < 120
+    assert found["2 to 3"]["accuracy"] >= 0.85
+    assert "on 40 known answers." in out.getvalue()
+
+
+def test_a_rule_is_made_of_known_answers_and_kept_with_its_version(taught: Campaign) -> None:
+    made = stopping.make(taught, 2, 3, 0.85, None)
+    again = stopping.make(taught, 2, 3, 0.85, None)
+    assert made.version == again.version
+    assert made.stops
+    assert set(made.stops) <= {f"{one},{two}" for one in range(3) for two in range(3)}
+    assert stopping.make(taught, 2, 4, 0.85, None).version != made.version
+
+
+@pytest.fixture
+def untaught() -> Campaign:
+    campaign = worlds.campaign()
+    vote("ada", campaign, "casual")
+    return campaign
+
+
+def test_it_says_what_is_missing(untaught: Campaign) -> None:
+    with pytest.raises(CampaignRefused, match="0 known answers have votes; give at least 30"):
+        stopping.make(untaught, 2, 7, 0.9, None)
+    for arguments, message in [
+        ({"campaign": "nowhere"}, "There is no campaign 'nowhere'; the campaigns are: kindness."),
+        ({"campaign": untaught.slug}, "0 known answers have votes; give at least 30."),
+        ({"campaign": untaught.slug, "fixed": "x"}, "--fixed 'x': write whole numbers from 1, as 2,3,5."),
+    ]:
+        with pytest.raises(CommandError) as refused:
+            call_command("simulate_overlap", **arguments)
+        assert message in str(refused.value)
