@@ -151,18 +151,37 @@ class VoterTable:
         size = int(unit.max(initial=-1)) + 1
         counts = np.bincount(unit * len(options) + option, minlength=size * len(options))
         patterns, place = _tabulate(PatternTable, options, counts.reshape(size, len(options)))
-        known = annotator >= 0
-        votes = np.column_stack([annotator[known], place[unit[known]], option[known]])
-        return cls._summed(patterns, annotators, votes)
+        if annotator.min(initial=0) < 0:
+            known = annotator >= 0
+            unit, annotator, option = unit[known], annotator[known], option[known]
+        return cls._summed(patterns, annotators, annotator, place[unit], option)
 
     @classmethod
     def _summed(
-        cls, patterns: PatternTable, annotators: tuple[str, ...], votes: Ints, count: Ints | None = None
+        cls,
+        patterns: PatternTable,
+        annotators: tuple[str, ...],
+        annotator: Ints,
+        pattern: Ints,
+        option: Ints,
+        count: Ints | None = None,
     ) -> Self:
-        rows, place = distinct_rows(votes)
-        total = np.zeros(len(rows), dtype=np.int64)
-        np.add.at(total, place, 1 if count is None else count)
-        return cls(patterns, annotators, rows[:, 0], rows[:, 1], rows[:, 2], total)
+        n_patterns, n_options = patterns.counts.shape
+        code = annotator * n_patterns
+        code += pattern
+        code *= n_options
+        code += option
+        space = len(annotators) * n_patterns * n_options
+        if space <= 4 * len(code):
+            totals = np.bincount(code, count, minlength=space).astype(np.int64)
+            codes = np.flatnonzero(totals)
+            total = totals[codes]
+        else:
+            codes, place = np.unique(code, return_inverse=True)
+            total = np.zeros(len(codes), dtype=np.int64)
+            np.add.at(total, place, 1 if count is None else count)
+        rest, option = np.divmod(codes, n_options)
+        return cls(patterns, annotators, rest // max(n_patterns, 1), rest % max(n_patterns, 1), option, total)
 
     def merge(self, other: Self) -> Self:
         """The table of the units of both, which must not overlap; annotators of the same name are the same."""
@@ -170,14 +189,14 @@ class VoterTable:
         annotators = tuple(dict.fromkeys([*self.annotators, *other.annotators]))
         index = {name: at for at, name in enumerate(annotators)}
         of_other = np.array([index[name] for name in other.annotators], dtype=np.int64)
-        votes = np.column_stack(
-            [
-                np.concatenate([self.annotator, of_other[other.annotator]]),
-                place[np.concatenate([self.pattern, other.pattern + len(self.patterns.counts)])],
-                np.concatenate([self.option, other.option]),
-            ]
+        return self._summed(
+            patterns,
+            annotators,
+            np.concatenate([self.annotator, of_other[other.annotator]]),
+            place[np.concatenate([self.pattern, other.pattern + len(self.patterns.counts)])],
+            np.concatenate([self.option, other.option]),
+            np.concatenate([self.count, other.count]),
         )
-        return self._summed(patterns, annotators, votes, np.concatenate([self.count, other.count]))
 
     __add__ = merge
 
