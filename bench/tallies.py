@@ -1,8 +1,8 @@
 """What the pattern tables cost and save: folding votes into them, and reading from them instead of from the votes.
 
 `python -m bench.tallies [--units 1000000]` starts an embedded database of its own and writes so many units with three
-votes each, by 60 annotators, from 4 sources, in 4 languages, over 8 weeks; one vote in five answers all tags. Each line:
-seconds, and how many times the bare GROUP BY of units and patterns that is. Exit code 1 if reading everything from the
+votes each, by 60 annotators, from 4 sources, in 4 languages, over 8 weeks; one vote in five answers all tags. Each
+line: seconds, and how many times the bare GROUP BY of units and patterns that is. Exit code 1 if reading everything from the
 votes takes more than 2 times that, or what a dashboard reads more than a tenth.
 """
 
@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from config import local
@@ -110,11 +111,16 @@ def measured(units: int) -> int:
     folding = seconds(lambda: tallies.fold(seconds=3600))
     line("folding all of it for the first time", folding, bare)
     print(f"{'units folded a second':52} {units / folding:>9,.0f}")
-    print(f"{'slices, patterns, voters':52} {Slice.objects.count()} {PatternCount.objects.count()} {VoterCount.objects.count()}")
+    print(
+        f"{'slices, patterns, voters':52} {Slice.objects.count()} {PatternCount.objects.count()} {VoterCount.objects.count()}"
+    )
     run("ANALYZE")
     reads: list[tuple[str, Callable[[], object]]] = [
         ("base patterns", lambda: tallies.patterns(scope)),
-        *((f"base patterns by {by}", lambda by=by: tallies.patterns(scope, by)) for by in ("source", "language", "week")),
+        *(
+            (f"base patterns by {by}", lambda by=by: tallies.patterns(scope, by))
+            for by in ("source", "language", "week")
+        ),
         ("tags and tag sets", lambda: (tallies.tags(scope), tallies.tag_sets(scope))),
         ("voters", lambda: tallies.voters(scope)),
         ("voters by source", lambda: tallies.voters(scope, "source")),
@@ -140,12 +146,17 @@ def world(units: int):  # type: ignore[no-untyped-def]
     label_set = loading.load_shipped_set("oig-safety")
     campaign = Campaign.objects.create(slug="tallies", title="Tallies", label_set=label_set, state="open")
     choices = list(label_set.labels.filter(kind="option").values_list("pk", flat=True))
-    told = seconds(lambda: [
-        run(part, units=units, run=run_.pk, campaign=campaign.pk, choices=choices)
-        for part in ("ALTER TABLE annotate_annotation DISABLE TRIGGER USER", *WORLD.split(";\n"),
-                     "ALTER TABLE annotate_annotation ENABLE TRIGGER USER")
-        if part.strip()
-    ])
+    told = seconds(
+        lambda: [
+            run(part, units=units, run=run_.pk, campaign=campaign.pk, choices=choices)
+            for part in (
+                "ALTER TABLE annotate_annotation DISABLE TRIGGER USER",
+                *WORLD.split(";\n"),
+                "ALTER TABLE annotate_annotation ENABLE TRIGGER USER",
+            )
+            if part.strip()
+        ]
+    )
     run("VACUUM ANALYZE")
     print(f"{'writing it':52} {told:>9,.1f}")
     return campaign
@@ -164,7 +175,7 @@ def answers(campaign, bare: float) -> None:  # type: ignore[no-untyped-def]
         way = ("DISABLE", "ENABLE")[number % 2]
         run(f"ALTER TABLE annotate_annotation {way} TRIGGER annotate_queue_inserted")
         statement = INSERTS.format(answers=ANSWERS, unit=unit + number * ANSWERS, person=person.pk, choice=choice)
-        took[way].append(seconds(lambda: run(statement)) / ANSWERS)
+        took[way].append(seconds(partial(run, statement)) / ANSWERS)
     without, with_ = min(took["DISABLE"]), min(took["ENABLE"])
     print(f"{'inserting an annotation, microseconds':52} {without * 1e6:>9,.1f}")
     print(f"{'the same with the queue, microseconds':52} {with_ * 1e6:>9,.1f}   {with_ / without:6.2f} times")
