@@ -2,8 +2,8 @@
 
 `python -m bench.tallies [--units 1000000]` starts an embedded database of its own and writes so many units with three
 votes each, by 60 annotators, from 4 sources, in 4 languages, over 8 weeks; one vote in five answers all tags. Each
-line: seconds, and how many times the bare GROUP BY of units and patterns that is. Exit code 1 if reading everything from the
-votes takes more than 2 times that, or what a dashboard reads more than a tenth.
+line: seconds, and how many times the bare GROUP BY of units and patterns that is. Exit code 1 if reading everything
+from the votes takes more than 2 times that, or what a dashboard reads more than a tenth.
 """
 
 import argparse
@@ -111,9 +111,8 @@ def measured(units: int) -> int:
     folding = seconds(lambda: tallies.fold(seconds=3600))
     line("folding all of it for the first time", folding, bare)
     print(f"{'units folded a second':52} {units / folding:>9,.0f}")
-    print(
-        f"{'slices, patterns, voters':52} {Slice.objects.count()} {PatternCount.objects.count()} {VoterCount.objects.count()}"
-    )
+    rows = (kind.objects.count() for kind in (Slice, PatternCount, VoterCount))
+    print(f"{'rows of slices, patterns, voters':52}", *rows)
     run("ANALYZE")
     reads: list[tuple[str, Callable[[], object]]] = [
         ("base patterns", lambda: tallies.patterns(scope)),

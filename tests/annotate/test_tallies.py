@@ -9,8 +9,9 @@ from functools import partial
 from itertools import chain
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from annotate import annotations, assignments, counted, external, guidelines, tallies
@@ -28,6 +29,7 @@ from annotate.models import (
     VoterCount,
 )
 from annotate.tallies import By, Scope
+from labels.models import Label
 from labels.votes import VoterTable
 from sources import removals
 from sources.models import ImportRun, Instruction, Provenance, Source
@@ -71,7 +73,7 @@ class World:
     def answer(self) -> None:
         person, where = self.chance.choice(self.people), self.chance.choice(self.campaigns)
         if (mine := assignments.claim_next(person, where)) is not None:
-            worlds.say(mine, self.chance.choice(CHOICES), self._tags())
+            worlds.say(mine, self.chance.choice(CHOICES), self._tags(where))
 
     def answer_late(self) -> None:
         """After the lease ended; it is surplus if others have filled the slot."""
@@ -81,11 +83,11 @@ class World:
             assignments.release_expired(timezone.now())
             for _ in range(3):
                 self.answer()
-            worlds.say(mine, self.chance.choice(CHOICES), self._tags())
+            worlds.say(mine, self.chance.choice(CHOICES), self._tags(where))
 
     def revise(self) -> None:
         if (said := self._said()) is not None:
-            worlds.revise(said, self.chance.choice(CHOICES), self._tags())
+            worlds.revise(said, self.chance.choice(CHOICES), self._tags(said.unit.campaign))
 
     def withdraw(self) -> None:
         if (said := self._said()) is not None and said.assignment is not None and said.annotator is not None:
@@ -133,7 +135,7 @@ class World:
         """A vote was given in an earlier week; nobody can do that, so that the triggers are told off."""
         with changeable() as cursor:
             cursor.execute(
-                "UPDATE annotate_annotation SET created_at = created_at - interval '5 days' WHERE id %% 3 = %s",
+                "UPDATE annotate_annotation SET created_at = created_at - interval '7 days' WHERE id %% 3 = %s",
                 [self.chance.randint(0, 2)],
             )
 
@@ -141,15 +143,16 @@ class World:
         with connection.cursor() as cursor:
             cursor.execute("SELECT annotate_fold(%s)", [self.chance.randint(1, 5)])
 
-    def _tags(self) -> dict[str, bool]:
-        answered = TAGS if self.chance.random() < 0.5 else self.chance.sample(TAGS, 2)
+    def _tags(self, where: Campaign) -> dict[str, bool]:
+        tags = list(Label.objects.filter(label_set__campaigns=where, kind="tag").values_list("code", flat=True))
+        answered = tags if self.chance.random() < 0.5 else self.chance.sample(tags, 2)
         return {tag: self.chance.random() < 0.3 for tag in answered}
 
     def _said(self) -> Annotation | None:
         found = list(Annotation.objects.filter(choice__isnull=False, assignment__isnull=False, superseded_by=None))
         return self.chance.choice(found) if found else None
 
-    def _text(self) -> "removals.QuerySet[Instruction]":
+    def _text(self) -> QuerySet[Instruction]:
         texts = list(Instruction.objects.values_list("pk", flat=True))
         return Instruction.objects.filter(pk=self.chance.choice(texts))
 
@@ -221,8 +224,12 @@ def told() -> tuple[Campaign, Campaign]:
         Instruction.objects.filter(pk=text.pk).update(language=("en-GB", "ja")[number % 2])
     for _ in range(40):
         world.answer()
-    for act in (world.revise, world.withdraw, world.age, world.import_votes):
+    for act in (world.revise, world.withdraw, world.import_votes):
         act()
+    with changeable() as cursor:  # half of them were answered a week ago
+        cursor.execute(
+            "UPDATE annotate_annotation SET created_at = created_at - interval '7 days' WHERE unit_id % 2 = 0"
+        )
     assert differences() == []
     return world.campaigns[0], world.campaigns[1]
 
@@ -348,7 +355,8 @@ def test_nobody_waits_for_a_fold_and_a_fold_that_is_lost_loses_nothing() -> None
         said = partial(worlds.vote, bob, kindness, "needs-caution")
         with meanwhile(said):  # returns although the other has committed nothing: it would never end otherwise
             pass
-        Unit.objects.select_for_update(nowait=True).values_list("pk")[:1].get()
+        with transaction.atomic():
+            Unit.objects.select_for_update(nowait=True).get()
         assert removals.set_aside(Instruction.objects.all()) == 1
         assert tallies.fold() == 0
         assert tallies.waiting() == 3
