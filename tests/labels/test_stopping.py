@@ -200,7 +200,7 @@ def test_padding_changes_nothing() -> None:
     wide = np.pad(votes, ((0, 0), (0, 195)), constant_values=-1)
     assert simulate(table_of(), wide, truth) == simulate(table_of(), votes, truth)
     with pytest.raises(StoppingError, match="units have up to"):
-        simulate(table_of(), np.pad(votes, ((0, 0), (0, 3_000_000)), constant_values=-1)[:1])
+        simulate(table_of(), np.pad(votes[:1], ((0, 0), (0, 3_000_000)), constant_values=-1))
 
 
 # --- Bad input ------------------------------------------------------------------------------------------------------
