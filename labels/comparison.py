@@ -99,7 +99,7 @@ def compare(
     """Compare the methods on V votes: ``unit``, ``annotator`` (-1: unknown) and ``option``, whole numbers (V,).
 
     ``gold`` has the known answer of each unit by number, as an option's position, or -1. Raises LabelsError where the
-    votes do not fit. Dawid and Skene's model is estimated seven times: half a minute for a million units.
+    votes do not fit. Dawid and Skene's model is estimated seven times: one to two minutes for a million units.
     """
     votes = _Votes.of(spec, unit, annotator, option, gold)
     answers: dict[Method, _Answers] = {rule: _by_rule(spec, votes, rule) for rule in RULES}

@@ -42,6 +42,7 @@ THRESHOLDS: Final = (*(percent / 100 for percent in range(10, 100)), 0.995, 0.99
 FEWEST_GOLD: Final = 30
 # 9 options and 10 votes: 24,310 patterns at the cap, so tables stay small.
 HIGHEST_CAP: Final = 10
+FEW_CODES: Final = 1 << 22
 
 
 class StoppingError(LabelsError):
@@ -282,9 +283,8 @@ class _Prefixes:
             raise StoppingError(f"units have up to {base - 1} votes; give at most the cap and the overlaps compared.")
         digits = np.where(votes == NO_VOTE, 0, base ** np.maximum(votes, 0))
         codes = digits.cumsum(axis=1)
-        unique, where = np.unique(codes, return_inverse=True)
+        unique, where = _distinct(codes, base**model.n_options)
         posterior = model.posterior(unique[:, np.newaxis] // base ** np.arange(model.n_options) % base)
-        where = where.reshape(codes.shape)
         n_votes = (votes != NO_VOTE).sum(axis=1)
         return cls(base, n_votes, codes, most_probable(posterior)[where], posterior.max(axis=1)[where])
 
@@ -303,6 +303,16 @@ class _Prefixes:
     def last(self) -> Ints:
         """The label that all votes of each unit give."""
         return self.labels[np.arange(len(self.n_votes)), self.n_votes - 1]
+
+
+def _distinct(codes: Ints, limit: int) -> tuple[Ints, Ints]:
+    """The distinct codes, and the place of each among them. Sorting millions is slow; a table of few codes is not."""
+    if limit > FEW_CODES:
+        unique, where = np.unique(codes, return_inverse=True)
+        return unique, where.reshape(codes.shape)
+    is_there = np.zeros(limit, dtype=bool)
+    is_there[codes.ravel()] = True
+    return np.flatnonzero(is_there), (np.cumsum(is_there) - 1)[codes]
 
 
 def _tuned(

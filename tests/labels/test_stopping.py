@@ -194,6 +194,15 @@ def test_a_dynamic_overlap_costs_no_less_than_its_minimum_and_no_more_than_its_c
     assert high.same_as_all == 1
 
 
+def test_padding_changes_nothing() -> None:
+    """Rows so wide that their patterns no longer fit a table are sorted instead."""
+    votes, truth = drawn(3, 50, 5)
+    wide = np.pad(votes, ((0, 0), (0, 195)), constant_values=-1)
+    assert simulate(table_of(), wide, truth) == simulate(table_of(), votes, truth)
+    with pytest.raises(StoppingError, match="units have up to"):
+        simulate(table_of(), np.pad(votes[:1], ((0, 0), (0, 3_000_000)), constant_values=-1))
+
+
 # --- Bad input ------------------------------------------------------------------------------------------------------
 
 
