@@ -229,7 +229,7 @@ def repetition(votes: VoteSequence, expected: Expected, options: Sequence[str]) 
         start, length, log = _unlikeliest_run(votes.option, logs, period)
         if length >= FEWEST_VOTES and log <= math.log(UNLIKELY / len(votes.option)):
             row = [options[at] for at in votes.option[start : start + period]]
-            odds = f"by what the others said of them, that would happen by chance once in 10^{-log / math.log(10):.0f}"
+            odds = f"by what the others said of them, chance would do that once in 10^{-log / math.log(10):.0f} times"
             if period == 1:
                 reason = f"{length:,} votes one after the other are all for {row[0]}; {odds}."
                 return [Signal(ONE_OPTION, reason, start)]
@@ -298,7 +298,7 @@ def same_as_another(
         Signal(
             SAME_AS,
             f"All {common[at]:,} answers on texts in common with {names[at]} are the same; by what voters say of such "
-            f"texts, that would happen by chance once in 10^{-logs[at] / math.log(10):.0f}.",
+            f"texts, chance would do that once in 10^{-logs[at] / math.log(10):.0f} times.",
         )
         for at in hits.tolist()
     ]
