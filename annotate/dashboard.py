@@ -161,7 +161,7 @@ class Disputed(NamedTuple):
     is_severe: bool
 
 
-def disputed(campaign: Campaign, *, severe: bool, reader: int | None, limit: int = 50) -> list[Disputed]:
+def disputed(campaign: Campaign, *, severe: bool, reader: int, limit: int = 50) -> list[Disputed]:
     """The most disputed units, without those that the annotator ``reader`` may still be served: nobody sees votes
     before voting.
 

@@ -29,7 +29,7 @@ type Ints = NDArray[np.int64]
 
 # Up to so many votes of a campaign are read. Beyond, the tables that follow the votes are: the list has their signals
 # alone, since the others need every vote in order, and the page of a person reads the votes on this person's texts.
-MOST_READ = 300_000
+MOST_READ = 200_000
 DISAGREEMENTS = 10
 
 # In order of time: an annotation that supersedes another is a later one.
@@ -226,7 +226,7 @@ class _Reader:
         self.expected = Expected.of(voters.patterns, level(campaign))
         self.gold = golds(campaign)
         self.medians = _medians(votes) if votes else {}
-        self.pairs = _Pairs.of(votes) if votes else None
+        self.pairs = _Pairs.of(votes, self.expected) if votes else None
         people = {int(name) for name in voters.annotators}
         if votes:
             people |= set(votes.annotator.tolist())
@@ -261,7 +261,7 @@ class _Reader:
             *signals.repetition(sequence, self.expected, self.votes.options),
             *signals.too_fast(sequence, others),
             *signals.drift(sequence, self.expected),
-            *self.pairs.findings(person, self.votes, self.expected, self.names),
+            *self.pairs.findings(person, self.names),
         ]
 
 
@@ -287,34 +287,56 @@ def _medians(votes: Votes) -> dict[int, float]:
 
 @dataclass(frozen=True, eq=False)
 class _Pairs:
-    """Every two votes of known people on one unit: the places of the two among the votes, each pair once, (R,)."""
+    """Every two known people with texts in common, once, (R,) each."""
 
-    one: Ints
+    one: Ints  # id
     other: Ints
+    common: Ints  # texts
+    differing: Ints  # of these
+    log_one: NDArray[np.float64]  # of how likely the answers there were
+    log_other: NDArray[np.float64]
 
     @classmethod
-    def of(cls, votes: Votes) -> _Pairs:
-        order = np.argsort(votes.unit, kind="stable")
-        order = order[votes.annotator[order] >= 0]
-        ones, others = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
-        for distance in range(1, len(order)):
-            same = np.flatnonzero(votes.unit[order[distance:]] == votes.unit[order[:-distance]])
-            if not len(same):
-                break
-            ones.append(order[same])
-            others.append(order[same + distance])
-        return cls(np.concatenate(ones), np.concatenate(others))
+    def of(cls, votes: Votes, expected: Expected) -> _Pairs:
+        people, index = np.unique(votes.annotator, return_inverse=True)
+        logs = expected.log_chances(votes.option, votes.others)
+        first, second = _beside_each_other(votes)
+        # The one with the lower id is the first of a pair.
+        swapped = index[first] > index[second]
+        first, second = np.where(swapped, second, first), np.where(swapped, first, second)
+        codes, pair = np.unique(index[first] * len(people) + index[second], return_inverse=True)
+        size = len(codes)
+        return cls(
+            people[codes // max(len(people), 1)],
+            people[codes % max(len(people), 1)],
+            np.bincount(pair, minlength=size),
+            np.bincount(pair, votes.option[first] != votes.option[second], size).astype(np.int64),
+            np.bincount(pair, logs[first], size),
+            np.bincount(pair, logs[second], size),
+        )
 
-    def findings(self, person: int, votes: Votes, expected: Expected, names: dict[int, str]) -> list[Finding]:
+    def findings(self, person: int, names: dict[int, str]) -> list[Finding]:
         """Whether somebody's answers are all those of this person."""
-        first = votes.annotator[self.one] == person
-        second = votes.annotator[self.other] == person
-        own = np.concatenate([self.one[first], self.other[second]])
-        other = np.concatenate([self.other[first], self.one[second]])
-        people, index = np.unique(votes.annotator[other], return_inverse=True)
-        likely = np.take_along_axis(expected.probabilities(votes.others[own]), votes.option[own][:, None], axis=1)
-        is_same = votes.option[own] == votes.option[other]
-        return signals.same_as_another(index, is_same, likely[:, 0], [names.get(pk, "") for pk in people.tolist()])
+        is_one, is_other = self.one == person, self.other == person
+        which = is_one | is_other
+        others = np.where(is_one, self.other, self.one)[which].tolist()
+        log_chance = np.where(is_one, self.log_one, self.log_other)[which]
+        called = [names.get(pk, "") for pk in others]
+        return signals.same_as_another(self.common[which], self.differing[which], log_chance, called)
+
+
+def _beside_each_other(votes: Votes) -> tuple[Ints, Ints]:
+    """Every two votes of known people on one unit, as their places among the votes."""
+    order = np.argsort(votes.unit, kind="stable")
+    order = order[votes.annotator[order] >= 0]
+    first, second = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
+    for distance in range(1, len(order)):
+        same = np.flatnonzero(votes.unit[order[distance:]] == votes.unit[order[:-distance]])
+        if not len(same):
+            break
+        first.append(order[same])
+        second.append(order[same + distance])
+    return np.concatenate(first), np.concatenate(second)
 
 
 def weeks(votes: Votes, annotator: int) -> list[Week]:

@@ -116,7 +116,8 @@ def drop(campaign: Campaign, overlap: int) -> None:
 
 def settle(campaign: Campaign) -> int:
     """Have every unit want as many votes as the rule says; returns how many were passed by, since others held them."""
-    after, passed = 0, 0
+    after: int | None = 0
+    passed = 0
     while after is not None:
         after, skipped = one(SETTLE, {"campaign": campaign.pk, "after": after, "most": PIECE})
         passed += skipped or 0

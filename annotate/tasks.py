@@ -4,8 +4,8 @@ from celery import shared_task
 from django.db import OperationalError
 from django.utils import timezone
 
-from annotate import assignments, campaigns, order, tallies
-from annotate.models import Campaign
+from annotate import assignments, campaigns, order, stopping, tallies
+from annotate.models import Campaign, StoppingRule
 
 
 @shared_task(autoretry_for=(OperationalError,), max_retries=3, soft_time_limit=50, time_limit=55)
@@ -28,6 +28,16 @@ def open_campaign(campaign_id: int) -> None:
 @shared_task(autoretry_for=(OperationalError,), max_retries=3, soft_time_limit=1700, time_limit=1800)
 def change_overlap(campaign_id: int, overlap: int) -> None:
     campaigns.change_overlap(Campaign.objects.get(pk=campaign_id), overlap)
+
+
+@shared_task(autoretry_for=(OperationalError,), max_retries=3, soft_time_limit=1700, time_limit=1800)
+def use_stopping(campaign_id: int, rule_id: int) -> None:
+    stopping.use(Campaign.objects.get(pk=campaign_id), StoppingRule.objects.get(pk=rule_id))
+
+
+@shared_task(autoretry_for=(OperationalError,), max_retries=3, soft_time_limit=1700, time_limit=1800)
+def drop_stopping(campaign_id: int, overlap: int) -> None:
+    stopping.drop(Campaign.objects.get(pk=campaign_id), overlap)
 
 
 @shared_task(autoretry_for=(OperationalError,), max_retries=3, soft_time_limit=1700, time_limit=1800)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -99,6 +99,7 @@ class Expected:
     shares: Floats  # (K,) of all votes
     frequencies: dict[tuple[int, ...], Floats]  # others' counts -> (K,) how often each option stood beside them
     spread: float  # the standard deviation of (distance to the others - its expectation), over all votes
+    known_probabilities: dict[tuple[int, ...], Floats] = field(default_factory=dict)  # what was asked before
 
     @classmethod
     def of(cls, table: PatternTable, level: Level = "nominal") -> Self:
@@ -122,8 +123,18 @@ class Expected:
         if not len(others):
             return np.zeros(others.shape)
         distinct, which = np.unique(others, axis=0, return_inverse=True)
-        found = np.stack([self._probability(tuple(row)) for row in distinct.tolist()])
+        known = self.known_probabilities
+        for row in map(tuple, distinct.tolist()):
+            if row not in known:
+                known[row] = self._probability(row)
+        found = np.stack([known[tuple(row)] for row in distinct.tolist()])
         return found[which.ravel()]
+
+    def log_chances(self, option: Ints, others: Ints) -> Floats:
+        """The logarithm of how likely each vote is beside the others' (V,)."""
+        chosen = np.take_along_axis(self.probabilities(others), option[:, None], axis=1)[:, 0]
+        found: Floats = np.log(np.maximum(chosen, 1e-12))
+        return found
 
     def _probability(self, others: tuple[int, ...]) -> Floats:
         nearby = (np.array(others) + self.shares) / (sum(others) + 1)
@@ -223,13 +234,12 @@ def repetition(votes: VoteSequence, expected: Expected, options: Sequence[str]) 
     """
     if len(votes.option) < FEWEST_VOTES:
         return [Unchecked(code, _few(len(votes.option))) for code in (ONE_OPTION, REPEATS)]
-    chosen = np.take_along_axis(expected.probabilities(votes.others), votes.option[:, None], axis=1)[:, 0]
-    logs = np.log(np.maximum(chosen, 1e-12))
+    logs = expected.log_chances(votes.option, votes.others)
     for period in range(1, LONGEST_PERIOD + 1):
         start, length, log = _unlikeliest_run(votes.option, logs, period)
         if length >= FEWEST_VOTES and log <= math.log(UNLIKELY / len(votes.option)):
             row = [options[at] for at in votes.option[start : start + period]]
-            odds = f"by what the others said of them, that would happen by chance once in 10^{-log / math.log(10):.0f}"
+            odds = f"by what the others said of them, chance would do that once in 10^{-log / math.log(10):.0f} times"
             if period == 1:
                 reason = f"{length:,} votes one after the other are all for {row[0]}; {odds}."
                 return [Signal(ONE_OPTION, reason, start)]
@@ -279,28 +289,22 @@ def too_fast(votes: VoteSequence, others_ms: Sequence[float] = ()) -> list[Findi
     return []
 
 
-def same_as_another(
-    other: Ints, is_same: NDArray[np.bool_], probability: Floats, names: Sequence[str]
-) -> list[Finding]:
+def same_as_another(common: Ints, differing: Ints, log_chance: Floats, names: Sequence[str]) -> list[Finding]:
     """Whether all answers of a person are those of somebody else, on so many common texts that chance is no reason.
 
-    Each of the R entries is one vote of the person beside one vote of another: index of the other in ``names``,
-    whether the two are equal, and how likely the person's answer was. Two accounts of one person look like this.
+    Of each of the other people ``names``: texts in common, on how many of these the two differ, and the logarithm of
+    how likely the person's answers there were. Two accounts of one person look like this.
     """
-    size = len(names)
-    common = np.bincount(other, minlength=size)
-    differ = np.bincount(other, ~is_same, size)
-    logs = np.bincount(other, np.log(np.maximum(probability, 1e-12)), size)
     if not (common >= FEWEST_VOTES).any():
         return [Unchecked(SAME_AS, f"nobody shares {FEWEST_VOTES} texts with this person")]
-    hits = np.flatnonzero((common >= FEWEST_VOTES) & (differ == 0) & (logs <= math.log(UNLIKELY / size)))
+    is_same = (common >= FEWEST_VOTES) & (differing == 0) & (log_chance <= math.log(UNLIKELY / len(names)))
     return [
         Signal(
             SAME_AS,
             f"All {common[at]:,} answers on texts in common with {names[at]} are the same; by what voters say of such "
-            f"texts, that would happen by chance once in 10^{-logs[at] / math.log(10):.0f}.",
+            f"texts, chance would do that once in 10^{-log_chance[at] / math.log(10):.0f} times.",
         )
-        for at in hits.tolist()
+        for at in np.flatnonzero(is_same).tolist()
     ]
 
 

@@ -17,6 +17,7 @@ from django.utils.html import format_html
 from annotate import campaigns, missing, order, tasks
 from annotate.admin.guidelines import GuidelinesAdmin
 from annotate.admin.measures import MeasuresAdmin
+from annotate.admin.overlap import OverlapAdmin
 from annotate.admin.quality import CampaignQualityAdmin
 from annotate.errors import AnnotateError
 from annotate.models import Campaign, OrderRule
@@ -37,6 +38,9 @@ class CampaignForm(forms.ModelForm[Campaign]):
                 if name in self.fields:
                     self.fields[name].disabled = True
                     self.fields[name].help_text = "Fixed since the campaign was opened."
+        if self.instance.stopping_id and "overlap" in self.fields:
+            self.fields["overlap"].disabled = True
+            self.fields["overlap"].help_text = "The least that a text gets; a policy decides what more."
 
 
 class OrderRuleInline(admin.TabularInline[OrderRule, Campaign]):
@@ -48,7 +52,7 @@ class OrderRuleInline(admin.TabularInline[OrderRule, Campaign]):
 
 
 @admin.register(Campaign)
-class CampaignAdmin(MeasuresAdmin, CampaignQualityAdmin, GuidelinesAdmin):
+class CampaignAdmin(MeasuresAdmin, OverlapAdmin, CampaignQualityAdmin, GuidelinesAdmin):
     form = CampaignForm
     list_display = ("title", "slug", "kind", "state_in_words", "target", "label_set", "for_whom", "units", "progress")
     list_filter = ("state", "kind", "target", "label_set")
@@ -67,6 +71,7 @@ class CampaignAdmin(MeasuresAdmin, CampaignQualityAdmin, GuidelinesAdmin):
         "one_per_cluster",
         "groups",
         "measures_link",
+        "overlap_link",
         "who_is_missing",
         "annotators_quality",
         "wording",
@@ -83,12 +88,13 @@ class CampaignAdmin(MeasuresAdmin, CampaignQualityAdmin, GuidelinesAdmin):
         "error",
         "created_at",
         "measures_link",
+        "overlap_link",
         "who_is_missing",
         "annotators_quality",
         "wording",
     )
     inlines = (OrderRuleInline,)
-    list_select_related = ("label_set",)
+    list_select_related = ("label_set", "stopping")
     actions = ("open_campaigns", "close_campaigns", "apply_order")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Campaign]:

@@ -92,7 +92,7 @@ class MeasuresAdmin(admin.ModelAdmin[Campaign]):
             "opts": self.opts,
             "campaign": campaign,
             "severe": severe,
-            "rows": dashboard.disputed(campaign, severe=severe, reader=request.user.pk),
+            "rows": dashboard.disputed(campaign, severe=severe, reader=int(request.user.pk or 0)),
         }
         return render(request, "admin/annotate/campaign/disputed.html", context)
 

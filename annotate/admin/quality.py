@@ -30,6 +30,7 @@ type Key = Callable[[Report], float | str | None]
 # By the name in the address: what the column is called, and what it is sorted by.
 COLUMNS: dict[str, tuple[str, Key]] = {
     "name": ("Annotator", lambda one: one.name.lower()),
+    "signals": ("Signals", lambda one: len(one.signals)),
     "votes": ("Votes", lambda one: one.measured.n),
     "compared": ("Beside others", lambda one: one.measured.n_compared),
     "agreement": ("Agreement with the others", lambda one: one.measured.loo_agreement.value),
@@ -37,7 +38,6 @@ COLUMNS: dict[str, tuple[str, Key]] = {
     "bias": ("More severe by", lambda one: one.measured.loo_signed_bias.value),
     "gain": ("Alpha without them", lambda one: one.measured.alpha_gain_if_left_out.value),
     "gold": ("Right on gold", lambda one: one.gold.value),
-    "signals": ("Signals", lambda one: len(one.signals)),
 }
 USUAL_ORDER = "-signals"
 
@@ -62,8 +62,9 @@ class Heading:
         self.name = name
         self.title = COLUMNS[name][0]
         self.sorted = {name: "ascending", f"-{name}": "descending"}.get(order, "")
-        self.is_number = name != "name"
-        descending = self.sorted != "descending" if self.is_number else self.sorted == "ascending"
+        self.is_number = name not in ("name", "signals")
+        # Names run from A on first, numbers from the highest.
+        descending = self.sorted == "ascending" if name == "name" else self.sorted != "descending"
         asked = request.GET.copy()
         asked.pop("p", None)
         asked["o"] = f"-{name}" if descending else name

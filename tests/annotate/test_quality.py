@@ -37,6 +37,16 @@ def test_the_one_that_answers_blindly_is_told_with_reasons_and_nobody_else(kindn
     assert (ada.measured.n, ada.measured.n_compared) == (judged.UNITS, judged.UNITS)
 
 
+def test_two_accounts_with_the_same_answers_are_told_to_both(kindness: Campaign) -> None:
+    twin = worlds.person("zoe")
+    for said in Annotation.objects.filter(annotator__username="bob"):
+        Annotation.objects.create(unit=said.unit, annotator=twin, choice=said.choice, key=uuid.uuid4())
+    found = {report.name: [one.reason for one in report.signals] for report in quality.reports(kindness)}
+    assert "in common with zoe are the same" in found["bob"][0]
+    assert "in common with bob are the same" in found["zoe"][0]
+    assert (len(found["bob"]), len(found["zoe"]), found["cyd"]) == (1, 1, [])
+
+
 def test_a_single_report_is_the_one_of_the_list(kindness: Campaign) -> None:
     judged.give_gold(kindness)
     ada = Annotator.objects.get(username="ada")

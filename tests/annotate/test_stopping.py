@@ -1,7 +1,5 @@
 """Dynamic overlap: votes are asked for until they settle a unit, whoever votes, withdraws or leaves meanwhile."""
 
-from __future__ import annotations
-
 import json
 import random
 import threading
@@ -158,7 +156,7 @@ def test_over_a_long_walk_every_unit_wants_what_the_rule_says() -> None:
             case "expire" if held:
                 assignments.release_expired(timezone.now() + campaign.lease * 2)
             case "withdraw" if mine and chance.random() < 0.3:
-                annotations.withdraw(person, chance.choice(list(mine)).assignment_id, Assignment.Reason.UNSURE)
+                annotations.withdraw(person, chance.choice(list(mine)).assignment_id or 0, Assignment.Reason.UNSURE)
             case "revise" if mine:
                 worlds.revise(chance.choice(list(mine)), chance.choice(OPTIONS))
         assert unsettled(campaign) == [], f"step {step}"

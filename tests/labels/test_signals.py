@@ -161,13 +161,12 @@ def test_times_that_were_not_measured_are_not_judged() -> None:
 
 
 def test_two_people_with_the_same_answers_are_told_if_chance_is_no_reason() -> None:
-    other, same = np.repeat([0, 1], 40), np.ones(80, dtype=bool)
-    same[60] = False
-    found = signals.same_as_another(other, same, np.full(80, 0.6), ["bob", "cyd"])
+    names, common, differing = ["bob", "cyd"], np.array([40, 40]), np.array([0, 1])
+    found = signals.same_as_another(common, differing, 40 * np.log([0.6, 0.6]), names)
     assert codes(found) == [signals.SAME_AS]
     assert "All 40 answers on texts in common with bob are the same" in found[0].reason
-    assert signals.same_as_another(other, same, np.full(80, 0.98), ["bob", "cyd"]) == []
-    [few] = signals.same_as_another(other[:5], same[:5], np.full(5, 0.5), ["bob", "cyd"])
+    assert signals.same_as_another(common, differing, 40 * np.log([0.98, 0.98]), names) == []
+    [few] = signals.same_as_another(np.array([5, 4]), differing, np.array([-50.0, -50.0]), names)
     assert isinstance(few, Unchecked)
 
 
