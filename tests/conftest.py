@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import hypothesis
 import pytest
 import redis
 from django.conf import settings
@@ -18,6 +19,10 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 from config import env, local
 from tests import ROOT, SHARED_DATA, chromium, servers
 from tests.processes import Web, Worker, wait_until
+
+# How long an example takes depends on what else the machine does: other tests, where they are shared out.
+hypothesis.settings.register_profile("patient", parent=hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("patient")
 
 # Without these Chromium talks to its maker's hosts on every start.
 QUIET = (
