@@ -1,6 +1,7 @@
 """The fixtures notice what they promise to notice."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,17 @@ def test_a_killed_worker_is_gone_with_all_its_processes_and_can_be_restarted(wor
     wait_until(lambda: members(group) == [], lambda: f"still running: {members(group)}")
     worker.restart()
     assert worker.logs.count(" ready.") == 2
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv is of Linux")
+def test_a_process_ends_with_the_session_that_started_it(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from tests.processes import Process;"
+        "started = Process(['sh', '-c', 'echo up; exec sleep 600'], Path(sys.argv[1]), os.environ);"
+        "started.wait_for('up'); print(started.pid, flush=True); os._exit(0)"
+    )
+    said = subprocess.check_output([sys.executable, "-c", code, tmp_path / "log"], cwd=ROOT, text=True)
+    wait_until(lambda: members(int(said)) == [], lambda: f"still running: {members(int(said))}")
 
 
 def test_processes_are_pointed_to_the_test_database(db: None) -> None:
