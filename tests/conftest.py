@@ -13,6 +13,7 @@ import pytest
 import redis
 from django.conf import settings
 from django.db import connection
+from django.test import TransactionTestCase
 from django.utils import translation
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
@@ -50,6 +51,17 @@ def embedded_servers() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(embedded_servers: None, django_db_modify_db_settings_parallel_suffix: None) -> None:
     """pytest-django calls this before it makes the test database: tests without a database start no server."""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def lasting_content_types() -> Iterator[None]:
+    """What empties the tables after a test leaves content types and permissions, which come of the code alone.
+
+    Making them anew took longer than many a test, and web processes remember their numbers.
+    """
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(TransactionTestCase, "_fixture_teardown", lambda _: servers.empty_tables())
+        yield
 
 
 @pytest.fixture

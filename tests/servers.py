@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.core.management.color import no_style
 from django.db import connection
 
 from config import local
@@ -70,6 +71,17 @@ def _free_folder() -> Path:
 def allow_loop() -> None:
     """Let a test use the database while a synchronous Playwright runs its loop in the same thread."""
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+
+def empty_tables() -> None:
+    """Empty the test database but for content types and permissions, which come of the code alone."""
+    # Models can be imported once Django is set up, which is after the settings have read this module.
+    from django.contrib.auth.models import Permission
+    from django.contrib.contenttypes.models import ContentType
+
+    tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
+    emptied = sorted(set(tables) - {ContentType._meta.db_table, Permission._meta.db_table})
+    connection.ops.execute_sql_flush(connection.ops.sql_flush(no_style(), emptied))
 
 
 def environment() -> dict[str, str]:
