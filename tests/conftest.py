@@ -8,16 +8,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import hypothesis
 import pytest
 import redis
 from django.conf import settings
 from django.db import connection
+from django.test import TransactionTestCase
 from django.utils import translation
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
 from config import env, local
 from tests import ROOT, SHARED_DATA, chromium, servers
 from tests.processes import Web, Worker, wait_until
+
+# How long an example takes depends on what else the machine does: other tests, where they are shared out.
+hypothesis.settings.register_profile("patient", parent=hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("patient")
 
 # Without these Chromium talks to its maker's hosts on every start.
 QUIET = (
@@ -43,8 +49,19 @@ def embedded_servers() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(embedded_servers: None) -> None:
+def django_db_modify_db_settings(embedded_servers: None, django_db_modify_db_settings_parallel_suffix: None) -> None:
     """pytest-django calls this before it makes the test database: tests without a database start no server."""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def lasting_content_types() -> Iterator[None]:
+    """What empties the tables after a test leaves content types and permissions, which come of the code alone.
+
+    Making them anew took longer than many a test, and web processes remember their numbers.
+    """
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(TransactionTestCase, "_fixture_teardown", lambda _: servers.empty_tables())
+        yield
 
 
 @pytest.fixture

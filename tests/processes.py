@@ -1,6 +1,7 @@
 """Processes of the project that a test starts, and ends for certain."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -27,6 +28,12 @@ def wait_until(condition: Callable[[], bool], describe: Callable[[], str], limit
         time.sleep(0.05)
 
 
+def _until_parent_ends() -> list[str]:
+    """The prefix that ends a command with the session that started it: a killed session tears nothing down."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []
+
+
 class Process:
     """One command in a process group of its own (or in `group`), its output in a file."""
 
@@ -43,7 +50,7 @@ class Process:
         self.log = log
         with log.open("ab") as output:
             self._child = subprocess.Popen(
-                command,
+                [*_until_parent_ends(), *command],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -190,12 +197,6 @@ class Web:
     def logs(self) -> str:
         """What gunicorn and the application have written."""
         return self._process.output
-
-    def reload(self) -> None:
-        """Fresh processes: old ones remember the ids of content types, which are new in every emptied database."""
-        booted = self._process.output.count("Booting worker")
-        os.kill(self._process.pid, signal.SIGHUP)
-        wait_until(lambda: self._process.output.count("Booting worker") >= booted + self._processes, lambda: self.logs)
 
     def stop(self) -> None:
         """End it in order."""

@@ -1,6 +1,7 @@
 """The servers of one test session: its own embedded PostgreSQL and Valkey, or those that the environment names.
 
-Several sessions may run in one work tree: each takes the first folder `.local/test-N` that no other holds.
+Several sessions may run in one work tree: each takes the first folder `.local/test-N` that no other holds. Where a
+session shares its tests out (`pytest -n 2`), each of its workers has servers of its own, in a folder inside that one.
 """
 
 import fcntl
@@ -10,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.core.management.color import no_style
 from django.db import connection
 
 from config import local
@@ -23,10 +25,32 @@ def choose() -> None:
     os.environ.setdefault("OIG_LOCAL_DURABLE", "0")
     if "OIG_LOCAL_DIR" not in os.environ:
         os.environ["OIG_LOCAL_DIR"] = str(_free_folder())
+    _part_from_other_workers()
     for name in ("media", "snapshots", "static"):
         os.environ[f"OIG_{name.removesuffix('s').upper()}_ROOT"] = str(local.directory() / name)
     # WhiteNoise warns where there is no such folder, and warnings are errors.
     (local.directory() / "static").mkdir(parents=True, exist_ok=True)
+
+
+def _part_from_other_workers() -> None:
+    """A worker inherits the choice of the process that shares the tests out, which starts no server and holds the lock.
+
+    Of a PostgreSQL that the environment names each worker has a database, which pytest-django calls by the worker.
+    """
+    worker = os.environ.pop("PYTEST_XDIST_WORKER", "")  # what a test starts is no worker
+    if worker:
+        os.environ["OIG_LOCAL_DIR"] = str(Path(os.environ["OIG_LOCAL_DIR"]) / worker)
+        if given := os.environ.get("REDIS_URL"):
+            os.environ["REDIS_URL"] = _valkey_database(given, int(worker.removeprefix("gw")))
+
+
+def _valkey_database(address: str, further: int) -> str:
+    """The address of the database that is so many further on; Valkey has 16."""
+    parts = urlsplit(address)
+    if parts.scheme == "unix":
+        before, _, number = address.partition("?db=")
+        return f"{before}?db={int(number or 0) + further}"
+    return parts._replace(path=f"/{int(parts.path.strip('/') or 0) + further}").geturl()
 
 
 def _free_folder() -> Path:
@@ -47,6 +71,17 @@ def _free_folder() -> Path:
 def allow_loop() -> None:
     """Let a test use the database while a synchronous Playwright runs its loop in the same thread."""
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+
+def empty_tables() -> None:
+    """Empty the test database but for content types and permissions, which come of the code alone."""
+    # Models can be imported once Django is set up, which is after the settings have read this module.
+    from django.contrib.auth.models import Permission
+    from django.contrib.contenttypes.models import ContentType
+
+    tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
+    emptied = sorted(set(tables) - {ContentType._meta.db_table, Permission._meta.db_table})
+    connection.ops.execute_sql_flush(connection.ops.sql_flush(no_style(), emptied))
 
 
 def environment() -> dict[str, str]:

@@ -1,12 +1,15 @@
 """The fixtures notice what they promise to notice."""
 
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page
 
-from tests import servers
+from tests import ROOT, servers
 from tests.processes import Web, Worker, wait_until
 
 
@@ -45,10 +48,41 @@ def test_a_killed_worker_is_gone_with_all_its_processes_and_can_be_restarted(wor
     assert worker.logs.count(" ready.") == 2
 
 
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv is of Linux")
+def test_a_process_ends_with_the_session_that_started_it(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from tests.processes import Process;"
+        "started = Process(['sh', '-c', 'echo up; exec sleep 600'], Path(sys.argv[1]), os.environ);"
+        "started.wait_for('up'); print(started.pid, flush=True); os._exit(0)"
+    )
+    said = subprocess.check_output([sys.executable, "-c", code, tmp_path / "log"], cwd=ROOT, text=True)
+    wait_until(lambda: members(int(said)) == [], lambda: f"still running: {members(int(said))}")
+
+
 def test_processes_are_pointed_to_the_test_database(db: None) -> None:
     environment = servers.environment()
     assert "/test_oig" in environment["DATABASE_URL"]
     assert environment["DJANGO_SETTINGS_MODULE"] == "config.settings"
+
+
+@pytest.mark.parametrize(
+    ("given", "own"),
+    [
+        ("redis://127.0.0.1", "redis://127.0.0.1/1"),
+        ("redis://:word@valkey:6379/3", "redis://:word@valkey:6379/4"),
+        ("unix:///run/valkey.sock?db=0", "unix:///run/valkey.sock?db=1"),
+        ("unix:///run/valkey.sock", "unix:///run/valkey.sock?db=1"),
+    ],
+)
+def test_a_process_that_shares_the_tests_has_servers_and_folders_of_its_own(
+    given: str, own: str, tmp_path: Path
+) -> None:
+    chosen = {"OIG_LOCAL_DIR": str(tmp_path), "REDIS_URL": given, "PYTEST_XDIST_WORKER": "gw1"}
+    names = "OIG_LOCAL_DIR", "OIG_MEDIA_ROOT", "OIG_SNAPSHOT_ROOT", "REDIS_URL"
+    code = f"import os; from tests import servers; servers.choose(); print([os.environ[name] for name in {names}])"
+    said = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, env=os.environ | chosen, text=True)
+    folder = tmp_path / "gw1"
+    assert said == f"{[str(folder), str(folder / 'media'), str(folder / 'snapshots'), own]}\n"
 
 
 def members(group: int) -> list[int]:

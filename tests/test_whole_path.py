@@ -24,7 +24,6 @@ LETTERS = [f"How do I fold a letter in {n} parts?" for n in range(2, 42)]
 def test_from_a_public_file_to_a_release(
     page: Page, web: Web, worker: Worker, tmp_path: Path, settings: Settings
 ) -> None:
-    web.reload()
     settings.PASSWORD_HASHERS = global_settings.PASSWORD_HASHERS  # what the web processes check
     call_command("load_demo", password=PASSWORD, yes=True, verbosity=0)
     upload_as_admin(page, tmp_path)

@@ -22,7 +22,6 @@ PAGES = "/admin/sources/importrun/"
 @pytest.fixture
 def curator_page(web: Web, context: BrowserContext, sign_in: SignIn) -> Page:
     """A page of a curator who may do everything."""
-    web.reload()
     sign_in(context, Annotator.objects.create_superuser("grace"))
     return context.new_page()
 

@@ -399,7 +399,6 @@ def test_it_shows_an_import_advance_in_the_browser(
     page: Page, web: Web, worker: Worker, admin: Client, source: Source, shared_data: Path
 ) -> None:
     session = admin.cookies["sessionid"].value
-    web.reload()
     page.context.add_cookies([{"name": "sessionid", "value": session, "url": web.url}])
     page.goto(ADD)
     page.locator("#id_source").select_option(label="invented")

@@ -6,7 +6,6 @@ from random import Random
 from typing import Any
 
 import pytest
-from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
@@ -45,7 +44,7 @@ def worked(run: ImportRun) -> ImportRun:
 
 def begun(case: Case, path: Path) -> ImportRun:
     """The import in an empty database; of an augmentation what it reads is there."""
-    call_command("flush", interactive=False, verbosity=0)
+    servers.empty_tables()
     if case.augmenter:
         worked(imports.start(disturbed.source(), case.format, origin=path))
     return case.begin(path)
