@@ -3,7 +3,9 @@ from dataclasses import replace
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from annotate import annotations, campaigns, guidelines
@@ -213,19 +215,45 @@ def test_nothing_is_to_look_at_in_a_closed_campaign(ada: Annotator, kindness: Ca
 # --- The pages -------------------------------------------------------------------------------------------------------
 
 
-def test_the_first_visit_takes_the_guidelines_for_seen(ada: Annotator, kindness: Campaign, second: LabelSet) -> None:
+def test_they_have_changed_until_one_says_to_have_read_it(ada: Annotator, kindness: Campaign, second: LabelSet) -> None:
     client, page = signed_in(ada), kindness.get_absolute_url()
     assert "The guidelines have changed" not in client.get(page).text
-    assert joined(ada, kindness).guidelines_seen == kindness.label_set
     guidelines.adopt(kindness, second)
+    assert joined(ada, kindness).guidelines_seen != second
     assert "The guidelines have changed" in client.get(page).text
     assert "The guidelines have changed" in client.get(reverse("campaigns")).text
-    changes = client.get(reverse("guideline-changes", args=[kindness.slug])).text
-    assert f"From revision {FIRST} to revision {SECOND}" in changes
-    assert "at once.</ins>" in changes
+    address = reverse("guideline-changes", args=[kindness.slug])
+    for _ in range(2):  # looking at it says nothing
+        changes = client.get(address).text
+        assert f"From revision {FIRST} to revision {SECOND}" in changes
+        assert "at once.</ins>" in changes
+        assert "I have read it" in changes
+    assert client.post(address, {"revision": FIRST})["Location"] == address
+    assert client.post(address, {"revision": "x"})["Location"] == address
+    assert joined(ada, kindness).guidelines_seen != second
+    assert client.post(address, {"revision": SECOND})["Location"] == page
     assert joined(ada, kindness).guidelines_seen == second
     assert "The guidelines have changed" not in client.get(page).text
     assert "The guidelines have changed" not in client.get(reverse("campaigns")).text
+    assert "I have read it" not in client.get(address).text
+
+
+def test_who_joins_after_the_change_has_missed_nothing(ada: Annotator, kindness: Campaign, second: LabelSet) -> None:
+    guidelines.adopt(kindness, second)
+    worlds.claimed(ada, kindness)
+    assert "The guidelines have changed" not in signed_in(ada).get(kindness.get_absolute_url()).text
+    guidelines.adopt(kindness, revisions.loaded(revisions.reworded(second.spec)))
+    assert joined(ada, kindness).guidelines_seen == second
+
+
+def test_opening_a_page_writes_nothing(ada: Annotator, kindness: Campaign, second: LabelSet) -> None:
+    client = signed_in(ada)
+    client.get(kindness.get_absolute_url())
+    guidelines.adopt(kindness, second)
+    for address in (reverse("campaigns"), reverse("guideline-changes", args=[kindness.slug])):
+        with CaptureQueriesContext(connection) as queries:
+            client.get(address)
+        assert [query["sql"] for query in queries if "UPDATE" in query["sql"] or "INSERT" in query["sql"]] == []
 
 
 def test_who_comes_back_to_the_page_is_shown_the_last_change(

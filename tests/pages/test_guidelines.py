@@ -58,7 +58,7 @@ def test_it_says_that_they_changed_and_what(answered: list[Assignment], desk: De
     expect(page.locator("del").filter(has_text="without a second thought.")).to_be_visible()
     expect(page.get_by_role("heading", name="rumour · new")).to_be_visible()
     check(page, CHANGES)
-    page.get_by_role("link", name="Go on labelling").click()
+    page.get_by_role("button", name="I have read it").click()
     expect(page.get_by_text("The guidelines have changed.")).to_have_count(0)
 
 
