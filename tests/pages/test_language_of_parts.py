@@ -30,16 +30,16 @@ ADDRESSES = [
 ]
 # Names that are the same in every language, those that stand on keys among them.
 NAMES = ["OIG Safety", "OIG-moderation", "Open Instruction Generalist", "LAION", "Apache License", "Enter", "Escape"]
-# In Arabic whatever has Latin letters is of another language. What people wrote, in a language that nobody knows, stands
-# in a <bdi>, and so do titles of campaigns and names of people. The beginning of the next text is read aloud by a live
-# region, which is written to as plain text.
-LATIN = """names => {
+# In Arabic whatever has Latin letters is of another language. What people wrote, in a language that nobody knows,
+# stands in a <bdi>, and so do titles of campaigns and names of people. The beginning of the next text is read aloud by
+# a live region, which is written to as plain text.
+EXCEPT = "bdi:not([lang]), [dir=auto], [aria-hidden=true], #next, script, style, template"
+LATIN = """([names, except]) => {
     const found = []
     const look = (words, near, where) => {
         for (const name of names) words = words.replaceAll(name, "")
         if (!/\\p{Script=Latin}{2}/u.test(words)) return
-        const spoken = near.closest("[lang]").lang
-        if (spoken === "ar" && !near.closest("bdi:not([lang]), [dir=auto], [aria-hidden=true], #next, script, style, template, title"))
+        if (near.closest("[lang]").lang === "ar" && !near.closest(except))
             found.push(`${where}: ${words.trim()}`)
     }
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
@@ -51,7 +51,7 @@ LATIN = """names => {
 
 
 def unmarked(page: Page) -> list[str]:
-    found: list[str] = page.evaluate(LATIN, NAMES)
+    found: list[str] = page.evaluate(LATIN, [NAMES, EXCEPT])
     return found
 
 
