@@ -6,10 +6,10 @@ class AnnotateConfig(AppConfig):
     verbose_name = "Annotate: instructions become votes"
 
     def ready(self) -> None:
-        from annotate import assignments, external
+        from annotate import assignments, external, forgetting
         from sources import chunks, removals
 
         # Imports run one way (annotate -> sources), so the writer of instructions is told here who writes votes, and
         # the take-down who holds what it takes.
         chunks.register_vote_writer(external.write_votes)
-        removals.register(assignments.concerned, afterwards=assignments.release_withdrawn)
+        removals.register(assignments.concerned, forget=forgetting.forget, afterwards=assignments.release_withdrawn)

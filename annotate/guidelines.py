@@ -75,7 +75,8 @@ def pieces(before: str, after: str) -> list[Piece]:
 def adopt(campaign: Campaign, label_set: LabelSet) -> None:
     """Have a campaign use a newer revision of its label set from now on. Raises GuidelinesRefused.
 
-    The revision is frozen by it. No vote changes: see ``queue_another_look``.
+    The revision is frozen by it. No vote changes: see ``queue_another_look``. Whoever joined before was shown the
+    wording of before, which is written down now: while there is only one, nobody needs to know who saw it.
     """
     # Claims and answers only read the campaign; this lock keeps away who adopts or opens it at the same moment.
     current = Campaign.objects.select_for_update(no_key=True, of=("self",)).select_related("label_set")
@@ -83,6 +84,7 @@ def adopt(campaign: Campaign, label_set: LabelSet) -> None:
     loading.freeze(label_set)
     label_set.refresh_from_db()
     _check(present, label_set)
+    Participation.objects.filter(campaign=campaign, guidelines_seen=None).update(guidelines_seen=present.label_set)
     Campaign.objects.filter(pk=campaign.pk).update(label_set=label_set)
     campaign.label_set = label_set
 
@@ -165,18 +167,17 @@ def with_news(campaigns: CampaignQuerySet, annotator: Annotator) -> CampaignQuer
 
 
 def has_changed_for(joined: Participation | None, campaign: Campaign) -> bool:
-    """Whether this person saw other guidelines last; who has seen none is taken to see the present ones."""
-    if joined is None:
+    """Whether this person saw other guidelines last; of whom nothing is written down saw the present ones."""
+    return joined is not None and joined.guidelines_seen_id not in (None, campaign.label_set_id)
+
+
+def have_read(annotator: Annotator, campaign: Campaign, revision: int) -> bool:
+    """Remember that this person has read the campaign's present wording; False if it is another revision by now."""
+    if revision != campaign.label_set.revision:
         return False
-    if joined.guidelines_seen_id is None:
-        see(joined, campaign)
-    return joined.guidelines_seen_id != campaign.label_set_id
-
-
-def see(joined: Participation, campaign: Campaign) -> None:
-    """Remember that this person was shown the campaign's present wording."""
-    joined.guidelines_seen = campaign.label_set
-    joined.save(update_fields=["guidelines_seen"])
+    joined = Participation.objects.filter(annotator=annotator, campaign=campaign)
+    joined.update(guidelines_seen=campaign.label_set)
+    return True
 
 
 def _older(campaign: Campaign) -> AnnotationQuerySet:

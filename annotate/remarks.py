@@ -13,11 +13,12 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from annotate import assignments
+from annotate import assignments, forgetting
 from annotate.errors import NotTheirs
-from annotate.models import Annotator, Assignment, Campaign, Flag, Question
+from annotate.models import Annotator, Assignment, Campaign, Flag, Question, Unit
+from annotate.statements import one
 from sources import removals
-from sources.models import Escalation, Instruction
+from sources.models import Escalation, Instruction, InstructionState
 
 # In the records of the curators, whose pages are English.
 REPORTED = "Reported from the labelling page."
@@ -36,6 +37,7 @@ def flag(annotator: Annotator, assignment_id: int, words: str) -> Flag:
     unit = _own(annotator, assignment_id).unit
     _wait_for_cut()
     said = Flag.objects.open().filter(unit=unit, annotator=annotator).select_for_update().first()
+    words = "" if _is_gone(unit) else words
     if said is None:
         return Flag.objects.create(unit=unit, annotator=annotator, words=words)
     if words not in said.words.split("\n\n"):  # as when a lost answer is asked for again
@@ -67,6 +69,9 @@ def ask(annotator: Annotator, campaign: Campaign, assignment_id: int | None, wor
         if unit.campaign_id != campaign.pk:
             raise NotTheirs(assignment_id)
     asked = {"annotator": annotator, "campaign": campaign, "unit": unit, "words": words}
+    if unit is not None and _is_gone(unit):
+        answered = {"answer": forgetting.TAKEN_DOWN, "answered_at": timezone.now()}
+        return Question.objects.create(**asked | {"words": ""}, **answered)
     return Question.objects.waiting().filter(**asked).first() or Question.objects.create(**asked)
 
 
@@ -112,6 +117,12 @@ def _own(annotator: Annotator, assignment_id: int) -> Assignment:
     if found is None:
         raise NotTheirs(assignment_id)
     return found
+
+
+def _is_gone(unit: Unit) -> bool:
+    """Whether the text was taken down, which from now on waits until the transaction ends, and then finds its words."""
+    state = "SELECT state FROM sources_instruction WHERE id = %(instruction)s FOR SHARE"
+    return bool(one(state, {"instruction": unit.instruction_id})[0] == InstructionState.REMOVED)
 
 
 def _wait_for_cut() -> None:

@@ -4,13 +4,16 @@ Skips, as the volunteer, to a text that may stand in a README; what it holds is 
 """
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from playwright.sync_api import Browser, Page, StorageState, sync_playwright
 
 from config import local
+from labels import taxonomy
 from tests import chromium
 from tests.conftest import QUIET
 
@@ -18,11 +21,19 @@ FOLDER = Path(__file__).parent / "screenshots"
 MOST_BYTES = 200_000
 DESKTOP, PHONE = (1280, 800), (390, 844)
 LABEL, GUIDELINES, RELEASE = "/campaigns/sample/label/", "/campaigns/sample/guidelines/", "/releases/0.1/"
+CHANGES, PREFERENCES, PROGRESS = f"{GUIDELINES}changes/", "/preferences/", "/progress/"
 SOURCE = "/admin/sources/source/1/change/"
 IMPORT, IMPORTS, WORKERS = (f"/admin/sources/importrun/{page}" for page in ("add/", "", "workers/"))
 MILD = "I sold a bike online to a woman called Fenna"
 LIST = f"/admin/sources/instruction/?q=%22{MILD}%22"
-MOST_SKIPS = 100
+MOST_SKIPS, ANSWERS = 100, 50
+ADOPTING = "/admin/annotate/campaign/1/guidelines/"
+# A change of the guidelines as a curator might make it.
+REWORDED = {
+    "a helpful answer can be given without a second thought.": "a helpful answer can be given at once.",
+    "opinions on taste, and nonsense.": "opinions on taste, sarcasm, and nonsense.",
+    "When in doubt between casual and this one,\nthink of the answer:": "In doubt, think of the answer:",
+}
 
 type Prepare = Callable[[Page], None]
 
@@ -40,7 +51,13 @@ def main(address: str) -> None:
         _take(browser, address, "label", LABEL, state=volunteer, prepare=_choose)
         _take(browser, address, "label-dark", LABEL, is_dark=True, state=volunteer, prepare=_choose)
         _take(browser, address, "label-phone", LABEL, size=PHONE, state=volunteer, prepare=_choose)
+        _take(browser, address, "label-phone-dark", LABEL, size=PHONE, is_dark=True, state=volunteer, prepare=_choose)
         _take(browser, address, "guidelines", GUIDELINES, state=volunteer)
+        _take(browser, address, "preferences", PREFERENCES, state=volunteer, prepare=_scroll_to_topics)
+        _answer(browser, address, volunteer)
+        _take(browser, address, "progress", PROGRESS, state=volunteer)
+        _adopt_newer(browser, address, _signed_in(browser, address, "admin"))
+        _take(browser, address, "guideline-changes", CHANGES, state=volunteer)
         _sign_out(browser, address, volunteer)
         curator = _signed_in(browser, address, "admin")
         _take(browser, address, "import-form", IMPORT, state=curator, prepare=_choose_format)
@@ -109,6 +126,39 @@ def _skip_to_mild(browser: Browser, address: str, state: StorageState) -> None:
     raise RuntimeError(f"no text begins with {MILD!r}: run this against a demo in a new OIG_LOCAL_DIR")
 
 
+def _answer(browser: Browser, address: str, state: StorageState) -> None:
+    """Vote, so that there is progress to show."""
+    page = browser.new_page(base_url=address, storage_state=state)
+    page.goto(LABEL)
+    for _ in range(ANSWERS):
+        before = page.locator("#answer [name=assignment]").input_value()
+        page.keyboard.press("1")
+        page.keyboard.press("Enter")
+        page.wait_for_function("it => document.querySelector('#answer [name=assignment]')?.value !== it", arg=before)
+    page.wait_for_load_state("networkidle")
+    page.close()
+
+
+def _adopt_newer(browser: Browser, address: str, state: StorageState) -> None:
+    """Have the sample's campaign adopt another wording of its guidelines."""
+    words = taxonomy.SHIPPED.joinpath("oig-safety.toml").read_text()
+    revision = taxonomy.read(taxonomy.SHIPPED / "oig-safety.toml").revision
+    words = words.replace(f"\nrevision = {revision}\n", f"\nrevision = {revision + 1}\n")
+    for old, new in REWORDED.items():
+        if old not in words:
+            raise RuntimeError(f"the guidelines no longer say {old!r}: change REWORDED")
+        words = words.replace(old, new)
+    with NamedTemporaryFile("w", suffix=".toml") as file:
+        file.write(words)
+        file.flush()
+        subprocess.run([sys.executable, "manage.py", "load_label_sets", file.name], check=True)
+    page = browser.new_page(base_url=address, storage_state=state)
+    page.goto(ADOPTING)
+    page.get_by_role("button", name=f"Adopt revision {revision + 1}").click()
+    page.wait_for_load_state("networkidle")
+    page.close()
+
+
 def _choose(page: Page) -> None:
     """An answer in the making, so that the page shows what a choice looks like."""
     page.locator("label[for=choice-needs-caution]").click()
@@ -124,6 +174,11 @@ def _choose_format(page: Page) -> None:
 def _open_first(page: Page) -> None:
     page.locator("#result_list tbody th a, #result_list .field-text a").first.click()
     page.wait_for_load_state("networkidle")
+
+
+def _scroll_to_topics(page: Page) -> None:
+    """What does not fit is languages."""
+    page.locator("fieldset").nth(1).evaluate("part => part.scrollIntoView()")
 
 
 def _scroll_to_tables(page: Page) -> None:

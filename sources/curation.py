@@ -9,20 +9,16 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
-from itertools import pairwise
 from typing import Any
 
 from django.db import connection
 from django.db.models import Q, Sum
-from django.utils.text import slugify
 
-from labels import taxonomy
-from sources import importers
+from sources import importers, wording
 from sources.errors import SourceError
-from sources.mapping import LABEL_SET, LabelMap
+from sources.mapping import LabelMap
 from sources.models import DuplicateSearch, ImportChunk, ImportRun, Instruction, InstructionState, Provenance, Source
 from sources.models.imports import COUNTERS
 
@@ -31,12 +27,6 @@ LANGUAGES_NAMED = 20
 VALUES_NAMED = 8
 COLUMNS_NAMED = 40
 RANDOM_SAMPLES = 10
-# Upper ends, in characters; what is longer is the last class.
-LENGTHS = (25, 50, 100, 200, 400, 800, 1_600, 3_200, 6_400)
-# Codes of the label set whose texts are folded until somebody wants to read them; tags from what share on.
-SEVERE_LABELS = ("needs-intervention",)
-SEVERE_TAGS = ("sexual-content", "hate")
-SEVERE_SHARE = 0.5
 
 _STATES = """
     SELECT instruction.state, count(*) FROM sources_instruction AS instruction
@@ -207,7 +197,7 @@ def spread(source: Source) -> Spread:
     """Distributions over the source, or over a sample of about 100,000 of its instructions."""
     total = source.provenances.order_by().values("source").count()
     share = max(1, -(-total // SAMPLE))
-    named = {"source": source.pk, "share": share, "lengths": list(LENGTHS), "values": VALUES_NAMED}
+    named = {"source": source.pk, "share": share, "lengths": list(wording.LENGTHS), "values": VALUES_NAMED}
     found: dict[str, list[tuple[str, str, int]]] = defaultdict(list)
     for kind, one, other, n in _rows(_SPREAD, named):
         found[kind].append((one, other, n))
@@ -220,7 +210,7 @@ def spread(source: Source) -> Spread:
         quantiles={name: n or 0 for name, _, n in found["quantile"]},
         languages=_languages(found["language"], looked_at),
         labels=[
-            replace(bar, name=words(bar.code))
+            replace(bar, name=wording.words(bar.code))
             for bar in _ordered([(one, n) for one, _, n in found["label"] if one], looked_at)
         ],
         tags=_tags(found["tag"]),
@@ -286,48 +276,6 @@ def with_provenances(instructions: list[Instruction]) -> list[Instruction]:
     return instructions
 
 
-def severity(suggestions: Iterable[Mapping[str, Any] | None]) -> str:
-    """What in the suggestions of its sources makes a text one that is folded, in words; "" where nothing does."""
-    found = []
-    for suggested in suggestions:
-        if suggested and suggested.get("label") in SEVERE_LABELS:
-            found.append(words(suggested["label"]))
-        tags = (suggested or {}).get("tags", {})
-        found += [words(tag) for tag in SEVERE_TAGS if tags.get(tag, 0) >= SEVERE_SHARE]
-    return ", ".join(dict.fromkeys(found))
-
-
-@cache
-def label_codes() -> list[str]:
-    """The labels that sources may suggest, from mild to severe."""
-    return [slugify(name) for name in taxonomy.read(taxonomy.SHIPPED / f"{LABEL_SET}.toml").published]
-
-
-def words(code: str) -> str:
-    """A code of the label set as words: needs-caution is "needs caution"."""
-    return code.replace("-", " ")
-
-
-def meaning(suggested: Mapping[str, Any]) -> str:
-    """A suggestion in words, such as "needs caution; hate, yes; abuse related, 0.4 of the raters"."""
-    parts = [words(suggested["label"])] if "label" in suggested else []
-    return "; ".join(parts + [f"{words(tag)}, {_said(share)}" for tag, share in suggested.get("tags", {}).items()])
-
-
-def length_ranges() -> list[tuple[int, int | None]]:
-    """The classes of lengths: from and up to so many characters; None is no end."""
-    ends = (0, *LENGTHS)
-    return [(low + 1 if low else 0, high) for low, high in pairwise(ends)] + [(LENGTHS[-1] + 1, None)]
-
-
-def length_name(low: int, high: int | None) -> str:
-    return f"{low:,} to {high:,}" if high is not None else f"{low:,} and more"
-
-
-def _said(share: float) -> str:
-    return "yes" if share == 1 else "no" if share == 0 else f"{share:g} of the raters"
-
-
 def _rows(statement: str, values: Any) -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
@@ -337,9 +285,14 @@ def _rows(statement: str, values: Any) -> list[Any]:
 
 def _lengths(found: list[tuple[str, str, int]], total: int) -> list[Bar]:
     of_class = {int(one): n for one, _, n in found}
-    ranges = enumerate(length_ranges())
+    ranges = enumerate(wording.length_ranges())
     return [
-        Bar(length_name(*ends), of_class.get(i, 0), _share(of_class.get(i, 0), total), f"{ends[0]}-{ends[1] or ''}")
+        Bar(
+            wording.length_name(*ends),
+            of_class.get(i, 0),
+            _share(of_class.get(i, 0), total),
+            f"{ends[0]}-{ends[1] or ''}",
+        )
         for i, ends in ranges
     ]
 
@@ -363,7 +316,7 @@ def _tags(found: list[tuple[str, str, int]]) -> list[tuple[str, int, int]]:
     said: dict[str, dict[str, int]] = defaultdict(dict)
     for tag, is_yes, n in found:
         said[tag][is_yes] = n
-    return sorted((words(tag), of.get("true", 0), of.get("false", 0)) for tag, of in said.items())
+    return sorted((wording.words(tag), of.get("true", 0), of.get("false", 0)) for tag, of in said.items())
 
 
 def _columns(
@@ -385,7 +338,7 @@ def _suggests(declared: LabelMap | None, column: str, text: str) -> str | None:
         suggested, missing = declared.suggest({column: json.loads(text)}) if declared else ({}, [column])
     except json.JSONDecodeError:  # it was cut
         return None
-    return meaning(suggested) or (None if missing else "nothing")
+    return wording.meaning(suggested) or (None if missing else "nothing")
 
 
 def _plain(text: str) -> str:

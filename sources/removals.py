@@ -33,8 +33,11 @@ from sources.models import (
 
 # Counts, in words, what an app has of the instructions whose ids are selected.
 type Concerned = Callable[[RawSQL], Mapping[str, int]]
+# Blanks, in the transaction of a take-down, what an app holds of the words of instructions whose ids are selected.
+type Forget = Callable[[RawSQL], object]
 
 _concerned: list[Concerned] = []
+_forgetting: list[Forget] = []
 _afterwards: list[Callable[[], object]] = []
 
 # Who goes and who stays, in tables of the transaction: a million ids stay in the database.
@@ -162,9 +165,13 @@ class Removal:
     left: list[str] = field(default_factory=list)  # sentences about files that still hold the texts
 
 
-def register(concerned: Concerned, *, afterwards: Callable[[], object] | None = None) -> None:
-    """Have a preview ask ``concerned``, and call ``afterwards`` when a change of states was committed."""
+def register(
+    concerned: Concerned, *, forget: Forget | None = None, afterwards: Callable[[], object] | None = None
+) -> None:
+    """Have a preview ask ``concerned``, a take-down ``forget``, and call ``afterwards`` when states were committed."""
     _concerned.append(concerned)
+    if forget is not None:
+        _forgetting.append(forget)
     if afterwards is not None:
         _afterwards.append(afterwards)
 
@@ -196,6 +203,8 @@ def take_down(criterion: Criterion, reason: str, decided_by: Any = None) -> Remo
             named = {"take_down": removal.take_down.pk, "source": criterion.source_id}
             for statement in _FORGET:
                 cursor.execute(statement, named)
+            for forget in _forgetting:
+                forget(_leaving())
             # Words of a file in the reports of its imports may be the text.
             ImportChunk.objects.filter(run__source__in=gave).update(unmapped={}, first_offenders=[])
             if criterion.source is not None:
@@ -332,8 +341,11 @@ def _gathered(cursor: CursorWrapper, criterion: Criterion) -> Effect:
         FROM leaving LEFT JOIN chosen ON chosen.id = leaving.id
     """)
     counted, augmented, kept = cursor.fetchone() or (0, 0, 0)
-    leaving = RawSQL("SELECT id FROM leaving", [])
-    return Effect(counted, augmented, kept, {w: n for count in _concerned for w, n in count(leaving).items()})
+    return Effect(counted, augmented, kept, {w: n for count in _concerned for w, n in count(_leaving()).items()})
+
+
+def _leaving() -> RawSQL:
+    return RawSQL("SELECT id FROM leaving", [])
 
 
 def _record(by: TakeDown.By, words: str, reason: str, decided_by: Any, effect: Effect) -> TakeDown:

@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from annotate.admin.remarks import shown
 from annotate.models import Annotation, Assignment, Unit
 from sources.admin import BoundedPaginator, ReadOnly
 from sources.models import Instruction
@@ -51,6 +52,24 @@ class AnnotationAdmin(LargeTableAdmin):
     list_filter = ("surplus", "choice", "unit__campaign")
     list_select_related = ("unit__campaign__label_set", "annotator", "choice__label_set")
     search_fields = ("annotator__username",)
+    fields = (
+        "unit",
+        "annotator",
+        "assignment",
+        "supersedes",
+        "choice",
+        "tags",
+        "surplus",
+        "key",
+        "noted",
+        "focused_ms",
+        "created_at",
+    )
+    readonly_fields = ("noted",)
+
+    @admin.display(description="Note")
+    def noted(self, annotation: Annotation) -> str:
+        return shown(annotation.unit, annotation.note) or "-"
 
     @admin.display(description="Wording")
     def wording(self, annotation: Annotation) -> str:

@@ -6,7 +6,7 @@ Four promises of this module are kept by the database, whatever code runs (see m
   leases and counted annotations than its overlap.
 * An annotator's annotations of one unit are one chain: each supersedes the one before. A person therefore has at most
   one counted annotation on a unit: the tip of the chain.
-* Annotations are append-only: a trigger refuses UPDATE and DELETE.
+* Annotations are append-only: a trigger refuses UPDATE and DELETE, but for blanking the note on a text taken down.
 * ``Unit.is_withdrawn`` follows the state of the instruction: a trigger sets it in the transaction that takes an
   instruction down, quarantines it, sets it aside or takes it back.
 * ``Assignment.hand`` is 1 or 2 and unique among a person's live leases: nobody holds more than two, over all tabs.

@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 
-from sources import curation, personal
+from sources import curation, personal, wording
 from sources.models import Instruction, InstructionState, NearDuplicate, PersonalFinding, Provenance, Source
 
 UNKNOWN = "unknown"
@@ -154,7 +154,7 @@ class LengthFilter(Filter):
 
     @override
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        return [(f"{low}-{high or ''}", curation.length_name(low, high)) for low, high in curation.length_ranges()]
+        return [(f"{low}-{high or ''}", wording.length_name(low, high)) for low, high in wording.length_ranges()]
 
     @override
     def chosen(self, rows: Rows, value: str) -> Rows:
@@ -170,7 +170,7 @@ class SuggestionFilter(Filter):
 
     @override
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        return [*((code, curation.words(code)) for code in curation.label_codes()), ("none", "no label suggested")]
+        return [*((code, wording.words(code)) for code in wording.label_codes()), ("none", "no label suggested")]
 
     @override
     def chosen(self, rows: Rows, value: str) -> Rows:

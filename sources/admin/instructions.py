@@ -25,7 +25,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import smart_split, unescape_string_literal
 
-from sources import curation, removals
+from sources import curation, removals, wording
 from sources.admin import base, shown
 from sources.admin.base import BoundedPaginator, ReadOnly
 from sources.admin.filters import FILTERS
@@ -148,7 +148,7 @@ class InstructionAdmin(ReadOnly, admin.ModelAdmin[Instruction]):
     @admin.display(description="Text")
     def text(self, instruction: Instruction) -> SafeString:
         given: Any = getattr(instruction, "given", [])
-        if severity := curation.severity(one.suggested for one in given):
+        if severity := wording.severity(one.suggested for one in given):
             return format_html("<em>Severe ({}): open it to read</em>", severity)
         text = str(instruction)
         return format_html('<bdi dir="auto">{}</bdi>', text if len(text) <= LISTED else f"{text[: LISTED - 1]}…")

@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, render
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
-from sources import curation, personal
+from sources import curation, personal, wording
 from sources.admin import shown
 from sources.jobs import JobState
 from sources.models import ImportRun, InstructionState, Provenance, Screening, Source
@@ -131,7 +131,7 @@ def _shown_as(state: InstructionState) -> str:
 
 
 def _spread(request: HttpRequest, source: Source) -> dict[str, Any]:
-    return {"spread": curation.spread(source), "unmapped": curation.unmapped(source), "ranges": curation.LENGTHS}
+    return {"spread": curation.spread(source), "unmapped": curation.unmapped(source), "ranges": wording.LENGTHS}
 
 
 def _duplicates(request: HttpRequest, source: Source) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.admin.options import get_content_type_for_model
 from django.db.models import Q
 
-from sources import curation, personal
+from sources import curation, personal, wording
 from sources.duplicates import text_of
 from sources.models import Escalation, Instruction, InstructionState, NearDuplicate, Tombstone
 
@@ -57,7 +57,7 @@ def sample(instruction: Instruction) -> dict[str, Any]:
     return {
         "instruction": instruction,
         "turns": turns(instruction),
-        "severity": curation.severity(one.suggested for one in given),
+        "severity": wording.severity(one.suggested for one in given),
     }
 
 
@@ -124,7 +124,7 @@ def _given(given: Any) -> dict[str, Any]:
         "run": given.run,
         "row": given.row,
         "labels": [(label, _spelled(value)) for label, value in labels.items()],
-        "meaning": curation.meaning(given.suggested) if given.suggested else "",
+        "meaning": wording.meaning(given.suggested) if given.suggested else "",
     }
 
 
@@ -135,7 +135,7 @@ def _spelled(value: Any) -> str:
 def _named(instruction: Instruction) -> dict[str, Any]:
     """A link to another instruction, with the beginning of its text only if that is not severe."""
     [one] = curation.with_provenances([instruction])
-    severity = curation.severity(given.suggested for given in one.given)  # type: ignore[attr-defined]
+    severity = wording.severity(given.suggested for given in one.given)  # type: ignore[attr-defined]
     return {"instruction": instruction, "name": name(instruction), "text": "" if severity else str(instruction)}
 
 

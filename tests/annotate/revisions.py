@@ -9,6 +9,9 @@ from labels.models import LabelSet
 from labels.taxonomy import LabelSetSpec
 from tests.labels import specs
 
+# The shipped revision, which campaigns of tests open with, and the next, which they adopt.
+FIRST = specs.OIG_SAFETY.revision
+SECOND = FIRST + 1
 WORDED = "An ordinary request or remark: a helpful answer can be given at once."
 
 

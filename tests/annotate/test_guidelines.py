@@ -3,7 +3,9 @@ from dataclasses import replace
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from annotate import annotations, campaigns, guidelines
@@ -15,6 +17,7 @@ from labels import loading
 from labels.models import LabelSet
 from labels.taxonomy import LabelSetSpec
 from tests.annotate import revisions, worlds
+from tests.annotate.revisions import FIRST, SECOND
 from tests.labels import specs
 
 OIG = specs.OIG_SAFETY
@@ -34,7 +37,7 @@ def kindness() -> Campaign:
 
 @pytest.fixture
 def second(kindness: Campaign) -> LabelSet:
-    """Revision 2, loaded and not adopted."""
+    """The next revision, loaded and not adopted."""
     return revisions.loaded(revisions.with_tag())
 
 
@@ -106,7 +109,7 @@ def test_it_takes_examples_as_a_whole() -> None:
 def test_it_moves_a_campaign_to_a_newer_revision_and_freezes_it(kindness: Campaign, second: LabelSet) -> None:
     assert guidelines.newer_revisions(kindness) == [second]
     guidelines.adopt(kindness, second)
-    assert revisions.of(kindness) == 2
+    assert revisions.of(kindness) == SECOND
     second.refresh_from_db()
     assert second.frozen_at is not None
     assert guidelines.newer_revisions(kindness) == []
@@ -116,7 +119,7 @@ def test_it_moves_a_campaign_to_a_newer_revision_and_freezes_it(kindness: Campai
     ("wanted", "why"),
     [
         (specs.FIVE_OPTIONS, "another label set"),
-        (revisions.reworded(revision=1, title="The same number"), "not newer"),
+        (revisions.reworded(revision=OIG.revision, title="The same number"), "not newer"),
         (revisions.reworded(options=OIG.options[:2]), "answers are others"),
         (revisions.reworded(options=OIG.options[::-1]), "answers are others"),
         (revisions.reworded(rule="median", published=OIG.option_names), "another rule"),
@@ -129,10 +132,10 @@ def test_it_says_why_votes_could_not_be_counted_together(wanted: LabelSetSpec, w
 
 def test_it_refuses_and_freezes_nothing(kindness: Campaign) -> None:
     other = revisions.loaded(specs.FIVE_OPTIONS)
-    with pytest.raises(GuidelinesRefused, match="Kindness cannot adopt oig-safety-direct revision 1"):
+    with pytest.raises(GuidelinesRefused, match="Kindness cannot adopt oig-safety-direct revision"):
         guidelines.adopt(kindness, other)
     other.refresh_from_db()
-    assert (other.frozen_at, revisions.of(kindness)) == (None, 1)
+    assert (other.frozen_at, revisions.of(kindness)) == (None, FIRST)
 
 
 def test_it_refuses_the_votes_of_a_dataset(kindness: Campaign, second: LabelSet) -> None:
@@ -212,19 +215,45 @@ def test_nothing_is_to_look_at_in_a_closed_campaign(ada: Annotator, kindness: Ca
 # --- The pages -------------------------------------------------------------------------------------------------------
 
 
-def test_the_first_visit_takes_the_guidelines_for_seen(ada: Annotator, kindness: Campaign, second: LabelSet) -> None:
+def test_they_have_changed_until_one_says_to_have_read_it(ada: Annotator, kindness: Campaign, second: LabelSet) -> None:
     client, page = signed_in(ada), kindness.get_absolute_url()
     assert "The guidelines have changed" not in client.get(page).text
-    assert joined(ada, kindness).guidelines_seen == kindness.label_set
     guidelines.adopt(kindness, second)
+    assert joined(ada, kindness).guidelines_seen != second
     assert "The guidelines have changed" in client.get(page).text
     assert "The guidelines have changed" in client.get(reverse("campaigns")).text
-    changes = client.get(reverse("guideline-changes", args=[kindness.slug])).text
-    assert "From revision 1 to revision 2" in changes
-    assert "at once.</ins>" in changes
+    address = reverse("guideline-changes", args=[kindness.slug])
+    for _ in range(2):  # looking at it says nothing
+        changes = client.get(address).text
+        assert f"From revision {FIRST} to revision {SECOND}" in changes
+        assert "at once.</ins>" in changes
+        assert "I have read it" in changes
+    assert client.post(address, {"revision": FIRST})["Location"] == address
+    assert client.post(address, {"revision": "x"})["Location"] == address
+    assert joined(ada, kindness).guidelines_seen != second
+    assert client.post(address, {"revision": SECOND})["Location"] == page
     assert joined(ada, kindness).guidelines_seen == second
     assert "The guidelines have changed" not in client.get(page).text
     assert "The guidelines have changed" not in client.get(reverse("campaigns")).text
+    assert "I have read it" not in client.get(address).text
+
+
+def test_who_joins_after_the_change_has_missed_nothing(ada: Annotator, kindness: Campaign, second: LabelSet) -> None:
+    guidelines.adopt(kindness, second)
+    worlds.claimed(ada, kindness)
+    assert "The guidelines have changed" not in signed_in(ada).get(kindness.get_absolute_url()).text
+    guidelines.adopt(kindness, revisions.loaded(revisions.reworded(second.spec)))
+    assert joined(ada, kindness).guidelines_seen == second
+
+
+def test_opening_a_page_writes_nothing(ada: Annotator, kindness: Campaign, second: LabelSet) -> None:
+    client = signed_in(ada)
+    client.get(kindness.get_absolute_url())
+    guidelines.adopt(kindness, second)
+    for address in (reverse("campaigns"), reverse("guideline-changes", args=[kindness.slug])):
+        with CaptureQueriesContext(connection) as queries:
+            client.get(address)
+        assert [query["sql"] for query in queries if "UPDATE" in query["sql"] or "INSERT" in query["sql"]] == []
 
 
 def test_who_comes_back_to_the_page_is_shown_the_last_change(
@@ -234,17 +263,17 @@ def test_who_comes_back_to_the_page_is_shown_the_last_change(
     assert "have not changed since" in signed_in(ada).get(address).text
     guidelines.adopt(kindness, second)
     for annotator in (ada, worlds.person("grace")):
-        assert "From revision 1 to revision 2" in signed_in(annotator).get(address).text
+        assert f"From revision {FIRST} to revision {SECOND}" in signed_in(annotator).get(address).text
 
 
 def test_it_shows_all_that_changed_since_they_looked(ada: Annotator, kindness: Campaign, second: LabelSet) -> None:
     client = signed_in(ada)
     client.get(kindness.get_absolute_url())
     guidelines.adopt(kindness, second)
-    third = replace(revisions.with_tag(), revision=3, question="Other?")
+    third = replace(revisions.with_tag(), revision=SECOND + 1, question="Other?")
     guidelines.adopt(kindness, revisions.loaded(third))
     page = client.get(reverse("guideline-changes", args=[kindness.slug])).text
-    assert "From revision 1 to revision 3" in page
+    assert f"From revision {FIRST} to revision {SECOND + 1}" in page
     assert "Other?</ins>" in page
 
 
@@ -306,12 +335,15 @@ def test_a_curator_sees_what_a_revision_changes_adopts_it_and_queues_votes(ada: 
     assert "Counted votes under an older wording: 0. <a" in admin.get(change).text
     assert "No newer revision is loaded" in admin.get(page).text
     revisions.loaded(revisions.with_tag())
-    assert "revision 2 is loaded" in admin.get(change).text
+    assert f"revision {SECOND} is loaded" in admin.get(change).text
     assert "at once.</ins>" in admin.get(page).text
-    assert "kindness uses oig-safety revision 2 now" in admin.post(page, {"adopt": "2"}, follow=True).text.lower()
+    assert (
+        f"kindness uses oig-safety revision {SECOND} now"
+        in admin.post(page, {"adopt": SECOND}, follow=True).text.lower()
+    )
     assert "Counted votes under an older wording: 1." in admin.get(change).text
     assert "Queued for another look: 1" in admin.post(page, {"queue": "yes"}, follow=True).text
-    assert revisions.of(kindness) == 2
+    assert revisions.of(kindness) == SECOND
     assert guidelines.to_look_at(ada, kindness).count() == 1
     assert "Queue them" not in admin.get(page).text
 
@@ -321,11 +353,11 @@ def test_a_curator_is_told_why_a_revision_cannot_be_adopted(kindness: Campaign) 
     admin = signed_in(worlds.person("root", is_staff=True))
     page = reverse("admin:annotate_campaign_guidelines", args=[kindness.pk])
     assert "It cannot be adopted: it lacks the tag" in admin.get(page).text
-    assert "it lacks the tag" in admin.post(page, {"adopt": "2"}, follow=True).text
-    assert "There is no revision 7" in admin.post(page, {"adopt": "7"}, follow=True).text
-    assert revisions.of(kindness) == 1
+    assert "it lacks the tag" in admin.post(page, {"adopt": SECOND}, follow=True).text
+    assert "There is no revision 77" in admin.post(page, {"adopt": "77"}, follow=True).text
+    assert revisions.of(kindness) == FIRST
     campaigns.close(kindness)
-    assert "is not open" in admin.post(page, {"adopt": "2"}, follow=True).text
+    assert "is not open" in admin.post(page, {"adopt": SECOND}, follow=True).text
 
 
 def test_adopting_takes_the_right_to_change_campaigns(ada: Annotator, kindness: Campaign, second: LabelSet) -> None:
@@ -334,8 +366,8 @@ def test_adopting_takes_the_right_to_change_campaigns(ada: Annotator, kindness: 
     ada.user_permissions.add(Permission.objects.get(codename="view_campaign"))
     page = reverse("admin:annotate_campaign_guidelines", args=[kindness.pk])
     assert "Adopt revision" not in signed_in(ada).get(page).text
-    assert signed_in(ada).post(page, {"adopt": "2"}).status_code == 403
-    assert revisions.of(kindness) == 1
+    assert signed_in(ada).post(page, {"adopt": SECOND}).status_code == 403
+    assert revisions.of(kindness) == FIRST
 
 
 def test_the_list_of_annotations_marks_those_under_an_older_wording(
@@ -346,4 +378,4 @@ def test_the_list_of_annotations_marks_those_under_an_older_wording(
     client = signed_in(worlds.person("root", is_staff=True))
     assert "older than the present" not in client.get(lists).content.decode()
     guidelines.adopt(kindness, second)
-    assert "revision 1, older than the present" in client.get(lists).content.decode()
+    assert f"revision {FIRST}, older than the present" in client.get(lists).content.decode()

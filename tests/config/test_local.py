@@ -12,7 +12,7 @@ import pytest
 import redis
 from django.core.exceptions import ImproperlyConfigured
 
-from config import local
+from config import local, servers
 from tests import ROOT
 from tests.processes import wait_until
 
@@ -70,7 +70,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def server_processes() -> list[int]:
     """The living processes that were started on the sockets of the folder: one postmaster, one Valkey."""
-    name = local._sockets().name.encode()
+    name = servers.sockets().name.encode()
     return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and name in command(entry)]
 
 
@@ -106,7 +106,7 @@ def test_it_names_addresses_without_starting_anything(folder: Path) -> None:
     assert local.database_url() == local.database_url()
     assert local.redis_url() == local.redis_url()
     assert not folder.exists()
-    assert not local._sockets().exists()
+    assert not servers.sockets().exists()
 
 
 def test_it_starts_both_servers_and_the_last_one_out_stops_them(folder: Path) -> None:
@@ -117,7 +117,7 @@ def test_it_starts_both_servers_and_the_last_one_out_stops_them(folder: Path) ->
     assert len(server_processes()) == 2
     grace.leave()
     assert server_processes() == []
-    assert not local._sockets().exists()
+    assert not servers.sockets().exists()
     User().up().leave()
 
 
@@ -176,7 +176,7 @@ def test_it_recovers_when_only_one_server_was_killed(folder: Path) -> None:
 def test_it_does_not_believe_a_pid_file_whose_number_was_given_to_another_process(folder: Path) -> None:
     User().up().leave()
     # The other process is the server's own user's, so that PostgreSQL itself would take it for a living postmaster.
-    with subprocess.Popen([*local._unprivileged(), "sleep", "600"]) as other:
+    with subprocess.Popen([*servers.unprivileged(), "sleep", "600"]) as other:
         for file in (folder / "postgres" / "postmaster.pid", folder / "valkey" / "valkey.pid"):
             file.write_text(f"{other.pid}\n{folder / 'postgres'}\n1700000000\n5432\n/tmp\n\n  1 1\nready\n")
         shutil.chown(folder / "postgres" / "postmaster.pid", (folder / "postgres").stat().st_uid)
@@ -209,7 +209,7 @@ def test_it_runs_in_a_folder_that_is_closed_to_others(folder: Path) -> None:
 
 def test_it_recovers_when_its_sockets_were_cleaned_away(folder: Path) -> None:
     ada = User().up()
-    shutil.rmtree(local._sockets())
+    shutil.rmtree(servers.sockets())
     grace = User().up()
     assert answer() == "None / None"
     for user in (ada, grace):
@@ -220,7 +220,7 @@ def test_it_recovers_when_its_folder_was_moved(folder: Path, monkeypatch: pytest
     ada = User().up()
     remember("moved")
     ada.kill()
-    old_servers, old_sockets = server_processes(), local._sockets()
+    old_servers, old_sockets = server_processes(), servers.sockets()
     monkeypatch.setenv("OIG_LOCAL_DIR", str(folder.rename(folder.with_name("moved"))))
     grace = User().up()
     assert answer() == "moved / b'moved'"
@@ -247,12 +247,12 @@ def test_it_keeps_the_servers_while_a_forked_child_ends(folder: Path) -> None:
 
 
 def test_it_refuses_sockets_that_others_could_reach(folder: Path) -> None:
-    local._sockets().mkdir(mode=0o755)
+    servers.sockets().mkdir(mode=0o755)
     with pytest.raises(
-        ImproperlyConfigured, match=f"^{local._sockets()} is not a private folder of this user: remove it$"
+        ImproperlyConfigured, match=f"^{servers.sockets()} is not a private folder of this user: remove it$"
     ):
         local.running().__enter__()
-    local._sockets().rmdir()
+    servers.sockets().rmdir()
 
 
 def test_it_refuses_a_folder_it_cannot_make(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,7 +303,8 @@ def test_it_makes_one_secret_of_each_kind_that_only_its_owner_reads(folder: Path
 
 
 def test_it_joins_once_and_leaves_at_exit(folder: Path) -> None:
-    script = "from config import local; local.join(); local.join(); print(len(local._until_exit), local.ALL[0].state())"
+    joins = "from config import local, servers; local.join(); local.join();"
+    script = f"{joins} print(len(local._until_exit), servers.ALL[0].state())"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "1 up\n"
     assert server_processes() == []

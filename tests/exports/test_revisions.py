@@ -31,7 +31,7 @@ def letters() -> Source:
 
 @pytest.fixture
 def mixed(kindness: Campaign, letters: Source) -> Unit:
-    """Two votes under revision 1 and one under revision 2, which has a tag more."""
+    """Two votes under the shipped revision and one under the next, which has a tag more."""
     placed = worlds.unit(kindness, worlds.instruction("Mixed: is this rude?", letters))
     three = worlds.people("ada ben cleo")
     worlds.vote(placed, three[0], worlds.CASUAL, hate=False)
@@ -53,7 +53,7 @@ def test_it_counts_them_together_by_code(mixed: Unit) -> None:
     assert line["votes"] == {"casual": 1, "needs caution": 2, "needs intervention": 0}
     assert line["tag_votes"]["hate"] == {"yes": 2, "no": 1, "outcome": "yes"}
     assert line["tag_votes"]["rumour"] == {"yes": 1, "no": 0, "outcome": "yes"}
-    assert snapshot.manifest["label_set"]["revision"] == 2
+    assert snapshot.manifest["label_set"]["revision"] == revisions.SECOND
     assert snapshot.statistics["votes"] == 3
     assert snapshot.statistics["label_set"]["tags"][-1] == "rumour"
 
@@ -78,4 +78,4 @@ def test_what_was_published_before_keeps_its_bytes(kindness: Campaign, letters: 
     snapshot = worlds.published("0.3")
     guidelines.adopt(kindness, revisions.loaded(revisions.with_tag()))
     snapshots.rederive(snapshot)
-    assert snapshots.selection(snapshot).label_set.revision == 1
+    assert snapshots.selection(snapshot).label_set.revision == revisions.FIRST

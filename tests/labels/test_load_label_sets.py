@@ -23,8 +23,8 @@ def test_it_prints_one_line_a_set() -> None:
     assert printed() == [
         "convabuse revision 1: created, 5 options, 0 tags",
         "hatecheck revision 1: created, 2 options, 0 tags",
-        "oig-safety revision 1: created, 3 options, 4 tags",
-        "oig-safety-direct revision 1: created, 5 options, 4 tags",
+        "oig-safety revision 2: created, 3 options, 4 tags",
+        "oig-safety-direct revision 2: created, 5 options, 4 tags",
         "prosocial-dialog revision 1: created, 3 options, 0 tags",
     ]
 
@@ -32,9 +32,9 @@ def test_it_prints_one_line_a_set() -> None:
 def test_it_may_run_twice_and_says_what_is_frozen() -> None:
     path = FOLDER / "oig-safety.toml"
     printed(path)
-    assert printed(path) == ["oig-safety revision 1: in place, 3 options, 4 tags"]
+    assert printed(path) == ["oig-safety revision 2: in place, 3 options, 4 tags"]
     loading.freeze(LabelSet.objects.get())
-    assert printed(path) == ["oig-safety revision 1: in place, 3 options, 4 tags, frozen"]
+    assert printed(path) == ["oig-safety revision 2: in place, 3 options, 4 tags, frozen"]
 
 
 def test_it_fails_with_one_line_that_names_file_field_and_remedy(tmp_path: Path) -> None:

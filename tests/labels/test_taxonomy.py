@@ -215,3 +215,13 @@ def test_it_ships_colours_that_can_be_read_and_told_apart(spec: LabelSetSpec) ->
         assert min(contrast(label.colour_light, surface) for surface in LIGHT_SURFACES) >= 4.5
         assert min(contrast(label.colour_dark, surface) for surface in DARK_SURFACES) >= 4.5
     assert len({label.colour_light for label in labels}) == len({label.colour_dark for label in labels}) == len(labels)
+
+
+def test_it_ships_guidelines_that_name_the_report_for_what_is_illegal() -> None:
+    for name in ("oig-safety", "oig-safety-direct"):
+        told = {
+            label.code: " ".join(label.guideline.split()) for label in (*SHIPPED[name].options, *SHIPPED[name].tags)
+        }
+        naming = {code for code, guideline in told.items() if '"Report as illegal", the key !,' in guideline}
+        assert naming == {"needs-intervention", "sexual-content"}
+        assert not [code for code, guideline in told.items() if "skip" in guideline.lower()]

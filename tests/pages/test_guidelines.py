@@ -58,7 +58,7 @@ def test_it_says_that_they_changed_and_what(answered: list[Assignment], desk: De
     expect(page.locator("del").filter(has_text="without a second thought.")).to_be_visible()
     expect(page.get_by_role("heading", name="rumour · new")).to_be_visible()
     check(page, CHANGES)
-    page.get_by_role("link", name="Go on labelling").click()
+    page.get_by_role("button", name="I have read it").click()
     expect(page.get_by_text("The guidelines have changed.")).to_have_count(0)
 
 
@@ -80,7 +80,7 @@ def test_it_leads_through_them_until_none_is_left(answered: list[Assignment], de
     assert "none of your answers is left to look at again" in desk.message
     assert desk.text == fresh
     assert [(text, choice) for text, choice, _ in desk.said()] == [(first, "needs-caution"), (second, "casual")]
-    assert wordings(desk.annotator) == [2, 2]
+    assert wordings(desk.annotator) == [revisions.SECOND, revisions.SECOND]
     expect(page.get_by_text("under an older wording")).to_have_count(0)
     desk.press_and_wait("1", "Enter")
     assert len(desk.said()) == 3
@@ -100,7 +100,7 @@ def test_it_takes_an_answer_back_or_leaves_it(answered: list[Assignment], desk: 
     # Whoever left is not led back by the next answer.
     desk.press_and_wait("1", "Enter")
     assert desk.text not in texts(answered)
-    assert wordings(desk.annotator) == [1, 2]
+    assert wordings(desk.annotator) == [revisions.FIRST, revisions.SECOND]
     assert worlds.problems(kindness) == []
 
 
@@ -120,4 +120,4 @@ def test_it_needs_no_script(answered: list[Assignment], plain: Page, ada: Annota
         expect(plain.locator(".judged .words")).to_have_text(text)
         plain.get_by_role("button", name="Submit").click()
     expect(plain.get_by_text("none of your answers is left to look at again")).to_be_visible()
-    assert wordings(ada) == [2, 2]
+    assert wordings(ada) == [revisions.SECOND, revisions.SECOND]

@@ -19,7 +19,7 @@ from django.db import connection
 from pyarrow import parquet
 
 from annotate.models import Annotation, Participation, Unit
-from config import local
+from config import local, servers
 from sources import imports
 from sources.jobs import JobState
 from sources.models import ImportRun, Instruction, PersonalFinding, Provenance, Screening, Source
@@ -208,17 +208,17 @@ def kill_postgres() -> None:
     for pid in [postmaster, *map(int, children)]:
         os.kill(pid, signal.SIGKILL)
     connection.close()
-    _start_again(local.ALL[0], postmaster)
+    _start_again(servers.ALL[0], postmaster)
 
 
 def kill_valkey() -> None:
     """SIGKILL to the embedded broker, which then reads what it had kept."""
     pid = int((local.directory() / "valkey" / "valkey.pid").read_text())
     os.kill(pid, signal.SIGKILL)
-    _start_again(local.ALL[1], pid)
+    _start_again(servers.ALL[1], pid)
 
 
-def _start_again(server: local.Server, pid: int) -> None:
+def _start_again(server: servers.Server, pid: int) -> None:
     with suppress(ChildProcessError):
         os.waitpid(pid, 0)
     wait_until(lambda: not local._lives(server), lambda: f"{server.name} survives SIGKILL")
