@@ -110,12 +110,8 @@ def withdraw(annotator: Annotator, assignment_id: int, reason: Assignment.Reason
 
 def last_answers(annotator: Annotator, campaign: Campaign, most: int = 10) -> list[Annotation]:
     """The annotator's newest answers in a campaign that they may still change, the newest first."""
-    answered = Assignment.objects.filter(
-        annotator=annotator,
-        unit__campaign=campaign,
-        unit__is_withdrawn=False,
-        state__in=[Assignment.State.SUBMITTED, Assignment.State.SURPLUS],
-    )
+    mine = Assignment.objects.filter(annotator=annotator, unit__campaign=campaign, unit__is_withdrawn=False)
+    answered = mine.answered()
     newest = list(answered.order_by("-ended_at", "-id").values_list("pk", flat=True)[:most])
     tips = Annotation.objects.filter(assignment__in=newest, superseded_by=None, choice__isnull=False)
     found = {tip.assignment_id: tip for tip in tips.select_related("choice", "assignment", "unit__instruction")}

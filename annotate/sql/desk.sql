@@ -81,6 +81,22 @@ BEGIN
     ) found LIMIT 1;
 END $$;
 
+-- The next unit for a person with these wishes; all null if there is none.
+CREATE OR REPLACE FUNCTION annotate_next_wished(
+    who bigint, place bigint, cursors bigint[], languages varchar[], avoided varchar[], recent bigint[],
+    families bigint[],
+    OUT unit_id bigint, OUT unit_tier integer, OUT unit_position bigint
+) LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    IF languages = '{}' THEN
+        SELECT * INTO unit_id, unit_tier, unit_position
+        FROM annotate_next(who, place, cursors, avoided, recent, families);
+    ELSE
+        SELECT * INTO unit_id, unit_tier, unit_position
+        FROM annotate_next_read(who, place, cursors, languages, avoided, recent, families);
+    END IF;
+END $$;
+
 -- Locks the next unit for a person and returns it; all null if there is none.
 --
 -- What others hold locked for a moment is passed by. Near the end of a campaign that is nearly everything, and would
@@ -102,13 +118,8 @@ DECLARE
 BEGIN
     IF patient THEN cursors := array_fill(-1::bigint, ARRAY[cardinality(cursors)]); END IF;
     LOOP
-        IF languages = '{}' THEN
-            SELECT * INTO unit_id, unit_tier, unit_position
-            FROM annotate_next(who, place, cursors, avoided, recent, families);
-        ELSE
-            SELECT * INTO unit_id, unit_tier, unit_position
-            FROM annotate_next_read(who, place, cursors, languages, avoided, recent, families);
-        END IF;
+        SELECT * INTO unit_id, unit_tier, unit_position
+        FROM annotate_next_wished(who, place, cursors, languages, avoided, recent, families);
         EXIT WHEN unit_id IS NULL;
         IF patient THEN
             BEGIN

@@ -17,12 +17,13 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from annotate import annotations, assignments, guidelines, keys
+from annotate import annotations, assignments, guidelines, keys, remainder
 from annotate.annotations import Outcome
 from annotate.assignments import Lease
 from annotate.errors import AnswerRefused, NotTheirs
 from annotate.forms import AnswerForm, SkipForm
 from annotate.models import Annotation, Annotator, Assignment, Campaign, Participation
+from annotate.remainder import Why
 from annotate.shown import shown
 from annotate.views.visitor import annotator_of
 
@@ -41,6 +42,17 @@ WORDS = {
         "You had answered this one before, perhaps in another tab. That answer stands; you can change it."
     ),
     Outcome.STANDS: _("The campaign is closed, so your earlier answer stands."),
+}
+# Why nothing is left.
+LEFT = {
+    Why.CLOSED: _("This campaign is closed: it takes no more answers."),
+    Why.NOT_NOW: _(
+        "What is left for you is with others at the moment, or too much like what you had last. "
+        "Look again in a few minutes."
+    ),
+    Why.WISHES: _("What is left is in languages that you did not choose, or on topics that you do not want."),
+    Why.OTHERS: _("You have labelled or skipped everything here that you could. What is still open is for others."),
+    Why.DONE: _("Every text of this campaign has all the answers that it needs."),
 }
 AGAIN = "again"
 NO_EARLIER = _("There is no earlier answer that could be changed.")
@@ -155,9 +167,10 @@ def skip(request: HttpRequest, slug: str) -> HttpResponse:
     reason = Assignment.Reason(form.cleaned_data["reason"])
     if annotations.withdraw(annotator, assignment.pk, reason):
         messages.info(request, _("Your answer is taken back. You will not see that one again."))
-    else:
-        assignments.release(assignment, reason)
+    elif assignments.release(assignment, reason) or not mine.answered().filter(unit=assignment.unit_id).exists():
         messages.info(request, _("Skipped. You will not see that one again."))
+    else:
+        messages.warning(request, _("The campaign is closed, so your answer stands; it could not be taken back."))
     return next_instruction(request, campaign)
 
 
@@ -273,6 +286,7 @@ def _desk(
     template = "annotate/label.html#desk" if getattr(request, "htmx", False) else "annotate/label.html"
     joined = Participation.objects.filter(annotator=annotator, campaign=campaign).first()
     votes = joined.votes if joined else 0
+    why = None if form else remainder.why(annotator, campaign)
     context = {
         "campaign": campaign,
         "target": campaign.target,
@@ -283,6 +297,8 @@ def _desk(
         "form": form,
         "reasons": [(reason.value, reason.label) for reason in Assignment.DECLINES],
         "votes_given": votes,
+        "why": LEFT[why] if why else "",
+        "is_for_wishes": why is Why.WISHES,
         "tally": _tally(votes),
         "now": now(),
         "guidelines_changed": guidelines.has_changed_for(joined, campaign),
