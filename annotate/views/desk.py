@@ -18,7 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from annotate import annotations, assignments, guidelines, keys, remainder
-from annotate.annotations import Outcome
+from annotate.annotations import Outcome, Saved
 from annotate.assignments import Lease
 from annotate.errors import AnswerRefused, NotTheirs
 from annotate.forms import AnswerForm, SkipForm
@@ -118,8 +118,7 @@ def submit(request: HttpRequest, slug: str) -> HttpResponse:
         if is_queue(request):
             # What waited for a campaign that the person has left meanwhile asks for no more texts of it.
             leases = 0 if request.POST.get("claims") == "no" else assignments.HANDS
-            became = annotations.submit_and_claim(annotator, slug, number, form.answer, key, leases)
-            return _cards(request, *became)
+            return _cards(request, annotations.submit_and_claim(annotator, slug, number, form.answer, key, leases))
         outcome = annotations.submit(annotator, number, form.answer, key)
     except NotTheirs as error:
         raise Http404 from error
@@ -138,7 +137,8 @@ def cards(request: HttpRequest, slug: str) -> HttpResponse:
     annotator = annotator_of(request)
     campaign = known_campaign(request, slug)
     votes = Participation.objects.votes_of(annotator, campaign)
-    return _cards(request, None, votes, assignments.claim(annotator, campaign, assignments.HANDS))
+    held = assignments.claim(annotator, campaign, assignments.HANDS)
+    return _cards(request, Saved(None, votes, campaign.label_set_id, held))
 
 
 @never_cache
@@ -218,8 +218,12 @@ def _refused(request: HttpRequest, slug: str, form: AnswerForm) -> HttpResponse:
     return _desk(request, campaign, form=form, earlier=earlier)
 
 
-def _cards(request: HttpRequest, outcome: Outcome | None, votes: int, held: list[Lease]) -> JsonResponse:
-    """What the queue needs to go on: the leases of this person here, each with its text if the page lacks it."""
+def _cards(request: HttpRequest, saved: Saved) -> JsonResponse:
+    """What the queue needs to go on: the leases of this person here, each with its text if the page lacks it.
+
+    ``wording`` is the label set by which the campaign goes now, so that a page which shows an older one notices.
+    """
+    outcome, votes, wording, held = saved
     has = set(request.POST.get("holding", "").split())
     lost = has - {str(lease.assignment_id) for lease in held} - {request.POST.get("assignment", "")}
     return JsonResponse(
@@ -229,6 +233,7 @@ def _cards(request: HttpRequest, outcome: Outcome | None, votes: int, held: list
             "good": outcome in GOOD,
             "votes": votes,
             "tally": _tally(votes),
+            "wording": wording,
             "leases": [_card(lease, whole=str(lease.assignment_id) not in has) for lease in held],
             "withdrawn": _withdrawn(annotator_of(request), lost) if lost else [],
         }
