@@ -231,7 +231,7 @@ class Walk:
             self._agree_on_leases(found, self.book.claim(person, place, 2))
         else:
             outcome = annotations.submit(annotator, lease.pk, answer, told_key)
-        agree("outcome", outcome.value, told)
+        agree("outcome", outcome and outcome.value, told)
         if len(self.book.chains.get((person, lease.unit), [])) > said_before:
             self._number_last(person, lease)
 
