@@ -54,6 +54,15 @@ class Answer:
     focused_ms: int | None = None
 
 
+class Saved(NamedTuple):
+    """What became of an answer, and how its author goes on in a campaign."""
+
+    outcome: Outcome | None
+    votes: int  # counted ones of theirs there
+    label_set: int | None  # the revision that the campaign goes by now; None if there is no such campaign
+    held: list[Lease]
+
+
 SUBMIT = """
     SELECT outcome, votes FROM annotate_submit(
         %(annotator)s, %(assignment)s, %(choice)s, %(tags)s::jsonb, %(key)s, %(revises)s, %(note)s, %(focused_ms)s)
@@ -61,9 +70,10 @@ SUBMIT = """
 # The same, and what the person holds then, after claiming what nobody has locked; the claim depends on the outcome, so
 # that it comes second.
 SUBMIT_AND_CLAIM = f"""
-    SELECT said.outcome, said.votes, lease.* FROM ({SUBMIT}) said
+    SELECT said.outcome, said.votes, place.label_set_id, lease.* FROM ({SUBMIT}) said
+    LEFT JOIN annotate_campaign place ON place.slug = %(campaign)s AND place.kind = 'volunteer'
     LEFT JOIN LATERAL annotate_claim(
-        %(annotator)s, (SELECT id FROM annotate_campaign WHERE slug = %(campaign)s AND kind = 'volunteer'),
+        %(annotator)s, place.id,
         CASE WHEN said.outcome IS NULL THEN 0 ELSE %(leases)s END, false) lease ON true
 """  # noqa: S608 - made of constants
 WITHDRAW = "SELECT annotate_withdraw(%(annotator)s, %(assignment)s, %(reason)s)"
@@ -81,19 +91,16 @@ def submit(annotator: Annotator, assignment_id: int, answer: Answer, key: uuid.U
 
 def submit_and_claim(
     annotator: Annotator, slug: str, assignment_id: int, answer: Answer, key: uuid.UUID, leases: int
-) -> tuple[Outcome, int, list[Lease]]:
-    """``submit``, and what the person holds in a campaign then, as ``assignments.claim`` does, in one round trip.
-
-    Returns what became of the answer, how many counted votes they have given in the campaign, and their leases.
-    """
+) -> Saved:
+    """``submit``, and what the person holds in a campaign then, as ``assignments.claim`` does, in one round trip."""
     label_set = answer.label_set or _label_set_of(assignment_id)
     values = _said(annotator, assignment_id, answer, key, label_set) | {"campaign": slug, "leases": leases}
     found = rows(SUBMIT_AND_CLAIM, values)
-    outcome, votes = _outcome(found[0][0]), found[0][1]
-    held = [Lease.read(lease[2:]) for lease in found if lease[2] is not None]
+    outcome, votes, wording = _outcome(found[0][0]), found[0][1], found[0][2]
+    held = [Lease.read(lease[3:]) for lease in found if lease[3] is not None]
     if len(held) < leases and (campaign := Campaign.objects.filter(slug=slug).first()):
         held = assignments.claim(annotator, campaign, leases, held)
-    return outcome, votes, held
+    return Saved(outcome, votes, wording, held)
 
 
 def withdraw(annotator: Annotator, assignment_id: int, reason: Assignment.Reason) -> bool:
@@ -110,12 +117,8 @@ def withdraw(annotator: Annotator, assignment_id: int, reason: Assignment.Reason
 
 def last_answers(annotator: Annotator, campaign: Campaign, most: int = 10) -> list[Annotation]:
     """The annotator's newest answers in a campaign that they may still change, the newest first."""
-    answered = Assignment.objects.filter(
-        annotator=annotator,
-        unit__campaign=campaign,
-        unit__is_withdrawn=False,
-        state__in=[Assignment.State.SUBMITTED, Assignment.State.SURPLUS],
-    )
+    mine = Assignment.objects.filter(annotator=annotator, unit__campaign=campaign, unit__is_withdrawn=False)
+    answered = mine.answered()
     newest = list(answered.order_by("-ended_at", "-id").values_list("pk", flat=True)[:most])
     tips = Annotation.objects.filter(assignment__in=newest, superseded_by=None, choice__isnull=False)
     found = {tip.assignment_id: tip for tip in tips.select_related("choice", "assignment", "unit__instruction")}

@@ -189,6 +189,20 @@ def main() -> int:
 @contextmanager
 def served() -> Iterator[tuple[int, str]]:
     """The web server's process and address, on an embedded database that is gone afterwards."""
+    with embedded() as folder:
+        from tests.processes import Web
+
+        subprocess.run([sys.executable, "manage.py", "collectstatic", "--noinput", "-v0"], cwd=ROOT, check=True)
+        web = Web(folder, os.environ, processes=2, access_log=False)
+        try:
+            yield web.pid, web.url
+        finally:
+            web.stop()
+
+
+@contextmanager
+def embedded() -> Iterator[Path]:
+    """A folder with an embedded database, migrated, that Django here is set up for."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -202,16 +216,9 @@ def served() -> Iterator[tuple[int, str]]:
         with local.running():
             import django
 
-            from tests.processes import Web
-
             django.setup()
-            for command in (["migrate", "-v0"], ["collectstatic", "--noinput", "-v0"]):
-                subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, check=True)
-            web = Web(folder, os.environ, processes=2, access_log=False)
-            try:
-                yield web.pid, web.url
-            finally:
-                web.stop()
+            subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, check=True)
+            yield folder
 
 
 def campaign(units: int) -> str:

@@ -133,7 +133,7 @@ def database(default: Callable[[], str]) -> dict[str, Any]:
     if not found.get("dbname"):
         raise ImproperlyConfigured("DATABASE_URL must name a database, as in postgresql://user:password@host:5432/oig")
     named = {key.upper(): str(found.pop(key, "")) for key in ("user", "password", "host", "port")}
-    return {"ENGINE": "django.db.backends.postgresql", "NAME": found.pop("dbname"), **named, "OPTIONS": found}
+    return {"ENGINE": "config.postgresql", "NAME": found.pop("dbname"), **named, "OPTIONS": found}
 
 
 def path(name: str, default: Path) -> Path:

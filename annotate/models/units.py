@@ -117,6 +117,10 @@ class AssignmentQuerySet(models.QuerySet["Assignment"]):
         """Those whose annotation counts."""
         return self.filter(state=Assignment.State.SUBMITTED)
 
+    def answered(self) -> AssignmentQuerySet:
+        """Those whose annotation stands, whether it counts or not."""
+        return self.filter(state__in=[Assignment.State.SUBMITTED, Assignment.State.SURPLUS])
+
     def expired(self, now: datetime) -> AssignmentQuerySet:
         return self.live().filter(expires_at__lte=now)
 

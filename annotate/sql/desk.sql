@@ -23,18 +23,86 @@ BEGIN
     RETURN true;
 END $$;
 
+-- Whether a person may be given a unit that is open: they did not have it, its text is available, and nothing of its
+-- family was given to them just now. What was given back by the way comes again, whatever its family.
+--
+-- The state of the instruction is asked for although the indexes leave withdrawn units out: a campaign that was being
+-- opened when an instruction was withdrawn has a unit of it that nobody marked. It is a function of one unit, since a
+-- planner that may join the instructions can leave the order of the index.
+CREATE OR REPLACE FUNCTION annotate_suits(
+    who bigint, one bigint, instruction bigint, recent bigint[], families bigint[]
+) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN NOT EXISTS (
+        SELECT 1 FROM annotate_assignment held
+        WHERE held.unit_id = one AND held.annotator_id = who AND held.state <> 'returned'
+    ) AND (
+        SELECT said.state = 0 AND (coalesce(said.root_id, said.id) <> ALL(families) OR one = ANY(recent))
+        FROM sources_instruction said WHERE said.id = instruction);
+END $$;
+
+-- The next unit for a person who reads everything: the first open one after their cursor in the lowest tier that has
+-- one. Walking the partial index unit_open_slots from the cursor costs the same with 0 or 50,000 votes behind the
+-- person; from the start it was 200 times slower at 50,000.
+CREATE OR REPLACE FUNCTION annotate_next(
+    who bigint, place bigint, cursors bigint[], avoided varchar[], recent bigint[], families bigint[],
+    OUT unit_id bigint, OUT unit_tier integer, OUT unit_position bigint
+) LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    SELECT found.id, found.tier, found.position INTO unit_id, unit_tier, unit_position
+    FROM unnest(cursors) WITH ORDINALITY AS lane(cursor, number), LATERAL (
+        SELECT unit.id, unit.tier, unit.position FROM annotate_unit unit
+        WHERE unit.campaign_id = place AND unit.tier = lane.number - 1 AND unit.position > lane.cursor
+          AND unit.taken < unit.overlap AND NOT unit.is_withdrawn AND (avoided = '{}' OR NOT unit.topics && avoided)
+          AND annotate_suits(who, unit.id, unit.instruction_id, recent, families)
+        ORDER BY unit.position LIMIT 1
+    ) found LIMIT 1;
+END $$;
+
+-- The same unit for a person who reads some languages, found without a look at those in others: each tier has a lane
+-- of the index unit_open_by_language for each of them, and the first of all the lanes of a tier is the first of the
+-- tier. A text whose language is not known is for everybody.
+CREATE OR REPLACE FUNCTION annotate_next_read(
+    who bigint, place bigint, cursors bigint[], languages varchar[], avoided varchar[], recent bigint[],
+    families bigint[],
+    OUT unit_id bigint, OUT unit_tier integer, OUT unit_position bigint
+) LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    SELECT found.id, found.tier, found.position INTO unit_id, unit_tier, unit_position
+    FROM unnest(cursors) WITH ORDINALITY AS lane(cursor, number), LATERAL (
+        SELECT head.* FROM unnest(languages || ''::varchar) AS tongue(name), LATERAL (
+            SELECT unit.id, unit.tier, unit.position FROM annotate_unit unit
+            WHERE unit.campaign_id = place AND unit.language = tongue.name
+              AND unit.tier = lane.number - 1 AND unit.position > lane.cursor
+              AND unit.taken < unit.overlap AND NOT unit.is_withdrawn AND (avoided = '{}' OR NOT unit.topics && avoided)
+              AND annotate_suits(who, unit.id, unit.instruction_id, recent, families)
+            ORDER BY unit.position LIMIT 1
+        ) head ORDER BY head.position LIMIT 1
+    ) found LIMIT 1;
+END $$;
+
+-- The next unit for a person with these wishes; all null if there is none.
+CREATE OR REPLACE FUNCTION annotate_next_wished(
+    who bigint, place bigint, cursors bigint[], languages varchar[], avoided varchar[], recent bigint[],
+    families bigint[],
+    OUT unit_id bigint, OUT unit_tier integer, OUT unit_position bigint
+) LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    IF languages = '{}' THEN
+        SELECT * INTO unit_id, unit_tier, unit_position
+        FROM annotate_next(who, place, cursors, avoided, recent, families);
+    ELSE
+        SELECT * INTO unit_id, unit_tier, unit_position
+        FROM annotate_next_read(who, place, cursors, languages, avoided, recent, families);
+    END IF;
+END $$;
+
 -- Locks the next unit for a person and returns it; all null if there is none.
 --
--- The next is the first open one after their cursor in the lowest tier that has one. Walking the partial index
--- unit_open_slots from the cursor costs the same with 0 or 50,000 votes behind the person; from the start it was 200
--- times slower at 50,000. What others hold locked for a moment is passed by. Near the end of a campaign that is nearly
--- everything, and would turn 84 of 100 away wrongly; so whoever is patient looks from the start, and waits: each round
--- has waited for somebody else's progress. A unit that proves to be full by then is let go again: PostgreSQL would keep
--- it locked while the next is waited for.
---
--- The state of the instruction is asked for although the index leaves withdrawn units out: a campaign that was being
--- opened when an instruction was withdrawn has a unit of it that nobody marked. It is one value of each unit, since a
--- planner that may join the instructions can leave the order of the index.
+-- What others hold locked for a moment is passed by. Near the end of a campaign that is nearly everything, and would
+-- turn 84 of 100 away wrongly; so whoever is patient looks from the start, and waits: each round has waited for
+-- somebody else's progress. A unit that proves to be full by then is let go again: PostgreSQL would keep it locked
+-- while the next is waited for.
 CREATE OR REPLACE FUNCTION annotate_pick(
     who bigint, place bigint, cursors bigint[], languages varchar[], avoided varchar[], distance integer,
     patient boolean,
@@ -50,24 +118,9 @@ DECLARE
 BEGIN
     IF patient THEN cursors := array_fill(-1::bigint, ARRAY[cardinality(cursors)]); END IF;
     LOOP
-        SELECT found.id, found.tier, found.position INTO unit_id, unit_tier, unit_position
-        FROM unnest(cursors) WITH ORDINALITY AS lane(cursor, number), LATERAL (
-            SELECT unit.id, unit.tier, unit.position FROM annotate_unit unit
-            WHERE unit.campaign_id = place AND unit.tier = lane.number - 1 AND unit.position > lane.cursor
-              AND unit.taken < unit.overlap AND NOT unit.is_withdrawn
-              AND (languages = '{}' OR unit.language = '' OR unit.language = ANY(languages))
-              AND (avoided = '{}' OR NOT unit.topics && avoided)
-              AND NOT EXISTS (
-                SELECT 1 FROM annotate_assignment held
-                WHERE held.unit_id = unit.id AND held.annotator_id = who AND held.state <> 'returned')
-              AND (
-                -- What was given back by the way comes again, whatever its family.
-                SELECT instruction.state = 0 AND (coalesce(instruction.root_id, instruction.id) <> ALL(families)
-                                                  OR unit.id = ANY(recent))
-                FROM sources_instruction instruction WHERE instruction.id = unit.instruction_id)
-            ORDER BY unit.position LIMIT 1
-        ) found LIMIT 1;
-        EXIT WHEN NOT FOUND;
+        SELECT * INTO unit_id, unit_tier, unit_position
+        FROM annotate_next_wished(who, place, cursors, languages, avoided, recent, families);
+        EXIT WHEN unit_id IS NULL;
         IF patient THEN
             BEGIN
                 IF annotate_has_slot(unit_id) THEN RETURN; END IF;

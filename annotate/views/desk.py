@@ -17,12 +17,13 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from annotate import annotations, assignments, guidelines, keys
-from annotate.annotations import Outcome
+from annotate import annotations, assignments, guidelines, keys, remainder
+from annotate.annotations import Outcome, Saved
 from annotate.assignments import Lease
 from annotate.errors import AnswerRefused, NotTheirs
 from annotate.forms import AnswerForm, SkipForm
 from annotate.models import Annotation, Annotator, Assignment, Campaign, Participation
+from annotate.remainder import Why
 from annotate.shown import shown
 from annotate.views.visitor import annotator_of
 
@@ -41,6 +42,17 @@ WORDS = {
         "You had answered this one before, perhaps in another tab. That answer stands; you can change it."
     ),
     Outcome.STANDS: _("The campaign is closed, so your earlier answer stands."),
+}
+# Why nothing is left.
+LEFT = {
+    Why.CLOSED: _("This campaign is closed: it takes no more answers."),
+    Why.NOT_NOW: _(
+        "What is left for you is with others at the moment, or too much like what you had last. "
+        "Look again in a few minutes."
+    ),
+    Why.WISHES: _("What is left is in languages that you did not choose, or on topics that you do not want."),
+    Why.OTHERS: _("You have labelled or skipped everything here that you could. What is still open is for others."),
+    Why.DONE: _("Every text of this campaign has all the answers that it needs."),
 }
 AGAIN = "again"
 NO_EARLIER = _("There is no earlier answer that could be changed.")
@@ -106,8 +118,7 @@ def submit(request: HttpRequest, slug: str) -> HttpResponse:
         if is_queue(request):
             # What waited for a campaign that the person has left meanwhile asks for no more texts of it.
             leases = 0 if request.POST.get("claims") == "no" else assignments.HANDS
-            became = annotations.submit_and_claim(annotator, slug, number, form.answer, key, leases)
-            return _cards(request, *became)
+            return _cards(request, annotations.submit_and_claim(annotator, slug, number, form.answer, key, leases))
         outcome = annotations.submit(annotator, number, form.answer, key)
     except NotTheirs as error:
         raise Http404 from error
@@ -126,7 +137,8 @@ def cards(request: HttpRequest, slug: str) -> HttpResponse:
     annotator = annotator_of(request)
     campaign = known_campaign(request, slug)
     votes = Participation.objects.votes_of(annotator, campaign)
-    return _cards(request, None, votes, assignments.claim(annotator, campaign, assignments.HANDS))
+    held = assignments.claim(annotator, campaign, assignments.HANDS)
+    return _cards(request, Saved(None, votes, campaign.label_set_id, held))
 
 
 @never_cache
@@ -155,9 +167,10 @@ def skip(request: HttpRequest, slug: str) -> HttpResponse:
     reason = Assignment.Reason(form.cleaned_data["reason"])
     if annotations.withdraw(annotator, assignment.pk, reason):
         messages.info(request, _("Your answer is taken back. You will not see that one again."))
-    else:
-        assignments.release(assignment, reason)
+    elif assignments.release(assignment, reason) or not mine.answered().filter(unit=assignment.unit_id).exists():
         messages.info(request, _("Skipped. You will not see that one again."))
+    else:
+        messages.warning(request, _("The campaign is closed, so your answer stands; it could not be taken back."))
     return next_instruction(request, campaign)
 
 
@@ -205,8 +218,12 @@ def _refused(request: HttpRequest, slug: str, form: AnswerForm) -> HttpResponse:
     return _desk(request, campaign, form=form, earlier=earlier)
 
 
-def _cards(request: HttpRequest, outcome: Outcome | None, votes: int, held: list[Lease]) -> JsonResponse:
-    """What the queue needs to go on: the leases of this person here, each with its text if the page lacks it."""
+def _cards(request: HttpRequest, saved: Saved) -> JsonResponse:
+    """What the queue needs to go on: the leases of this person here, each with its text if the page lacks it.
+
+    ``wording`` is the label set by which the campaign goes now, so that a page which shows an older one notices.
+    """
+    outcome, votes, wording, held = saved
     has = set(request.POST.get("holding", "").split())
     lost = has - {str(lease.assignment_id) for lease in held} - {request.POST.get("assignment", "")}
     return JsonResponse(
@@ -216,6 +233,7 @@ def _cards(request: HttpRequest, outcome: Outcome | None, votes: int, held: list
             "good": outcome in GOOD,
             "votes": votes,
             "tally": _tally(votes),
+            "wording": wording,
             "leases": [_card(lease, whole=str(lease.assignment_id) not in has) for lease in held],
             "withdrawn": _withdrawn(annotator_of(request), lost) if lost else [],
         }
@@ -273,6 +291,7 @@ def _desk(
     template = "annotate/label.html#desk" if getattr(request, "htmx", False) else "annotate/label.html"
     joined = Participation.objects.filter(annotator=annotator, campaign=campaign).first()
     votes = joined.votes if joined else 0
+    why = None if form else remainder.why(annotator, campaign)
     context = {
         "campaign": campaign,
         "target": campaign.target,
@@ -283,6 +302,8 @@ def _desk(
         "form": form,
         "reasons": [(reason.value, reason.label) for reason in Assignment.DECLINES],
         "votes_given": votes,
+        "why": LEFT[why] if why else "",
+        "is_for_wishes": why is Why.WISHES,
         "tally": _tally(votes),
         "now": now(),
         "guidelines_changed": guidelines.has_changed_for(joined, campaign),

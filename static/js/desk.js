@@ -9,11 +9,14 @@ const outbox = new Outbox(page.annotator);
 
 const FIVE_MINUTES = 300_000;
 const STILL_HERE = 60_000; // who does nothing for so long is taken to be away
+const REWORDED = "oig-reworded"; // set while the page is loaded anew for other guidelines
 const BOUNCE = 400; // a second press so soon after a new text was meant for the one before
 
 let held = []; // cards fetched ahead: {assignment, key, until, text, draft, isLost}
+const given = new Map(); // of what waits in the outbox, the cards whose texts are still known, by assignment
 let isPaused = false; // nothing is on the desk until the server has been heard
 let wantsCards = true;
+let isReworded = false; // the campaign goes by other guidelines than this page
 let looksAgain = false; // the next on the desk is another earlier answer, which the server chooses
 let swaps = 0; // of the desk by htmx; an answer from before one says nothing about the lease on the desk
 let ahead = Date.parse(page.now) - Date.now(); // of the server's clock
@@ -134,10 +137,13 @@ function refetch() {
 // The text that is open comes back after an earlier answer was changed, with what was chosen so far.
 function putAside() {
   const open = onDesk();
-  if (!open || open.isEarlier) return;
-  const draft = isTouched(open.form) ? new URLSearchParams(new FormData(open.form)) : null;
+  if (open && !open.isEarlier) held.unshift(cardOf(open));
+}
+
+function cardOf({ form, assignment, key }) {
+  const draft = isTouched(form) ? new URLSearchParams(new FormData(form)) : null;
   const { until, isLost } = byId("desk").dataset;
-  held.unshift({ assignment: open.assignment, key: open.key, until, text: byId("text").outerHTML, draft, isLost });
+  return { assignment, key, until, text: byId("text").outerHTML, draft, isLost };
 }
 
 function hidePopovers() {
@@ -148,6 +154,8 @@ function hidePopovers() {
 
 function give(form) {
   form.elements.focused_ms.value = focused.taken();
+  const open = onDesk();
+  if (!open.isEarlier) given.set(open.assignment, cardOf(open));
   send(form, answerIn(form));
 }
 
@@ -211,6 +219,7 @@ async function drain() {
   const asked = pending;
   pending = null;
   asked?.();
+  if (!asked) catchUp();
 }
 
 async function deliver(entry) {
@@ -222,6 +231,7 @@ async function deliver(entry) {
   const result = await ask(entry.url, fields);
   if (result.became !== "done" && result.became !== "refused") return worry(result.became);
   outbox.remove(entry);
+  given.delete(entry.assignment);
   calm();
   if (result.became === "refused") {
     refusals.push(phrase("refused", { answer: entry.answer, why: result.why || phrase("unknown") }));
@@ -244,6 +254,40 @@ async function fetchCards() {
   return true;
 }
 
+// Undo of the last answer while it waits here: it is taken out, and its text comes back with what was chosen. Not while
+// it is on its way from any tab. If the server has it although nobody heard, the key keeps it from being saved twice.
+async function takeOut() {
+  const card = given.get(outbox.all().at(-1)?.assignment);
+  if (!card || pumping || !navigator.locks) return false;
+  return navigator.locks.request(outbox.name, { ifAvailable: true }, (lock) => lock !== null && comesBack(card));
+}
+
+// Returns whether it had not been sent meanwhile.
+function comesBack(card) {
+  const entry = outbox.all().at(-1);
+  if (entry?.assignment !== card.assignment) return false;
+  outbox.remove(entry);
+  given.delete(card.assignment);
+  putAside();
+  place(card);
+  say(phrase("unsent"), false);
+  showTrouble();
+  return true;
+}
+
+// The page shows the labels, colours and keys of the guidelines it was loaded with. It is loaded anew once nothing would
+// be lost by that, and nobody is in the middle of something.
+function catchUp() {
+  const isBusy = isPaused || outbox.size > 0 || onDesk()?.isEarlier || document.querySelector(":popover-open");
+  if (!isReworded || isBusy) return;
+  if (isBegun()) {
+    if (!notices.includes(phrase("rewordedLater"))) say(phrase("rewordedLater"), false);
+    return;
+  }
+  sessionStorage.setItem(REWORDED, "yes");
+  location.reload();
+}
+
 // The assignments whose texts the page has, or has done with.
 function holding() {
   const open = onDesk();
@@ -254,11 +298,13 @@ function holding() {
 // What the server says this person holds.
 function absorb({ data, date }, swapsBefore) {
   if (Math.abs(date - now()) > 2000) ahead = date - Date.now();
+  isReworded = data.wording !== null && String(data.wording) !== page.wording;
   if (byId("tally") && data.tally) byId("tally").textContent = data.tally;
   const leases = new Map(data.leases.map((lease) => [String(lease.assignment), lease]));
   const withdrawn = new Set(data.withdrawn.map(String));
   // What was chosen for a text is not lost with its lease.
   held = held.filter((card) => card.draft || leases.has(card.assignment));
+  for (const card of given.values()) if (withdrawn.has(card.assignment)) card.text = "";
   for (const card of held) {
     card.until = leases.get(card.assignment)?.until ?? card.until;
     card.isLost = leases.has(card.assignment) ? "" : "yes";
@@ -336,6 +382,7 @@ function worry(became) {
   // Fetching ahead may fail without anybody noticing.
   if (outbox.size > 0 || isPaused) trouble = became;
   showTrouble();
+  if (pending && !notices.includes(phrase("postponed"))) say(phrase("postponed"), false);
   return false;
 }
 
@@ -351,6 +398,7 @@ function showTrouble() {
   byId("trouble").hidden = !words;
   setText(byId("trouble-words"), words);
   setText(byId("waiting"), waiting);
+  byId("undo-waiting").hidden = !given.has(outbox.all().at(-1)?.assignment);
   byId("sign-in-again").hidden = trouble !== "signedOut";
   if (isPaused) byId("pause").hidden = !(byId("desk").hidden = trouble !== "");
 }
@@ -472,8 +520,10 @@ async function sendAside(form) {
 document.addEventListener(
   "click",
   (event) => {
-    const target = event.target.closest("#leave, #keep, #none");
-    if (target?.id === "keep") {
+    const target = event.target.closest("#leave, #keep, #none, #undo-waiting");
+    if (target?.id === "undo-waiting") {
+      takeOut();
+    } else if (target?.id === "keep") {
       wantsCards = true;
       pump();
     } else if (target?.id === "none") {
@@ -491,9 +541,10 @@ document.addEventListener("invalid", (event) => performance.now() - shownAt < BO
 
 // --- Parts of the page that htmx replaces ----------------------------------------------------------------------------
 
-document.addEventListener("htmx:confirm", (event) => {
+document.addEventListener("htmx:confirm", async (event) => {
   if (outbox.size === 0) return;
   event.preventDefault();
+  if (event.detail.elt.id === "undo" && (await takeOut())) return;
   whenSent(() => event.detail.issueRequest(true));
 });
 
@@ -563,6 +614,10 @@ document.addEventListener("visibilitychange", () => {
 window.addEventListener("beforeunload", (event) => (outbox.isFleeting || isBegun()) && event.preventDefault());
 
 settle();
+if (sessionStorage.getItem(REWORDED)) {
+  sessionStorage.removeItem(REWORDED);
+  say(phrase("reworded"), false);
+}
 // The server renders the text whose answer still waits here.
 if (outbox.has(onDesk()?.assignment)) pause();
 pump();

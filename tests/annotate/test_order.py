@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from django.db import connection
 
 from annotate import assignments, campaigns, order
 from annotate.annotations import Outcome, last_answers, withdraw
@@ -58,6 +59,38 @@ def test_it_serves_only_the_languages_that_a_person_reads() -> None:
     letters = placed("en", "de", "pt", "en", "ja")
     assert languages_of(served(reader("ada", languages=["en", "ja"]), letters)) == ["en", "en", "ja"]
     assert languages_of(served(reader("bob", languages=[]), letters)) == ["de", "en", "en", "ja", "pt"]
+
+
+def test_lanes_of_languages_keep_the_order_of_tiers_and_places() -> None:
+    chance = random.Random(5)
+    letters = placed(
+        *(chance.choice(["en", "de", "ja", ""]) for _ in range(24)), topics=dict.fromkeys(range(8), "hate")
+    )
+    for tier, rule in ((2, {"language": "ja"}), (7, {"topic": "hate"})):
+        OrderRule.objects.create(campaign=letters, tier=tier, **rule)
+    order.apply_rules(letters)
+    readable = letters.units.filter(language__in=["", "de", "ja"]).order_by("tier", "position")
+    assert len(set(readable.values_list("language", "tier"))) > 4
+    assert served(reader("ada", languages=["ja", "de"]), letters) == list(readable)
+
+
+def test_a_claim_looks_at_no_text_in_a_language_that_a_person_does_not_read() -> None:
+    letters = placed(*["en"] * 300, "mi", "", *["en"] * 300)
+    ada = reader("ada", languages=["mi", "de"])
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE annotate_unit")
+    before = units_read()
+    assert {unit.language for unit in served(ada, letters)} == {"mi", ""}
+    assert units_read() - before < 200
+
+
+def units_read() -> int:
+    """How many rows of units this transaction has fetched by an index so far, or read one after the other."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT idx_tup_fetch + seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'annotate_unit'"
+        )
+        return int(cursor.fetchone()[0])
 
 
 def test_it_takes_a_text_of_a_region_for_its_language() -> None:

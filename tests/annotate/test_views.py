@@ -145,6 +145,21 @@ def test_skipping_an_earlier_answer_takes_it_back(client: Client, ada: Annotator
     assert not Annotation.objects.counted().exists()
 
 
+def test_taking_an_answer_back_in_a_closed_campaign_says_that_it_stands(
+    client: Client, ada: Annotator, kindness: Campaign
+) -> None:
+    form = {"assignment": worlds.vote(ada, kindness).pk, "reason": "unsure"}
+    sent_away = worlds.claimed(ada, kindness)
+    Campaign.objects.update(state=Campaign.State.CLOSED)
+    url = reverse("skip", args=[kindness.slug])
+    page = client.post(url, form, headers=PART).content.decode()
+    assert "your answer stands; it could not be taken back" in page
+    assert "Skipped" not in page
+    assert Annotation.objects.counted().count() == 1
+    for _ in range(2):
+        assert "Skipped." in client.post(url, form | {"assignment": sent_away.pk}, headers=PART).content.decode()
+
+
 def test_where_there_is_nothing_to_change_it_says_so(client: Client, ada: Annotator, kindness: Campaign) -> None:
     page = client.get(f"{kindness.get_absolute_url()}?revise=last").content.decode()
     assert "no earlier answer" in page

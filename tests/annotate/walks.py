@@ -128,12 +128,14 @@ class Walk(World):
         told = self.book.submit(person, lease, choice, tags, key, revises)
         annotator = self.annotators[person.pk]
         if self.chance.random() < 0.5:
-            outcome, votes, found = annotations.submit_and_claim(annotator, place.slug, lease.pk, answer, told_key, 2)
+            outcome, votes, _, found = annotations.submit_and_claim(
+                annotator, place.slug, lease.pk, answer, told_key, 2
+            )
             agree("votes", votes, self.book.votes(person, place))
             self._agree_on_leases(found, self.book.claim(person, place, 2))
         else:
             outcome = annotations.submit(annotator, lease.pk, answer, told_key)
-        agree("outcome", outcome.value, told)
+        agree("outcome", outcome and outcome.value, told)
         if len(self.book.chains.get((person, lease.unit), [])) > said_before:
             self._number_last(person, lease)
 

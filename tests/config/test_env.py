@@ -111,7 +111,7 @@ def test_it_refuses_a_name_of_another_form(monkeypatch: pytest.MonkeyPatch) -> N
 def test_it_turns_a_database_address_into_django_s_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://ada:s%40fe@db.example:5433/oig?sslmode=require")
     assert env.database(lambda: "") == {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "config.postgresql",
         "NAME": "oig",
         "USER": "ada",
         "PASSWORD": "s@fe",

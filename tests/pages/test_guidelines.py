@@ -17,6 +17,7 @@ from tests.processes import Web
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+REWORDED = "The guidelines have changed. This page goes by the new ones now."
 CHANGES = "/campaigns/kindness/guidelines/changes/"
 
 
@@ -121,3 +122,30 @@ def test_it_needs_no_script(answered: list[Assignment], plain: Page, ada: Annota
         plain.get_by_role("button", name="Submit").click()
     expect(plain.get_by_text("none of your answers is left to look at again")).to_be_visible()
     assert wordings(ada) == [revisions.SECOND, revisions.SECOND]
+
+
+def test_an_open_tab_goes_by_the_new_wording_after_the_next_answer(desk: Desk, kindness: Campaign) -> None:
+    desk.wait_until_ahead()
+    guidelines.adopt(kindness, revisions.loaded(revisions.with_tag()))
+    expect(desk.page.locator("#name-rumour")).to_have_count(0)
+    desk.press("1", "Enter")
+    expect(desk.page.locator("#name-rumour")).to_be_visible()
+    expect(desk.page.locator("#messages")).to_have_text(REWORDED)
+    expect(desk.page.locator("#status")).to_have_text(REWORDED)
+    desk.press_and_wait("r", "1", "Enter")
+    assert wordings(desk.annotator) == [revisions.FIRST, revisions.SECOND]
+    assert [tags for _, _, tags in desk.said()] == [{}, {"rumour": True}]
+
+
+def test_what_was_begun_in_an_open_tab_is_kept_and_the_new_wording_comes_after_it(
+    desk: Desk, kindness: Campaign
+) -> None:
+    desk.wait_until_ahead()
+    guidelines.adopt(kindness, revisions.loaded(revisions.with_tag()))
+    desk.press("2", "h")
+    desk.page.evaluate("wantsCards = true; pump()")
+    expect(desk.page.locator("#messages")).to_contain_text("What you have begun is kept")
+    assert desk.chosen() == {"needs-caution", "tag-hate=yes"}
+    desk.press("Enter")
+    expect(desk.page.locator("#name-rumour")).to_be_visible()
+    assert [(code, tags) for _, code, tags in desk.said()] == [("needs-caution", {"hate": True})]

@@ -280,3 +280,42 @@ def test_a_text_that_is_withdrawn_while_an_earlier_answer_is_changed_does_not_co
     expect(desk.page.locator("#messages")).to_contain_text("What you chose is kept")
     assert begun not in desk.page.content()
     assert desk.chosen() == {"needs-caution"}
+
+
+def test_undo_of_an_answer_that_waits_here_takes_it_out_and_shows_its_text_again(desk: Desk, faults: list[str]) -> None:
+    cut(desk)
+    first = desk.text
+    desk.press("1", "h", "Enter")
+    expect(desk.page.locator("#waiting")).to_have_text("Answers that wait in this browser: 1")
+    second = desk.text
+    desk.press("2")
+    desk.press("u")
+    expect(desk.page.locator("#messages")).to_contain_text("Your last answer was not sent yet.")
+    assert (desk.text, desk.chosen(), desk.waiting) == (first, {"casual", "tag-hate=yes"}, 0)
+    desk.press("3", "Enter")
+    assert (desk.text, desk.chosen()) == (second, {"needs-caution"})  # as it was left
+    restore(desk, faults)
+    assert desk.said() == [(first, "needs-intervention", {"hate": True})]
+    assert worlds.problems(desk.campaign) == []
+
+
+def test_where_nothing_more_is_at_hand_the_last_answer_can_still_be_changed(desk: Desk, faults: list[str]) -> None:
+    expected = answer_two_offline(desk)
+    desk.page.locator("#pause").get_by_role("button", name="Change my last").click()
+    assert (desk.text, desk.chosen()) == (expected[1][0], {"needs-caution", "tag-hate=yes"})
+    expect(desk.page.locator("#waiting")).to_have_text("Answers that wait in this browser: 1")
+    desk.press("1", "Enter")
+    restore(desk, faults)
+    assert desk.said() == [expected[0], (expected[1][0], "casual", {"hate": True})]
+
+
+def test_undo_that_has_to_wait_says_so_and_comes_later(desk: Desk, faults: list[str]) -> None:
+    cut(desk)
+    desk.press("1", "Enter")
+    expect(desk.page.locator("#waiting")).to_have_text("Answers that wait in this browser: 1")
+    desk.page.evaluate("given.clear()")  # as after the page was loaded anew
+    desk.press("u")
+    expect(desk.page.locator("#messages")).to_contain_text("What you asked for comes once your answers could be sent.")
+    restore(desk, faults)
+    expect(desk.page.locator("#changing")).to_be_visible()
+    assert "casual" in desk.chosen()

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotate', '0008_tallies'),
+        ('annotate', '0009_tallies'),
         ('labels', '0001_initial'),
     ]
 

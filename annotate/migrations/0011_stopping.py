@@ -17,7 +17,7 @@ GONE = """
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotate', '0009_known_answers'),
+        ('annotate', '0010_known_answers'),
     ]
 
     operations = [

@@ -37,7 +37,7 @@ DROP TRIGGER annotate_queue_campaign ON annotate_campaign;
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotate', '0007_desk'),
+        ('annotate', '0008_forgotten_words'),
         ('sources', '0005_license_of_spdx'),
     ]
 
