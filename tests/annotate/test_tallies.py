@@ -95,7 +95,7 @@ class World:
 
     def import_votes(self) -> None:
         texts = self.chance.sample(list(Instruction.objects.filter(provenances__source=self.letters)), 3)
-        choices = ("not-abusive", "ambivalent", "strongly-abusive")
+        choices = ("not-abusive", "ambiguous", "strongly-abusive")
         rows = [
             (text.pk, [SourceVote(name, self.chance.choice(choices), f"{text.pk} {name}")])
             for text in texts
