@@ -133,7 +133,7 @@ class Expected:
     def log_chances(self, option: Ints, others: Ints) -> Floats:
         """The logarithm of how likely each vote is beside the others' (V,)."""
         chosen = np.take_along_axis(self.probabilities(others), option[:, None], axis=1)[:, 0]
-        return np.log(np.maximum(chosen, 1e-12))  # type: ignore[no-any-return]
+        return np.log(np.maximum(chosen, 1e-12))
 
     def _probability(self, others: tuple[int, ...]) -> Floats:
         nearby = (np.array(others) + self.shares) / (sum(others) + 1)
