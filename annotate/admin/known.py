@@ -70,8 +70,8 @@ class KnownAnswerAdmin(admin.ModelAdmin[KnownAnswer]):
     paginator = BoundedPaginator
     show_full_result_count = False
     list_per_page = 50
-    list_display = ("__str__", "text", "choice", "phase", "explanation", "added_by", "added_at")
-    list_filter = ("phase", "unit__campaign", "choice")
+    list_display = ("unit", "text", "choice", "phase", "explanation", "added_by", "added_at")
+    list_filter = ("phase", "unit__campaign")
     list_select_related = ("unit__campaign", "unit__instruction", "choice", "added_by")
     search_fields = ("explanation", "unit__campaign__title", "added_by__username")
     search_help_text = "Words of the explanation, of the campaign's title, or who added it"

@@ -29,16 +29,21 @@ class KnownAnswer(models.Model):
     """
 
     class Phase(models.TextChoices):
-        PRACTICE = "practice", "practice: shown and explained at once"
-        QUALIFICATION = "qualification", "qualification: asked before the first vote counts"
-        GOLD = "gold", "gold: among the others, compared afterwards"
+        PRACTICE = "practice"  # shown and explained at once
+        QUALIFICATION = "qualification"  # asked before the first vote counts
+        GOLD = "gold"  # among the others, compared afterwards
 
     unit = models.OneToOneField(Unit, on_delete=models.PROTECT, related_name="known_answer")
     choice = models.ForeignKey(Label, on_delete=models.PROTECT, related_name="+")
     tags = models.JSONField(
         default=dict, blank=True, help_text="Known answers on tags, {code: true or false}; others are not known."
     )
-    phase = models.CharField(max_length=13, choices=Phase, default=Phase.GOLD)
+    phase = models.CharField(
+        max_length=13,
+        choices=Phase,
+        default=Phase.GOLD,
+        help_text="Gold is served among the others, and votes are compared with it. The other phases are not used yet.",
+    )
     explanation = models.TextField(blank=True, db_default="", help_text="Why that is the answer.")
     added_by = models.ForeignKey(Annotator, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     added_at = models.DateTimeField(auto_now_add=True)
