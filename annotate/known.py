@@ -8,7 +8,9 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import numpy as np
 from django.db import transaction
+from numpy.typing import NDArray
 
 from annotate.errors import KnownAnswersRefused
 from annotate.models import Annotator, Campaign, KnownAnswer, Unit
@@ -33,6 +35,13 @@ class Added(NamedTuple):
     new: int
     changed: int
     same: int
+
+
+class Gold(NamedTuple):
+    """G known answers, (G,) each: ids of units in rising order, and positions of the options in the label set."""
+
+    unit: NDArray[np.int64]
+    option: NDArray[np.int64]
 
 
 def read(text: str) -> list[Line]:
@@ -117,7 +126,10 @@ def _units(campaign: Campaign, lines: Iterable[Line]) -> dict[str, int]:
     return {**{str(pk): pk for pk in by_number}, **{bytes(digest).hex(): pk for digest, pk in by_digest}}
 
 
-def gold(campaign: Campaign) -> dict[int, str]:
-    """The codes of the gold answers of a campaign by unit; units whose text nobody may see are not among them."""
-    known = KnownAnswer.objects.gold().of(campaign).filter(unit__is_withdrawn=False)
-    return dict(known.values_list("unit", "choice__code"))
+def gold(campaign: Campaign) -> Gold:
+    """The gold answers of a campaign by unit, of texts that are served; what its label set has no code for is not."""
+    position = {option.code: at for at, option in enumerate(campaign.label_set.spec.options)}
+    known = KnownAnswer.objects.gold().of(campaign).filter(unit__is_withdrawn=False, choice__code__in=position)
+    pairs = list(known.order_by("unit").values_list("unit", "choice__code"))
+    units, options = [unit for unit, _ in pairs], [position[code] for _, code in pairs]
+    return Gold(np.array(units, dtype=np.int64), np.array(options, dtype=np.int64))

@@ -16,6 +16,7 @@ from tests.annotate import worlds
 pytestmark = pytest.mark.django_db
 
 GOLD = KnownAnswer.Phase.GOLD
+CASUAL, CAUTION = 0, 1
 TABLE = "/admin/annotate/knownanswer/table/"
 
 
@@ -33,6 +34,11 @@ def units(campaign: Campaign) -> list[Unit]:
     return list(Unit.objects.filter(campaign=campaign).order_by("pk"))
 
 
+def gold(campaign: Campaign) -> dict[int, int]:
+    found = known.gold(campaign)
+    return dict(zip(found.unit.tolist(), found.option.tolist(), strict=True))
+
+
 def option(code: str, label_set: str = "oig-safety") -> Label:
     return loading.load_shipped_set(label_set).labels.get(code=code)
 
@@ -48,14 +54,14 @@ def test_it_reads_units_by_id_and_by_public_id_and_answers_by_code_and_by_name(
         (one, "needs-caution", "", root),
         (two, "casual", "a, greeting", root),
     ]
-    assert known.gold(kindness) == {one.pk: "needs-caution", two.pk: "casual"}
+    assert gold(kindness) == {one.pk: CAUTION, two.pk: CASUAL}
 
 
 def test_adding_again_changes_what_is_written_differently(kindness: Campaign, root: Annotator) -> None:
     one, two, _ = units(kindness)
     known.add(kindness, known.read(f"{one.pk},casual\n{two.pk},casual"), GOLD, None)
     assert known.add(kindness, known.read(f"{one.pk},casual\n{two.pk},needs-caution"), GOLD, root) == (0, 1, 1)
-    assert known.gold(kindness) == {one.pk: "casual", two.pk: "needs-caution"}
+    assert gold(kindness) == {one.pk: CASUAL, two.pk: CAUTION}
 
 
 @pytest.mark.parametrize(
@@ -89,7 +95,9 @@ def test_gold_of_a_withdrawn_text_is_not_read(kindness: Campaign) -> None:
     one, two, _ = units(kindness)
     known.add(kindness, known.read(f"{one.pk},casual\n{two.pk},casual"), GOLD, None)
     Instruction.objects.filter(pk=one.instruction_id).update(state=InstructionState.SET_ASIDE)
-    assert known.gold(kindness) == {two.pk: "casual"}
+    assert gold(kindness) == {two.pk: CASUAL}
+    KnownAnswer.objects.update(phase=KnownAnswer.Phase.PRACTICE)
+    assert gold(kindness) == {}
 
 
 def test_an_answer_is_one_of_the_campaign(kindness: Campaign) -> None:
