@@ -345,10 +345,10 @@ def shortened(failure: Failure, tries: int) -> Failure:
     return failure
 
 
-def explore(steps: int, seed: int, tries: int = 150) -> Failure | None:
-    """Walk ``steps`` steps through one world after another; the first failure, made short."""
+def explore(steps: int, seed: int, tries: int = 150, first: int = 0) -> Failure | None:
+    """Walk ``steps`` steps through one world after another, from the world ``first``; the first failure, made short."""
     for world in range(-(-steps // LENGTH)):
-        number = seed * 1_000_000 + world
+        number = seed * 1_000_000 + first + world
         failure = walk(number, numbers_of(number, min(LENGTH, steps - world * LENGTH)))
         if failure is not None:
             return shortened(failure, tries)
