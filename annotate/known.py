@@ -43,6 +43,11 @@ class Gold(NamedTuple):
     unit: NDArray[np.int64]
     option: NDArray[np.int64]
 
+    def beside(self, units: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The option of each of ``units`` (N,), or -1 where none is known."""
+        answers = dict(zip(self.unit.tolist(), self.option.tolist(), strict=True))
+        return np.array([answers.get(unit, -1) for unit in units.tolist()], dtype=np.int64)
+
 
 def read(text: str) -> list[Line]:
     """The lines of a CSV table ``unit,choice[,explanation]``; a first line with these words is its head.

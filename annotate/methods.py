@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from annotate import counted, known, tallies
+from annotate import counted, known
 from annotate.figures import Estimate, Figure, Value
 from annotate.models import Campaign
 from annotate.tallies import Scope
@@ -31,13 +31,11 @@ def compare(campaign: Campaign) -> Comparison | None:
     if votes is None:
         return None
     spec = campaign.label_set.spec
-    options = tallies.option_codes(spec)
     units, unit = np.unique(votes.unit, return_inverse=True)
     chosen = unit < np.searchsorted(np.cumsum(np.bincount(unit)), MOST_COMPARED, side="right") + 1
     _, annotator = np.unique(votes.annotator, return_inverse=True)
     annotator = annotator - int((votes.annotator < 0).any())
-    answers = known.gold(campaign)
-    gold = np.array([options.index(answers[pk]) if answers.get(pk) in options else -1 for pk in units.tolist()])
+    gold = known.gold(campaign).beside(units)
     return comparison.compare(spec, unit[chosen], annotator[chosen], votes.option[chosen], gold=gold)
 
 

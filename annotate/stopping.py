@@ -62,9 +62,7 @@ def history(campaign: Campaign) -> History:
     options = tallies.option_codes(campaign.label_set.spec)
     found = np.array(rows(VOTES, {"campaign": campaign.pk, "options": list(options)}), dtype=np.int64).reshape(-1, 2)
     units, unit = np.unique(found[:, 0], return_inverse=True)
-    answers = known.gold(campaign)
-    gold = [options.index(answers[pk]) if answers.get(pk) in options else -1 for pk in units.tolist()]
-    return History(options, stopping.in_order(unit, found[:, 1], len(units)), np.array(gold, dtype=np.int64))
+    return History(options, stopping.in_order(unit, found[:, 1], len(units)), known.gold(campaign).beside(units))
 
 
 def tune(votes: History, minimum: int, cap: int, target: float) -> StoppingTable:
