@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from annotate import tallies
 from annotate.models import Campaign
 from annotate.statements import one
 
@@ -38,6 +39,7 @@ class Health:
     holders: int
     lapsed: int
     newest: int
+    waiting: int  # changes that the pattern tables do not know yet
 
     @property
     def percent(self) -> float:
@@ -55,18 +57,25 @@ class Health:
     @property
     def stamp(self) -> str:
         """Changes with whatever would change the page."""
-        return f"{self.newest}-{self.given}-{self.wanted}-{self.leases}"
+        return f"{self.newest}-{self.given}-{self.wanted}-{self.leases}-{self.waiting}"
 
 
 def look(campaign: Campaign, now: datetime) -> Health:
     """Count it all as it is at this moment."""
     at = {"campaign": campaign.pk, "now": now, "day": now - DAY, "hour": now - timedelta(hours=1)}
     progress = Campaign.objects.with_progress().get(pk=campaign.pk)
+    votes_day, people_day, votes_hour = one(LATELY, at)
+    leases, holders, lapsed = one(LEASES, at)
     return Health(
-        progress.units_count,  # type: ignore[attr-defined]
-        progress.wanted,  # type: ignore[attr-defined]
-        progress.given,  # type: ignore[attr-defined]
-        *one(LATELY, at),
-        *one(LEASES, at),
-        *one(NEWEST, {}),
+        units=progress.units_count,  # type: ignore[attr-defined]
+        wanted=progress.wanted,  # type: ignore[attr-defined]
+        given=progress.given,  # type: ignore[attr-defined]
+        votes_day=votes_day,
+        people_day=people_day,
+        votes_hour=votes_hour,
+        leases=leases,
+        holders=holders,
+        lapsed=lapsed,
+        newest=one(NEWEST, {})[0],
+        waiting=tallies.waiting(),
     )

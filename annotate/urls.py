@@ -2,6 +2,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LoginView
 from django.urls import path
 
+from annotate import api
 from annotate.views import campaigns, desk, guidelines, preferences, progress, remarks, site
 
 sign_in = login_not_required(LoginView.as_view(template_name="annotate/sign_in.html", redirect_authenticated_user=True))
@@ -23,4 +24,5 @@ urlpatterns = [
     path("campaigns/<slug:slug>/label/report/", remarks.report, name="report"),
     path("campaigns/<slug:slug>/label/ask/", remarks.ask, name="ask"),
     path("campaigns/<slug:slug>/label/answers/", desk.answers, name="answers"),
+    path("api/v1/campaigns/<slug:slug>/agreement/", api.CampaignAgreement.as_view(), name="api-agreement"),
 ]

@@ -105,11 +105,11 @@ class MeasuresAdmin(admin.ModelAdmin[Campaign]):
         campaign = get_object_or_404(Campaign.objects.select_related("label_set"), pk=pk)
         if not self.has_view_permission(request, campaign):
             raise PermissionDenied
+        tallies.fold(PATIENCE)
         return campaign
 
 
 def _measured(campaign: Campaign) -> tuple[dict[str, Any], list[Figure]]:
-    tallies.fold(PATIENCE)
     measured = measures.of_scope(Scope((campaign.pk,)))
     return measured, dashboard.figures(campaign.label_set.spec, measured)
 

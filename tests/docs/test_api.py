@@ -5,16 +5,21 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
+from annotate import measures
 from annotate.models import Annotator
+from annotate.tallies import Scope
 from sources.api import ImportPages, ImportSerializer
 from sources.models import Source
 from tests import ROOT
+from tests.annotate import worlds
 from tests.processes import Web
 from tests.sources.worlds import imported, jsonl
 
 PAGE = (ROOT / "docs/api.md").read_text()
+AGREEMENT = PAGE.partition("## Agreement\n")[2]
 
 
 def blocks(language: str) -> list[str]:
@@ -22,9 +27,16 @@ def blocks(language: str) -> list[str]:
 
 
 def test_it_describes_every_field() -> None:
-    described = re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)
+    of_import = PAGE.partition("## An import\n")[2].partition("\n## ")[0]
+    described = re.findall(r"^\| `(\w+)` \|", of_import, re.MULTILINE)
     assert described == list(ImportSerializer.Meta.fields)
     assert f"{ImportPages.page_size} a page" in PAGE
+
+
+@pytest.mark.django_db
+def test_it_describes_every_key_of_agreement() -> None:
+    keys = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`.*?) \|", AGREEMENT, re.MULTILINE))))
+    assert keys == set(measures.of_scope(Scope((worlds.campaign().pk,))))
 
 
 def test_its_script_is_told_what_it_shows(web: Web, tmp_path: Path) -> None:

@@ -1,0 +1,45 @@
+"""Agreement as JSON."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from annotate.models import Annotator, Campaign
+from tests.annotate import worlds
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def kindness() -> Campaign:
+    campaign = worlds.campaign(units=1, overlap=2)
+    for name in ("ada", "bob"):
+        worlds.vote(worlds.person(name), campaign)
+    return campaign
+
+
+def address(campaign: Campaign) -> str:
+    return f"/api/v1/campaigns/{campaign.slug}/agreement/"
+
+
+def test_it_gives_all_that_is_measured(kindness: Campaign, client: Client) -> None:
+    client.force_login(worlds.person("root", is_staff=True))
+    found = client.get(address(kindness)).json()
+    assert found["waiting"] == 0
+    assert found["base"]["percent_agreement"]["value"] == 1.0
+    assert found["base"]["gwet_ac1"]["n_annotators"] == 2
+    assert set(found["slices"]) == {"source", "language", "is_augmented", "week"}
+    assert client.get("/api/v1/campaigns/nothing/agreement/").status_code == 404
+
+
+def test_nobody_else_is_answered(kindness: Campaign, client: Client) -> None:
+    assert client.get(address(kindness)).status_code == 401
+    client.force_login(Annotator.objects.get(username="ada"))
+    assert client.get(address(kindness)).status_code == 403
+    helper = worlds.person("helper")
+    helper.is_staff = True
+    helper.save()
+    client.force_login(helper)
+    assert client.get(address(kindness)).status_code == 403
+    assert client.post(address(kindness)).status_code == 403
