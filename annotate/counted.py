@@ -54,8 +54,9 @@ OF_WEEKS = """
     ) last USING (unit_id)
     WHERE week >= coalesce(%(since)s, week) AND week < coalesce(%(before)s, week + 1)
 """
+# Who voted and for what in one number: there are at most nine options.
 STRETCHES = """
-    COPY (SELECT array_agg(unit_id::int8), array_agg(coalesce(annotator_id, -1)::int8), array_agg(position::int8)
+    COPY (SELECT array_agg(unit_id::int8), array_agg(coalesce(annotator_id, -1)::int8 * 16 + position)
           FROM ({votes}) vote GROUP BY unit_id >> {stretch}) TO STDOUT (FORMAT BINARY)
 """
 # Of COPY's binary format: what stands before the first row, before each, before each field, and before an array's
@@ -104,7 +105,8 @@ def _stretches(scope: Scope) -> Iterator[Votes]:
         for number, row in enumerate(copy):
             fields = list(_fields(bytes(row)[HEADER if number == 0 else 0 :]))
             if fields:
-                yield Votes._make(fields)
+                unit, said = fields
+                yield Votes(unit, said >> 4, said & 15)
 
 
 def _statement(scope: Scope) -> tuple[str, dict[str, Any]]:
