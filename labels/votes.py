@@ -57,7 +57,10 @@ class PatternTable:
 
         With ``multiplicity`` (N,), the n-th row stands for that many units.
         """
-        return _tabulate(cls, options, counts, multiplicity)[0]
+        if multiplicity is not None:
+            return _tabulate(cls, options, counts, multiplicity)[0]
+        options = _checked_options(options)
+        return cls(options, *_frozen(*_counted_rows(_checked_counts(options, counts))))
 
     @classmethod
     def from_ratings(cls, options: Sequence[str], units: Iterable[Iterable[str]]) -> Self:
@@ -148,18 +151,37 @@ class VoterTable:
         size = int(unit.max(initial=-1)) + 1
         counts = np.bincount(unit * len(options) + option, minlength=size * len(options))
         patterns, place = _tabulate(PatternTable, options, counts.reshape(size, len(options)))
-        known = annotator >= 0
-        votes = np.column_stack([annotator[known], place[unit[known]], option[known]])
-        return cls._summed(patterns, annotators, votes)
+        if annotator.min(initial=0) < 0:
+            known = annotator >= 0
+            unit, annotator, option = unit[known], annotator[known], option[known]
+        return cls._summed(patterns, annotators, annotator, place[unit], option)
 
     @classmethod
     def _summed(
-        cls, patterns: PatternTable, annotators: tuple[str, ...], votes: Ints, count: Ints | None = None
+        cls,
+        patterns: PatternTable,
+        annotators: tuple[str, ...],
+        annotator: Ints,
+        pattern: Ints,
+        option: Ints,
+        count: Ints | None = None,
     ) -> Self:
-        rows, place = distinct_rows(votes)
-        total = np.zeros(len(rows), dtype=np.int64)
-        np.add.at(total, place, 1 if count is None else count)
-        return cls(patterns, annotators, rows[:, 0], rows[:, 1], rows[:, 2], total)
+        n_patterns, n_options = patterns.counts.shape
+        code = annotator * n_patterns
+        code += pattern
+        code *= n_options
+        code += option
+        space = len(annotators) * n_patterns * n_options
+        if space <= 4 * len(code):
+            totals = np.bincount(code, count, minlength=space).astype(np.int64)
+            codes = np.flatnonzero(totals)
+            total = totals[codes]
+        else:
+            codes, place = np.unique(code, return_inverse=True)
+            total = np.zeros(len(codes), dtype=np.int64)
+            np.add.at(total, place, 1 if count is None else count)
+        rest, option = np.divmod(codes, n_options)
+        return cls(patterns, annotators, rest // max(n_patterns, 1), rest % max(n_patterns, 1), option, total)
 
     def merge(self, other: Self) -> Self:
         """The table of the units of both, which must not overlap; annotators of the same name are the same."""
@@ -167,14 +189,14 @@ class VoterTable:
         annotators = tuple(dict.fromkeys([*self.annotators, *other.annotators]))
         index = {name: at for at, name in enumerate(annotators)}
         of_other = np.array([index[name] for name in other.annotators], dtype=np.int64)
-        votes = np.column_stack(
-            [
-                np.concatenate([self.annotator, of_other[other.annotator]]),
-                place[np.concatenate([self.pattern, other.pattern + len(self.patterns.counts)])],
-                np.concatenate([self.option, other.option]),
-            ]
+        return self._summed(
+            patterns,
+            annotators,
+            np.concatenate([self.annotator, of_other[other.annotator]]),
+            place[np.concatenate([self.pattern, other.pattern + len(self.patterns.counts)])],
+            np.concatenate([self.option, other.option]),
+            np.concatenate([self.count, other.count]),
         )
-        return self._summed(patterns, annotators, votes, np.concatenate([self.count, other.count]))
 
     __add__ = merge
 
@@ -189,14 +211,7 @@ def _tabulate[T: PatternTable](
 ) -> tuple[T, Ints]:
     """The table of N units, and the row in it of each of them (N,)."""
     options = _checked_options(options)
-    counts = np.asarray(counts)
-    if counts.ndim != 2 or counts.shape[1] != len(options) or counts.dtype.kind not in "iu":
-        raise VotesError(
-            f"counts are an array {counts.shape} of {counts.dtype}; use whole numbers (N, {len(options)})."
-        )
-    if counts.size and counts.min() < 0:
-        raise VotesError(f"counts hold {counts.min()}; use whole numbers from 0.")
-    distinct, place = distinct_rows(counts)
+    distinct, place = distinct_rows(_checked_counts(options, counts))
     if multiplicity is None:
         return kind(options, *_frozen(distinct, np.bincount(place, minlength=len(distinct)))), place
     totals = np.zeros(len(distinct), dtype=np.int64)
@@ -220,28 +235,48 @@ def _frozen(*arrays: Ints) -> tuple[Ints, ...]:
 
 
 def distinct_rows(rows: NDArray[np.integer[Any]]) -> tuple[Ints, Ints]:
-    """The distinct rows in rising order (P, K), and the place among them of each row (N,); rows hold numbers from 0.
-
-    Each row is written as one number of mixed radix: counting or sorting numbers is far faster than sorting rows.
-    """
-    sizes = [int(size) + 1 for size in rows.max(axis=0, initial=0)]
-    space = prod(sizes)
-    if space > np.iinfo(np.int64).max:
+    """The distinct rows in rising order (P, K), and the place among them of each row (N,); rows hold numbers from 0."""
+    code, sizes = _encoded(rows)
+    if code is None:
         distinct, place = np.unique(rows, axis=0, return_inverse=True)
         return distinct.astype(np.int64), place.reshape(-1)
-    code = np.zeros(len(rows), dtype=np.int64)
-    for column, size in zip(rows.T, sizes, strict=True):
-        code *= size
-        code += column
-    if space <= 4 * len(rows):
-        occurs = np.bincount(code, minlength=space) > 0
-        codes, place = np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[code]
-    else:
-        codes, place = np.unique(code, return_inverse=True)
-    distinct = np.empty((len(codes), len(sizes)), dtype=np.int64)
+    if prod(sizes) <= 4 * len(rows):
+        occurs = np.bincount(code, minlength=prod(sizes)) > 0
+        return _decoded(np.flatnonzero(occurs), sizes), (np.cumsum(occurs) - 1)[code]
+    codes, place = np.unique(code, return_inverse=True)
+    return _decoded(codes, sizes), place
+
+
+def _counted_rows(rows: NDArray[np.integer[Any]]) -> tuple[Ints, Ints]:
+    """The distinct rows in rising order (P, K), and how often each occurs (P,)."""
+    code, sizes = _encoded(rows)
+    if code is None or prod(sizes) > 4 * len(rows):
+        distinct, place = distinct_rows(rows)
+        return distinct, np.bincount(place, minlength=len(distinct))
+    times = np.bincount(code, minlength=prod(sizes))
+    codes = np.flatnonzero(times)
+    return _decoded(codes, sizes), times[codes]
+
+
+def _encoded(rows: NDArray[np.integer[Any]]) -> tuple[Ints | None, list[int]]:
+    """Each row as one number of mixed radix (N,), and the radices; None where it would be too large.
+
+    Counting or sorting numbers is far faster than sorting rows. One radix for all columns is found faster than several.
+    """
+    sizes = [int(rows.max(initial=0)) + 1] * rows.shape[1]
+    if prod(sizes) > 4 * len(rows):
+        sizes = [int(size) + 1 for size in rows.max(axis=0, initial=0)]
+    if prod(sizes) > np.iinfo(np.int64).max:
+        return None, sizes
+    radix = np.array([prod(sizes[at + 1 :]) for at in range(len(sizes))], dtype=np.int64)
+    return rows.astype(np.int64, copy=False) @ radix, sizes
+
+
+def _decoded(codes: Ints, sizes: list[int]) -> Ints:
+    rows = np.empty((len(codes), len(sizes)), dtype=np.int64)
     for at in reversed(range(len(sizes))):
-        codes, distinct[:, at] = np.divmod(codes, sizes[at])
-    return distinct, place
+        codes, rows[:, at] = np.divmod(codes, sizes[at])
+    return rows
 
 
 def _checked_options(options: Sequence[str]) -> tuple[str, ...]:
@@ -249,6 +284,17 @@ def _checked_options(options: Sequence[str]) -> tuple[str, ...]:
     if not options or len(set(options)) != len(options):
         raise VotesError(f"the options are {list(options)}; name at least one, each once.")
     return options
+
+
+def _checked_counts(options: tuple[str, ...], counts: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
+    counts = np.asarray(counts)
+    if counts.ndim != 2 or counts.shape[1] != len(options) or counts.dtype.kind not in "iu":
+        raise VotesError(
+            f"counts are an array {counts.shape} of {counts.dtype}; use whole numbers (N, {len(options)})."
+        )
+    if counts.size and counts.min() < 0:
+        raise VotesError(f"counts hold {counts.min()}; use whole numbers from 0.")
+    return counts
 
 
 def _check_index(name: str, column: Ints, lowest: int, size: int) -> None:
