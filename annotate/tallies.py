@@ -211,7 +211,7 @@ def most_disputed(campaign: Campaign, *, severe: bool = False, limit: int = 50) 
     differing = UnitTally.objects.filter(
         campaign=campaign, disagreement__gt=0, unit__instruction__state=InstructionState.AVAILABLE
     )
-    ordered = differing.select_related("unit__instruction").order_by("-disagreement", "unit")
+    ordered = differing.select_related("unit__instruction").order_by("-disagreement", "unit_id")
     found = [tally for is_severe in {False, severe} for tally in ordered.filter(is_severe=is_severe)[:limit]]
     return sorted(found, key=lambda tally: (-(tally.disagreement or 0), tally.pk))[:limit]
 

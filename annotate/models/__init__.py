@@ -1,6 +1,6 @@
 """People (Annotator), what they are asked (Campaign, Unit), what they hold (Assignment), what they said (Annotation).
 
-Four promises of this module are kept by the database, whatever code runs (see migrations 0003 and 0005):
+The promises of this module are kept by the database, whatever code runs (see migrations 0003 and 0005):
 
 * ``Unit.taken`` is owned by one trigger on Assignment, and ``taken <= overlap`` is a CHECK: no unit can get more live
   leases and counted annotations than its overlap.
@@ -9,6 +9,7 @@ Four promises of this module are kept by the database, whatever code runs (see m
 * Annotations are append-only: a trigger refuses UPDATE and DELETE.
 * ``Unit.is_withdrawn`` follows the state of the instruction: a trigger sets it in the transaction that takes an
   instruction down, quarantines it, sets it aside or takes it back.
+* The pattern tables (``tallies``) follow the counted votes: triggers queue what changed, one function folds it.
 * ``Assignment.hand`` is 1 or 2 and unique among a person's live leases: nobody holds more than two, over all tabs.
 """
 

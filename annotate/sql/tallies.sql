@@ -43,7 +43,9 @@ END $$;
 --
 -- Counted are the tips of the chains that are answers and not surplus, on instructions that are available, for options
 -- that the campaign's label set has (by code: its revisions share them).
-CREATE OR REPLACE FUNCTION annotate_fold(most integer) RETURNS integer LANGUAGE plpgsql AS $$
+--
+-- Tables that were filled a moment ago have no statistics yet, and the planner would read them whole for every number.
+CREATE OR REPLACE FUNCTION annotate_fold(most integer) RETURNS integer LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     taken integer;
     units bigint[];
@@ -67,58 +69,64 @@ BEGIN
     )
     SELECT array_agg(id ORDER BY id IN (SELECT id FROM withheld), precedence, id) INTO ledger FROM sources_source;
 
-    WITH place AS MATERIALIZED (
+    -- Each step is told to be taken by itself: the planner knows nothing of how few units there are, and would join all
+    -- units of a campaign with what is known of the campaign first.
+    WITH placed AS MATERIALIZED (
+        SELECT placed.id AS unit, placed.campaign_id AS campaign, said.id AS instruction,
+               split_part(said.language, '-', 1) AS language, said.parent_id IS NOT NULL AS is_augmented
+        FROM unnest(units) AS one(unit) JOIN annotate_unit placed ON placed.id = one.unit
+        JOIN sources_instruction said ON said.id = placed.instruction_id AND said.state = 0
+    ), place AS MATERIALIZED (
         SELECT campaign.id, label_set.ordinal,
                array_agg(label.code ORDER BY label.position) FILTER (WHERE label.kind = 'option') AS options,
                coalesce(array_agg(label.code ORDER BY label.position) FILTER (WHERE label.kind = 'tag'), '{}') AS tags
         FROM annotate_campaign campaign
         JOIN labels_labelset label_set ON label_set.id = campaign.label_set_id
         JOIN labels_label label ON label.label_set_id = label_set.id
-        WHERE campaign.id IN (SELECT campaign_id FROM annotate_unit WHERE id = ANY(units))
+        WHERE campaign.id IN (SELECT campaign FROM placed)
         GROUP BY campaign.id, label_set.ordinal
+    ), answer AS MATERIALIZED (
+        SELECT placed.unit, placed.campaign, said.id, said.annotator_id AS voter, said.choice_id AS choice, said.tags,
+               said.created_at AS moment
+        FROM placed JOIN annotate_annotation said ON said.unit_id = placed.unit
+        WHERE NOT said.surplus AND said.choice_id IS NOT NULL
+          AND NOT EXISTS (SELECT 1 FROM annotate_annotation later WHERE later.supersedes_id = said.id)
     ), vote AS (
-        SELECT one.unit, placed.campaign_id AS campaign, placed.instruction_id AS instruction, said.id,
-               said.annotator_id AS voter, said.created_at AS moment, place.ordinal, place.tags,
-               cardinality(place.options) - 1 AS last, array_position(place.options, label.code) - 1 AS option,
+        SELECT answer.unit, answer.id, answer.voter, answer.moment,
+               array_position(place.options, label.code) - 1 AS option,
                coalesce(tagged.yes, 0) AS yes, coalesce(tagged.answered, 0) AS answered
-        FROM unnest(units) AS one(unit)
-        JOIN annotate_unit placed ON placed.id = one.unit
-        JOIN sources_instruction instruction ON instruction.id = placed.instruction_id AND instruction.state = 0
-        JOIN place ON place.id = placed.campaign_id
-        JOIN annotate_annotation said ON said.unit_id = one.unit AND NOT said.surplus
-        JOIN labels_label label ON label.id = said.choice_id AND label.code = ANY(place.options)
+        FROM answer JOIN place ON place.id = answer.campaign
+        JOIN labels_label label ON label.id = answer.choice AND label.code = ANY(place.options)
         LEFT JOIN LATERAL (
-            SELECT sum(1 << (tag.at - 1)::int) FILTER (WHERE said.tags -> tag.code = 'true')::int AS yes,
+            SELECT sum(1 << (tag.at - 1)::int) FILTER (WHERE answer.tags -> tag.code = 'true')::int AS yes,
                    sum(1 << (tag.at - 1)::int)::int AS answered
-            FROM unnest(place.tags) WITH ORDINALITY AS tag(code, at) WHERE said.tags ? tag.code
-        ) tagged ON said.tags <> '{}'
-        WHERE NOT EXISTS (SELECT 1 FROM annotate_annotation later WHERE later.supersedes_id = said.id)
-    ), tally AS (
-        SELECT unit, campaign, instruction, tags, ordinal, last, count(*) AS votes,
-               date_trunc('week', max(moment) AT TIME ZONE 'UTC')::date AS week,
+            FROM unnest(place.tags) WITH ORDINALITY AS tag(code, at) WHERE answer.tags ? tag.code
+        ) tagged ON answer.tags <> '{}'
+    ), tally AS MATERIALIZED (
+        SELECT unit, count(*) AS votes, date_trunc('week', max(moment) AT TIME ZONE 'UTC')::date AS week,
                array_agg(option ORDER BY option) AS base,
                array_agg(voter ORDER BY voter, id) AS voters,
                array_agg(option ORDER BY voter, id) AS choices,
                CASE WHEN bit_or(answered) > 0 THEN array_agg(yes ORDER BY voter, id) ELSE '{}' END AS yes,
                CASE WHEN bit_or(answered) > 0 THEN array_agg(answered ORDER BY voter, id) ELSE '{}' END AS answered,
                sum(option) AS total, sum(option * option) AS squares
-        FROM vote GROUP BY unit, campaign, instruction, tags, ordinal, last
+        FROM vote GROUP BY unit
     ), after AS MATERIALIZED (
-        SELECT tally.unit, tally.campaign, tally.tags, origin.source, split_part(said.language, '-', 1) AS language,
-               said.parent_id IS NOT NULL AS is_augmented, tally.week,
+        SELECT tally.unit, placed.campaign, place.tags, origin.source, placed.language, placed.is_augmented, tally.week,
                tally.base, tally.voters, tally.choices, tally.yes, tally.answered,
-               CASE WHEN votes > 1 AND ordinal THEN
+               CASE WHEN votes > 1 AND place.ordinal THEN
                         2 * (votes * squares - total * total)::float / (votes * (votes - 1) * greatest(last * last, 1))
                     WHEN votes > 1 THEN 1 - (
                         SELECT sum(same * (same - 1))::float / (votes * (votes - 1))
                         FROM (SELECT count(*) AS same FROM unnest(base) AS given(option) GROUP BY given.option) counts)
                END AS disagreement,
                last > 0 AND last = ANY(base) AS is_severe
-        FROM tally JOIN sources_instruction said ON said.id = tally.instruction
+        FROM tally JOIN placed ON placed.unit = tally.unit JOIN place ON place.id = placed.campaign
+        CROSS JOIN LATERAL (SELECT cardinality(place.options) - 1 AS last) scale
         LEFT JOIN LATERAL (
             SELECT given.source_id AS source FROM unnest(ledger) WITH ORDINALITY AS entry(source, rank)
             JOIN sources_provenance given
-              ON given.source_id = entry.source AND given.instruction_id = tally.instruction
+              ON given.source_id = entry.source AND given.instruction_id = placed.instruction
             ORDER BY entry.rank LIMIT 1
         ) origin ON true
     ), before AS MATERIALIZED (

@@ -25,7 +25,7 @@ from labels import loading
 from sources import removals
 from sources.models import ImportRun, Instruction, Provenance
 from tests.annotate import book as books
-from tests.annotate import worlds
+from tests.annotate import tallied, worlds
 from tests.annotate.book import Book, Lease, Person, Place, Rule, Said, Text
 
 LENGTH, FULL_CHECK = 500, 100  # steps of one walk; steps between looks at everything
@@ -354,6 +354,10 @@ class Walk:
         rule.save()
         place.rules.append(Rule(rule.pk, rule.tier, rule.source_id, rule.language, rule.topic, rule.votes_differ))
 
+    def fold(self) -> None:
+        """Some of what is queued; the rest is behind."""
+        statements.one("SELECT annotate_fold(%(most)s)", {"most": self.chance.randint(1, 20)})
+
     def change_wishes(self) -> None:
         person = self._person()
         self.tell(f"of person {person.pk}")
@@ -435,8 +439,9 @@ class Walk:
         agree("annotations that are not in both", kept ^ said, set())
 
     def end(self) -> None:
-        """The last look: everything, and the promises counted afresh from the rows."""
+        """The last look: everything, the promises counted afresh from the rows, and the pattern tables."""
         self.compare_all()
+        agree("pattern tables", tallied.differences(), [])
         for place in self.book.places:
             agree(f"problems of {place.slug}", worlds.problems(self.campaigns[place.pk]), [])
 
@@ -476,6 +481,7 @@ _WEIGHED: list[tuple[Callable[[Walk], None], float]] = [
     (Walk.change_overlap, 2),
     (Walk.change_rules, 1),
     (Walk.change_wishes, 1.5),
+    (Walk.fold, 3),
     (Walk.invite, 0.5),
 ]
 ACTS = [act for act, _ in _WEIGHED]
