@@ -99,6 +99,8 @@ def place(campaign: Campaign) -> int:
             },
         )
         placed = int(cursor.rowcount)
+        # Claims that come before the database looks at the table by itself would be planned for an empty one.
+        cursor.execute("ANALYZE annotate_unit")
     if campaign.order_rules.exists():
         order.apply_rules(campaign)
     return placed

@@ -114,6 +114,7 @@ def fold(seconds: float = 1.0) -> int:
     Call it outside a transaction: each portion is committed by itself. Returns at once where somebody else is at it.
     """
     folded, end = 0, time.monotonic() + seconds
+    rows("SELECT annotate_gather_changes()", {})
     while portion := int(one("SELECT annotate_fold(%(most)s)", {"most": PORTION})[0]):
         folded += portion
         if portion < PORTION or time.monotonic() >= end:

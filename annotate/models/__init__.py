@@ -18,7 +18,7 @@ from annotate.models.known import KnownAnswer
 from annotate.models.people import Annotator
 from annotate.models.remarks import Flag, Question
 from annotate.models.stopping import StoppingRule
-from annotate.models.tallies import PatternCount, Slice, TallyQueue, UnitTally, VoterCount
+from annotate.models.tallies import PatternCount, Slice, TallyQueue, UnitChange, UnitTally, VoterCount
 from annotate.models.units import Assignment, Unit, judged_turns
 from annotate.models.votes import Annotation, AnnotationQuerySet
 
@@ -39,6 +39,7 @@ __all__ = [
     "StoppingRule",
     "TallyQueue",
     "Unit",
+    "UnitChange",
     "UnitTally",
     "VoterCount",
     "judged_turns",

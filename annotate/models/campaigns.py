@@ -48,19 +48,15 @@ class CampaignQuerySet(models.QuerySet["Campaign"]):
         return self.annotate(own_votes=Coalesce(models.Subquery(own), 0))
 
     def with_progress(self) -> CampaignQuerySet:
-        """Adds ``units_count``, ``wanted`` and ``given`` (slots taken), each by one subquery."""
-        from annotate.models.units import Unit
+        """Adds ``units_count``, ``wanted`` and ``given`` (slots taken) of the units that are served."""
+        from annotate.models.tallies import UnitChange
 
-        units = Unit.objects.served().filter(campaign=models.OuterRef("pk")).order_by().values("campaign")
+        changes = UnitChange.objects.filter(campaign=models.OuterRef("pk")).order_by().values("campaign")
 
-        def summed(value: models.Aggregate) -> Coalesce:
-            return Coalesce(models.Subquery(units.annotate(n=value).values("n")), 0)
+        def summed(name: str) -> Coalesce:
+            return Coalesce(models.Subquery(changes.annotate(n=models.Sum(name)).values("n")), 0)
 
-        return self.annotate(
-            units_count=summed(models.Count("pk")),
-            wanted=summed(models.Sum("overlap")),
-            given=summed(models.Sum("taken")),
-        )
+        return self.annotate(units_count=summed("units"), wanted=summed("wanted"), given=summed("given"))
 
 
 class Campaign(models.Model):

@@ -164,3 +164,19 @@ class TallyQueue(models.Model):
 
     def __str__(self) -> str:
         return f"unit {self.unit_id}"
+
+
+class UnitChange(models.Model):
+    """What a change of units added to the numbers of their campaign, which are the sums of all its rows.
+
+    Written by triggers on units in the transaction of each change, and gathered into one row of each campaign by
+    ``annotate_gather_changes``: counting a million units took most of a second on every page that shows progress.
+    """
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+")
+    units = models.BigIntegerField(help_text="Units that are served.")
+    wanted = models.BigIntegerField(help_text="Votes that they want.")
+    given = models.BigIntegerField(help_text="Slots of them that are taken.")
+
+    def __str__(self) -> str:
+        return f"{self.units:+} units of campaign {self.campaign_id}"

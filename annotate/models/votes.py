@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 
@@ -62,6 +63,8 @@ class Annotation(models.Model):
 
     class Meta:
         ordering = ["id"]
+        # Rows are appended in the order of time, so a few pages of this index tell what came lately.
+        indexes = [BrinIndex(fields=["created_at"], name="annotation_by_time")]
         constraints = [
             models.UniqueConstraint(
                 fields=["unit", "annotator"],

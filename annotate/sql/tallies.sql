@@ -222,3 +222,41 @@ BEGIN
         tags_answered = excluded.tags_answered, disagreement = excluded.disagreement, is_severe = excluded.is_severe;
     RETURN taken;
 END $$;
+
+-- How many units of a campaign are served, how many votes they want, and how many slots are taken, as changes whose sum
+-- it is: whoever changes a unit adds a row and waits for nobody. After statements that add or delete units; `changed` are
+-- their rows.
+CREATE OR REPLACE FUNCTION annotate_note_units() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    sign integer := CASE WHEN TG_OP = 'DELETE' THEN -1 ELSE 1 END;
+BEGIN
+    INSERT INTO annotate_unitchange (campaign_id, units, wanted, given)
+    SELECT campaign_id, sign * count(*), sign * sum(overlap), sign * sum(taken) FROM changed
+    WHERE NOT is_withdrawn GROUP BY campaign_id;
+    RETURN NULL;
+END $$;
+
+-- The same after a unit's slots, its overlap or whether it is served have changed.
+CREATE OR REPLACE FUNCTION annotate_note_unit() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    before integer := (NOT OLD.is_withdrawn)::integer;
+    after integer := (NOT NEW.is_withdrawn)::integer;
+BEGIN
+    INSERT INTO annotate_unitchange (campaign_id, units, wanted, given)
+    VALUES (NEW.campaign_id, after - before, after * NEW.overlap - before * OLD.overlap,
+            after * NEW.taken - before * OLD.taken);
+    RETURN NULL;
+END $$;
+
+-- Makes one row of the many of each campaign; who reads sees either. Of two at once the second returns at once.
+CREATE OR REPLACE FUNCTION annotate_gather_changes() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtext('annotate_gather_changes')) THEN RETURN; END IF;
+    WITH gone AS (
+        DELETE FROM annotate_unitchange WHERE campaign_id IN (
+            SELECT campaign_id FROM annotate_unitchange GROUP BY campaign_id HAVING count(*) > 1)
+        RETURNING campaign_id, units, wanted, given
+    )
+    INSERT INTO annotate_unitchange (campaign_id, units, wanted, given)
+    SELECT campaign_id, sum(units), sum(wanted), sum(given) FROM gone GROUP BY campaign_id;
+END $$;

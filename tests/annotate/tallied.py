@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection
 
 from annotate import tallies
-from annotate.models import PatternCount, Slice, UnitTally, VoterCount
+from annotate.models import Campaign, PatternCount, Slice, Unit, UnitTally, VoterCount
 
 # Every counted vote on an available instruction, with all that decides its slice. The source is found as exports does.
 COUNTED = """
@@ -138,4 +138,16 @@ def differences() -> list[str]:
     ):
         if table != right:
             found.append(f"{what}: stored {dict(table)}, but the votes say {dict(right)}")
+    return found + _progress_differences()
+
+
+def _progress_differences() -> list[str]:
+    """Campaigns whose numbers are not those of their units."""
+    found = []
+    for campaign in Campaign.objects.with_progress():
+        served = Unit.objects.served().filter(campaign=campaign)
+        right = (served.count(), *(sum(served.values_list(name, flat=True)) for name in ("overlap", "taken")))
+        told = (campaign.units_count, campaign.wanted, campaign.given)  # type: ignore[attr-defined]
+        if told != right:
+            found.append(f"progress of {campaign}: stored {told}, but the units say {right}")
     return found

@@ -129,7 +129,7 @@ class World:
     def adopt(self) -> None:
         """The next revision has one tag more."""
         where = self.chance.choice(self.campaigns)
-        if where.label_set.revision == 1:
+        if where.label_set.revision == revisions.FIRST:
             guidelines.adopt(where, revisions.loaded(revisions.with_tag()))
 
     def age(self) -> None:
