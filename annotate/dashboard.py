@@ -101,7 +101,7 @@ def _labels(measured: Mapping[str, Any]) -> Figure:
     counts = [*found["labels"].items(), *((f"none: {why}", n) for why, n in found["without"].items())]
     total = sum(n for _, n in counts) or 1
     rows: list[tuple[Value, ...]] = [(name, n, n / total) for name, n in counts]
-    about = "What the label set's rule makes of the votes so far."
+    about = "What the votes so far add up to, in the way that the campaign chose."
     return Figure("labels", "Published labels", ("Label", "Texts", "Share"), rows, about, "bars")
 
 

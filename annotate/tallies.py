@@ -20,7 +20,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from annotate.errors import NotComparable
 from annotate.models import Campaign, UnitTally
 from annotate.models.tallies import BASE, TAG_SETS, tag_kind
 from annotate.statements import one, rows
-from labels.aggregation import published_label
+from labels.aggregation import Rule, published_label
 from labels.models import LabelSet
 from labels.taxonomy import LabelSetSpec
 from labels.votes import PatternTable, VoterTable
@@ -144,6 +144,12 @@ def spec_of(scope: Scope) -> LabelSetSpec:
     return specs[-1]
 
 
+def rule_of(scope: Scope) -> Rule:
+    """How the campaigns add votes up; where they differ, by the label set's rule."""
+    chosen = set(Campaign.objects.filter(pk__in=scope.campaigns).values_list("aggregation", flat=True))
+    return cast("Rule", chosen.pop()) if len(chosen) == 1 else "rule"
+
+
 def option_codes(spec: LabelSetSpec) -> tuple[str, ...]:
     """What the columns of pattern tables are named here."""
     return tuple(option.code for option in spec.options)
@@ -199,9 +205,9 @@ class Distribution(NamedTuple):
 
 
 def distribution(scope: Scope, by: By | None = None) -> dict[Any, Distribution]:
-    """What the label set's rule makes of the base votes, for each value of ``by``."""
-    spec = spec_of(scope)
-    return {key: _distribution(spec, table) for key, table in patterns(scope, by).items()}
+    """What the campaigns' way of adding votes up makes of the base votes, for each value of ``by``."""
+    spec, rule = spec_of(scope), rule_of(scope)
+    return {key: _distribution(spec, table, rule) for key, table in patterns(scope, by).items()}
 
 
 def most_disputed(campaign: Campaign, *, severe: bool = False, limit: int = 50) -> list[UnitTally]:
@@ -266,10 +272,10 @@ def _voter_table(options: Sequence[str], found: Sequence[tuple[str, int, int, in
     return VoterTable(table, tuple(map(str, people)), *columns)
 
 
-def _distribution(spec: LabelSetSpec, table: PatternTable) -> Distribution:
+def _distribution(spec: LabelSetSpec, table: PatternTable, rule: Rule) -> Distribution:
     labels, without = Counter[str](dict.fromkeys(spec.published, 0)), Counter[str]()
     for counts, units in zip(table.counts.tolist(), table.multiplicity.tolist(), strict=True):
-        label, reason = published_label(spec, counts)
+        label, reason = published_label(spec, counts, rule)
         if label is not None:
             labels[label] += units
         else:

@@ -55,6 +55,12 @@ class OverlapAdmin(admin.ModelAdmin[Campaign]):
         address = reverse(ADDRESS, args=[campaign.pk])
         return format_html('{}. <a href="{}">What other policies would cost and gain</a>', line, address)
 
+    @admin.display(description="Adding up votes")
+    def methods_link(self, campaign: Campaign) -> str:
+        """One line for the page of a campaign."""
+        address = reverse("admin:annotate_campaign_methods", args=[campaign.pk])
+        return format_html('<a href="{}">The ways to add up votes, side by side</a>', address)
+
     def overlap_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Simulate a policy (GET), or use or drop one (POST)."""
         campaign = get_object_or_404(Campaign.objects.select_related("label_set", "stopping"), pk=pk)

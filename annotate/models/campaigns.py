@@ -77,6 +77,16 @@ class Campaign(models.Model):
         REPLY = "reply", _("the last thing the assistant says")
         DIALOGUE = "dialogue", _("the whole dialogue")
 
+    class Aggregation(models.TextChoices):
+        RULE = "rule", "the label set's own rule"
+        MEDIAN = "ordinal_median", "the median of the options"
+        MAJORITY = "majority", "the option with most votes; a tie is no label"
+
+    class Model(models.TextChoices):
+        NONE = "", "none"
+        SHARED = "shared_confusion", "one confusion matrix for all annotators, from gold"
+        POOLED = "dawid_skene_pooled", "Dawid-Skene with a pooled prior and gold"
+
     slug = models.SlugField(max_length=80, unique=True)
     title = models.CharField(max_length=200)
     description = models.TextField(blank=True, help_text="One paragraph for volunteers.")
@@ -87,6 +97,21 @@ class Campaign(models.Model):
     target = models.CharField(max_length=10, choices=Target, default=Target.PROMPT)
     sources = models.ManyToManyField(Source, related_name="campaigns", help_text="Whose instructions are judged.")
     overlap = models.PositiveSmallIntegerField(default=3, help_text="Votes wanted for each instruction.")
+    aggregation = models.CharField(
+        max_length=20,
+        choices=Aggregation,
+        default=Aggregation.RULE,
+        db_default=Aggregation.RULE,
+        help_text="What makes the published label of the votes.",
+    )
+    model = models.CharField(
+        max_length=20,
+        choices=Model,
+        default=Model.NONE,
+        db_default=Model.NONE,
+        blank=True,
+        help_text="Whose label and probabilities are published beside it, in columns of their own.",
+    )
     stopping = models.ForeignKey(
         "annotate.StoppingRule",
         null=True,

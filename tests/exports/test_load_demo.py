@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from annotate.models import Annotation, Annotator, Campaign
+from annotate.models import Annotation, Annotator, Campaign, KnownAnswer
 from exports.models import Snapshot
 from sources.models import Instruction, Source
 from tests.exports import worlds
@@ -21,7 +21,9 @@ def load_demo(password: str | None = "for the demo") -> str:
 
 
 def counts() -> list[int]:
-    return [model.objects.count() for model in (Source, Instruction, Campaign, Annotation, Annotator, Snapshot)]
+    return [
+        model.objects.count() for model in (Source, Instruction, Campaign, Annotation, Annotator, Snapshot, KnownAnswer)
+    ]
 
 
 def test_it_loads_a_sample_that_says_what_is_simulated_and_may_run_twice() -> None:
@@ -30,6 +32,7 @@ def test_it_loads_a_sample_that_says_what_is_simulated_and_may_run_twice() -> No
     first, manifest = counts(), Snapshot.objects.get().manifest
     assert manifest["simulated_votes"] == manifest["votes"] == Annotation.objects.count() > 500
     assert Annotator.objects.filter(kind="simulated").count() == 12
+    assert KnownAnswer.objects.gold().count() == Instruction.objects.count() / 3
     assert Annotator.objects.get(username="admin").is_superuser
     assert not Annotator.objects.get(username="volunteer").is_staff
     assert load_demo().startswith(said)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.urls import reverse
 
-from annotate import campaigns, simulation
+from annotate import campaigns, known, simulation
 from annotate.errors import AnnotateError
-from annotate.models import Annotator, Campaign
+from annotate.models import Annotator, Campaign, KnownAnswer
 from exports import snapshots
 from exports.errors import ExportError
 from labels import loading
@@ -30,6 +31,7 @@ FACTS = {
     "attribution": "Written for this project; its contributors.",
 }
 RELEASE = "0.1"
+GOLD = 3  # of every so many texts the answer is known
 
 
 class Command(BaseCommand):
@@ -55,26 +57,28 @@ class Command(BaseCommand):
         accounts = (_account("volunteer", password), _account("admin", password, is_admin=True))
         fitting = [account.username for account in accounts if account.check_password(password)]
         others = [account.username for account in accounts if account.username not in fitting]
-        for names, known in ((fitting, f"the password  {password}"), (others, "the password it had before")):
+        for names, words in ((fitting, f"the password  {password}"), (others, "the password it had before")):
             if names:
-                self.stdout.write(f"Sign in as  {'  or as  '.join(names)}  with {known}")
+                self.stdout.write(f"Sign in as  {'  or as  '.join(names)}  with {words}")
 
     def _load(self) -> Campaign:
         loading.load_shipped()
         source = self._import_sample()
         campaign = self._open_campaign(source)
-        expected = Provenance.objects.filter(source=source).values_list("instruction", "source_labels")
-        votes = simulation.vote(campaign, {pk: labels["truth"] for pk, labels in expected})
+        given = Provenance.objects.filter(source=source).values_list("instruction", "source_labels")
+        expected = {pk: labels["truth"] for pk, labels in given.order_by("instruction")}
+        votes = simulation.vote(campaign, expected)
         if votes:
             self.stderr.write(f"{votes:,} votes of {len(simulation.SKILLS)} simulated annotators, marked as simulated")
+        self._add_gold(campaign, {pk: expected[pk]["base"] for pk in list(expected)[::GOLD]})
         self._publish(campaign)
         return campaign
 
     def _import_sample(self) -> Source:
         """The sample's source, imported once; what its owner made of it in admin stays."""
         name, revision = "oig-safety-sample", "1"
-        known = Source.objects.filter(name=name, revision=revision).first()
-        source = known or ledger.entry(name, revision, None, **FACTS)
+        there = Source.objects.filter(name=name, revision=revision).first()
+        source = there or ledger.entry(name, revision, None, **FACTS)
         if not source.pk or not source.runs.filter(state=JobState.FINISHED).exists():
             run = imports.start(source, "columns", origin=settings.BASE_DIR / SAMPLE, options=OPTIONS)
             imports.work(run)
@@ -97,6 +101,12 @@ class Command(BaseCommand):
         campaigns.open_requested(campaign.pk)
         campaign.refresh_from_db()
         return campaign
+
+    def _add_gold(self, campaign: Campaign, answers: Mapping[int, str]) -> None:
+        """What the sample's author expects of some texts, as answers that are known before anybody is asked."""
+        units = campaign.units.filter(instruction__in=answers, known_answer=None).values_list("pk", "instruction")
+        lines = [known.Line(0, str(unit), answers[pk], "What the author of the sample expects.") for unit, pk in units]
+        known.add(campaign, lines, KnownAnswer.Phase.GOLD, None)
 
     def _publish(self, campaign: Campaign) -> None:
         """The first release; one that was interrupted is completed."""
