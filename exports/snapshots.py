@@ -23,7 +23,7 @@ from annotate.models import Annotation, Annotator, Campaign, CampaignQuerySet, U
 from exports import card, differences, records, writers
 from exports.errors import ExportError, NothingToPublish, NotReproducible, SnapshotRefused
 from exports.models import Snapshot
-from exports.records import Line, Selection
+from exports.records import Selection
 from exports.statistics import Tally
 from exports.versions import code_revision, validate_version
 from labels.errors import LabelsError
@@ -250,9 +250,8 @@ def _write(snapshot: Snapshot, folder: Path, on_progress: Progress) -> tuple[dic
     names, chosen = file_names(snapshot.version), selection(snapshot)
     spec = chosen.label_set.spec
     tally = Tally(spec)
-    with records.reading(chosen) as reader, closing(reader.lines()) as lines:
-        counted = _counting(lines, tally, on_progress)
-        writers.write_lines(folder / names["records"], (line.record for line in counted))
+    with records.reading(chosen) as reader, closing(reader.lines(tally.add)) as lines:
+        writers.write_lines(folder / names["records"], _reported(lines, on_progress))
         if not tally.instructions:
             raise NothingToPublish(
                 "No available instruction with votes has a source with a known licence: "
@@ -268,9 +267,8 @@ def _write(snapshot: Snapshot, folder: Path, on_progress: Progress) -> tuple[dic
     return manifest, statistics
 
 
-def _counting(lines: Iterator[Line], tally: Tally, on_progress: Progress) -> Iterator[Line]:
+def _reported(lines: Iterator[bytes], on_progress: Progress) -> Iterator[bytes]:
     for number, line in enumerate(lines, start=1):
-        tally.add(line)
         yield line
         if number % BATCH == 0:
             on_progress(number)
