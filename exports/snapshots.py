@@ -38,7 +38,7 @@ BATCH = 5_000
 # A worker that is lost this often is killed by what it does (it takes all memory, say).
 FRUITLESS_ATTEMPTS = 5
 
-MANIFEST_FORMAT = 1
+MANIFEST_FORMAT = 2
 
 type Progress = Callable[[int], None]  # called with the number of lines written so far
 
@@ -264,6 +264,7 @@ def _write(snapshot: Snapshot, folder: Path, on_progress: Progress) -> tuple[dic
     manifest = _manifest(snapshot, chosen, statistics, left_out, take_downs)
     writers.write_text(folder / names["card"], card.render(str(snapshot), manifest, statistics, spec))
     manifest["files"] = {name: writers.fingerprint(folder / name) for name in names.values()}
+    manifest["files"][names["records"]]["rows"] = tally.instructions
     return manifest, statistics
 
 
@@ -312,7 +313,7 @@ def rederive(snapshot: Snapshot) -> None:
             _check_withdrawn(snapshot, Path(folder))
             raise
         published = snapshot.manifest["files"]
-        if differing := [name for name in sorted(published) if found[name] != published[name]]:
+        if differing := [name for name in sorted(published) if found[name]["sha256"] != published[name]["sha256"]]:
             _check_withdrawn(snapshot, Path(folder))
             raise _not_reproducible(
                 snapshot,
@@ -323,7 +324,7 @@ def rederive(snapshot: Snapshot) -> None:
 
 def _check_withdrawn(snapshot: Snapshot, again: Path) -> None:
     """Raise NotReproducible if lines are not derived again since their texts were withdrawn, and name them."""
-    _check_published(snapshot)
+    check_files(snapshot)
     records_file = file_names(snapshot.version)["records"]
     difference = differences.compare(snapshot.path / records_file, again / records_file)
     if problem := differences.sentence(difference):
@@ -350,7 +351,7 @@ def concerned(instructions: RawSQL) -> dict[str, int]:
 def deliver(snapshot: Snapshot, folder: Path) -> list[Path]:
     """Copy the files of a published snapshot into ``folder``, all or none, never over a file with other content."""
     names = [*file_names(snapshot.version).values(), manifest_name(snapshot.version)]
-    _check_published(snapshot)
+    check_files(snapshot)
     for name in names:
         if (folder / name).exists() and writers.fingerprint(folder / name) != writers.fingerprint(snapshot.path / name):
             raise SnapshotRefused(
@@ -363,11 +364,16 @@ def deliver(snapshot: Snapshot, folder: Path) -> list[Path]:
     return [folder / name for name in names]
 
 
-def _check_published(snapshot: Snapshot) -> None:
-    """Raise NotReproducible unless the files are those that were published."""
+def _is(published: dict[str, Any], file: Path) -> bool:
+    """Whether a file is what the manifest says of it, which may say more than bytes do."""
+    return writers.fingerprint(file).items() <= published.items()
+
+
+def check_files(snapshot: Snapshot) -> None:
+    """Raise NotReproducible, naming the first, unless the files are those that were published."""
     manifest = snapshot.path / manifest_name(snapshot.version)
     intact = {snapshot.path / name: print_ for name, print_ in snapshot.manifest["files"].items()}
-    wrong = [file for file, print_ in intact.items() if not file.is_file() or writers.fingerprint(file) != print_]
+    wrong = [file for file, print_ in intact.items() if not file.is_file() or not _is(print_, file)]
     if not manifest.is_file() or not writers.holds_json(manifest, snapshot.manifest):
         wrong.append(manifest)
     if wrong:
