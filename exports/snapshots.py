@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -20,8 +22,9 @@ from django.db.models.expressions import RawSQL
 
 from annotate.annotations import take_cut
 from annotate.models import Annotation, Annotator, Campaign, CampaignQuerySet, Unit
-from exports import card, differences, records, writers
+from exports import card, differences, forms, records, writers
 from exports.errors import ExportError, NothingToPublish, NotReproducible, SnapshotRefused
+from exports.forms import Lines, Options
 from exports.models import Snapshot
 from exports.records import Selection
 from exports.statistics import Tally
@@ -32,13 +35,16 @@ from sources import jobs
 from sources.jobs import Heartbeat, JobState, LostLease
 from sources.models import Screening
 
-# Lines between two commits of the progress.
-BATCH = 5_000
+# Lines, and seconds, that lie at least between two commits of the progress.
+BATCH = 1_000
+PAUSE = 1.0
 
 # A worker that is lost this often is killed by what it does (it takes all memory, say).
 FRUITLESS_ATTEMPTS = 5
 
 MANIFEST_FORMAT = 2
+
+PLAIN = Options()
 
 type Progress = Callable[[int], None]  # called with the number of lines written so far
 
@@ -56,6 +62,11 @@ def file_names(version: str) -> dict[str, str]:
     }
 
 
+def in_order(snapshot: Snapshot) -> list[str]:
+    """The files of a published version besides its manifest: records, statistics and card, then other forms."""
+    return list(dict.fromkeys([*file_names(snapshot.version).values(), *sorted(snapshot.manifest["files"])]))
+
+
 def manifest_name(version: str) -> str:
     return f"OIG_safety_v{version}.manifest.json"
 
@@ -65,6 +76,7 @@ def prepare(
     campaigns: Sequence[Campaign] = (),
     *,
     mask_personal: bool = False,
+    options: Options = PLAIN,
     started_by: Annotator | None = None,
 ) -> Snapshot:
     """Return the snapshot of this version, new or from before; raise SnapshotRefused if it cannot be made."""
@@ -72,17 +84,18 @@ def prepare(
         validate_version(version)
     except ValidationError as error:
         raise SnapshotRefused(error.message) from None
+    options.check()
     existing = Snapshot.objects.filter(version=version).first()
     if existing is not None:
-        return _again(existing, campaigns, mask_personal)
+        return _again(existing, campaigns, mask_personal, options)
     chosen = list(campaigns or opened_campaigns())
     check_campaigns(chosen)
-    facts = {"started_by": started_by, "mask_personal": mask_personal}
+    facts = {"started_by": started_by, "mask_personal": mask_personal, "options": options.stored()}
     with transaction.atomic():
         snapshot, created = Snapshot.objects.get_or_create(version=version, defaults=facts)
         if created:
             snapshot.campaigns.set(chosen)
-    return snapshot if created else _again(snapshot, campaigns, mask_personal)
+    return snapshot if created else _again(snapshot, campaigns, mask_personal, options)
 
 
 def check_campaigns(campaigns: Sequence[Campaign]) -> None:
@@ -105,8 +118,12 @@ def opened_campaigns() -> CampaignQuerySet:
     return Campaign.objects.filter(kind=Campaign.Kind.VOLUNTEER, state__in=opened).select_related("label_set")
 
 
-def _again(snapshot: Snapshot, campaigns: Sequence[Campaign], mask_personal: bool) -> Snapshot:
+def _again(
+    snapshot: Snapshot, campaigns: Sequence[Campaign], mask_personal: bool, options: Options = PLAIN
+) -> Snapshot:
     """A snapshot of before: published, being published, or failed, which may be tried with other campaigns."""
+    if options != PLAIN and options != Options.read(snapshot.options):
+        raise SnapshotRefused(f"{snapshot} exists in other forms: choose another version")
     if mask_personal and not snapshot.mask_personal:
         raise SnapshotRefused(f"{snapshot} exists, and nothing is masked in it: choose another version")
     if snapshot.state == JobState.FAILED and _retry_with(snapshot, campaigns):
@@ -246,7 +263,7 @@ def _label_set(snapshot: Snapshot, campaign: Campaign) -> LabelSet:
 
 
 def _write(snapshot: Snapshot, folder: Path, on_progress: Progress) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Write the three data files; return the manifest and the statistics."""
+    """Write the three data files and what other forms are asked for; return the manifest and the statistics."""
     names, chosen = file_names(snapshot.version), selection(snapshot)
     spec = chosen.label_set.spec
     tally = Tally(spec)
@@ -257,22 +274,31 @@ def _write(snapshot: Snapshot, folder: Path, on_progress: Progress) -> tuple[dic
                 "No available instruction with votes has a source with a known licence: "
                 "set it in admin, then publish again"
             )
-        summary = tally.summary(reader.annotators(), reader.sources())
-        left_out, take_downs = reader.left_out(), reader.take_downs()
+        # While the database counts readers, the other processor takes the checksum of the lines.
+        with ThreadPoolExecutor(1) as beside:
+            taken = beside.submit(writers.fingerprint, folder / names["records"])
+            summary = tally.summary(reader.annotators(), reader.sources())
+            left_out, take_downs = reader.left_out(), reader.take_downs()
     statistics = {"version": snapshot.version, **summary}
     writers.write_json(folder / names["statistics"], statistics)
-    manifest = _manifest(snapshot, chosen, statistics, left_out, take_downs)
+    options = Options.read(snapshot.options)
+    rows = {names["records"]: tally.instructions, **forms.write(Lines(folder / names["records"], spec, options))}
+    manifest = _manifest(snapshot, chosen, statistics, left_out, take_downs, rows)
     writers.write_text(folder / names["card"], card.render(str(snapshot), manifest, statistics, spec))
-    manifest["files"] = {name: writers.fingerprint(folder / name) for name in names.values()}
-    manifest["files"][names["records"]]["rows"] = tally.instructions
+    for name in dict.fromkeys([*names.values(), *rows]):
+        print_ = taken.result() if name == names["records"] else writers.fingerprint(folder / name)
+        manifest["files"][name] = print_ | ({"rows": rows[name]} if name in rows else {})
     return manifest, statistics
 
 
 def _reported(lines: Iterator[bytes], on_progress: Progress) -> Iterator[bytes]:
+    told = time.monotonic()
     for number, line in enumerate(lines, start=1):
         yield line
-        if number % BATCH == 0:
+        # Progress is a commit: for each batch they would take longer than the lines.
+        if number % BATCH == 0 and time.monotonic() - told >= PAUSE:
             on_progress(number)
+            told = time.monotonic()
 
 
 def _manifest(
@@ -281,6 +307,7 @@ def _manifest(
     statistics: dict[str, Any],
     left_out: dict[str, dict[str, int]],
     take_downs: list[dict[str, int]],
+    rows: dict[str, int],
 ) -> dict[str, Any]:
     spec = chosen.label_set.spec
     return {
@@ -298,7 +325,8 @@ def _manifest(
         "left_out": left_out,
         "take_downs": take_downs,
         "personal_information": "masked where it was found" if chosen.mask_personal else "as it is",
-        "files": {},
+        "forms": snapshot.options,
+        "files": {name: {"rows": count} for name, count in rows.items()},
     }
 
 
@@ -350,7 +378,7 @@ def concerned(instructions: RawSQL) -> dict[str, int]:
 
 def deliver(snapshot: Snapshot, folder: Path) -> list[Path]:
     """Copy the files of a published snapshot into ``folder``, all or none, never over a file with other content."""
-    names = [*file_names(snapshot.version).values(), manifest_name(snapshot.version)]
+    names = [*in_order(snapshot), manifest_name(snapshot.version)]
     check_files(snapshot)
     for name in names:
         if (folder / name).exists() and writers.fingerprint(folder / name) != writers.fingerprint(snapshot.path / name):

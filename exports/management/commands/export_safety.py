@@ -11,6 +11,7 @@ from rich.progress import Progress
 from annotate.models import Campaign
 from exports import snapshots, writers
 from exports.errors import ExportError
+from exports.forms import FORMS, Options
 from exports.models import Snapshot
 
 
@@ -35,13 +36,25 @@ class Command(BaseCommand):
             action="store_true",
             help="publish [e-mail address] and the like instead of the personal information that was found",
         )
+        parser.add_argument(
+            "--form",
+            action="append",
+            default=[],
+            choices=list(FORMS),
+            help="also write the records in this form; may be repeated",
+        )
+        parser.add_argument("--seed", type=int, default=0, help="of the splits (default: 0)")
+        parser.add_argument("--shard-bytes", type=int, default=500_000_000, help="the most that a shard has")
         parser.add_argument("--output", type=Path, metavar="DIR", help="also copy the files into this folder")
 
-    def handle(self, *, version: str, campaign: list[str], mask_personal: bool, output: Path | None, **_: Any) -> None:
+    def handle(
+        self, *, version: str, campaign: list[str], mask_personal: bool, output: Path | None, **asked: Any
+    ) -> None:
+        options = Options(tuple(dict.fromkeys(asked["form"])), asked["seed"], asked["shard_bytes"])
         try:
             if output:
                 writers.check_folder(output)
-            snapshot = snapshots.prepare(version, _campaigns(campaign), mask_personal=mask_personal)
+            snapshot = snapshots.prepare(version, _campaigns(campaign), mask_personal=mask_personal, options=options)
             if snapshot.is_published:
                 snapshots.rederive(snapshot)
                 self.stderr.write(f"{snapshot} was published before; derived again, every byte is the same")
