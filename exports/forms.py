@@ -10,7 +10,7 @@ import hashlib
 import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import batched
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from pyarrow import parquet as pq
 
 from exports import writers
 from exports.errors import SnapshotRefused
+from exports.filters import EVERYTHING, Filters
 from labels.taxonomy import LabelSetSpec
 
 # Of a thousand families; what is left is tested on.
@@ -39,21 +40,26 @@ BOM = "\ufeff"
 
 @dataclass(frozen=True)
 class Options:
-    """What is asked of the forms; stored with the snapshot, so that the same version gives the same files."""
+    """Which lines in which forms; stored with the snapshot, so that the same version gives the same files."""
 
     forms: tuple[str, ...] = ()
     seed: int = 0  # of the splits
     shard_bytes: int = 500_000_000
+    filters: Filters = EVERYTHING
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Options:
-        return cls(**{**stored, "forms": tuple(stored.get("forms", ()))})
+        forms = {**stored.get("forms", {})}
+        return cls(tuple(forms.pop("names", ())), **forms, filters=Filters.read(stored.get("filters", {})))
 
     def stored(self) -> dict[str, Any]:
-        return {**asdict(self), "forms": list(self.forms)} if self.forms else {}
+        """As the snapshot keeps it: ``forms`` and ``filters``, each empty where nothing is asked."""
+        forms = {"names": list(self.forms), "seed": self.seed, "shard_bytes": self.shard_bytes}
+        return {"forms": forms if self.forms else {}, "filters": self.filters.stored()}
 
     def check(self) -> None:
-        """Raise SnapshotRefused unless these forms can be made."""
+        """Raise SnapshotRefused unless these forms can be made of lines that there can be."""
+        self.filters.check()
         unknown = sorted(set(self.forms) - set(FORMS))
         if unknown:
             raise SnapshotRefused(f"There is no form {unknown[0]!r}; the forms are: {', '.join(FORMS)}")

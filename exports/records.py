@@ -7,6 +7,7 @@ with an empty text where there is nothing to say: loaders that infer the type of
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Buffer, Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from django.db import connection
 from psycopg import sql
 
 from annotate.models import Annotator
+from exports.filters import EVERYTHING, Filters
 from labels.aggregation import Aggregate, aggregate, tag_outcome
 from labels.models import LabelSet
 from labels.taxonomy import LabelSetSpec
@@ -65,6 +67,7 @@ class Selection:
     cut: int
     cut_at: datetime | None = None
     mask_personal: bool = False
+    filters: Filters = EVERYTHING
 
 
 class Group(NamedTuple):
@@ -76,7 +79,10 @@ class Group(NamedTuple):
     aggregate: Aggregate
     labels: tuple[str, ...]
     source: str
+    license: str
     language: str
+    is_augmented: bool
+    has_personal: bool  # known only where a filter asks for it
 
 
 type Count = Callable[[Group, int], None]  # takes a group and how many more lines it has
@@ -147,6 +153,8 @@ PERSONAL = """
      FROM sources_personalfinding found WHERE found.instruction_id = instruction.id)
 """
 
+HAS_PERSONAL = "EXISTS (SELECT 1 FROM sources_personalfinding found WHERE found.instruction_id = instruction.id)"
+
 # What somebody had flagged at the moment of the cut, in one of the campaigns, and no curator had closed. A snapshot of
 # before moments were kept has none.
 FLAGGED = """
@@ -176,7 +184,8 @@ UNPUBLISHED = f"""
 # Tags are read before the votes are grouped, which then carry three numbers instead of an object.
 LINES = f"""
     SELECT instruction.turns, {{personal}}, encode(instruction.digest, 'hex'),
-           concat_ws(',', {{names}}, simulated, is_flagged::int, source_id, to_json(format), to_json(language)),
+           concat_ws(',', {{names}}, simulated, is_flagged::int, (instruction.parent_id IS NOT NULL)::int,
+                     ({{has_personal}})::int, source_id, to_json(format), to_json(language)),
            to_json("row"), {{parent}}, {{root}}
     FROM (
         SELECT DISTINCT ON (instruction.digest) instruction.*, answer.*, given.source_id, given.row,
@@ -215,6 +224,7 @@ VOTERS = f"""
         SELECT vote.annotator_id, unpublished.instruction_id, unpublished.is_unlicensed, count(*) AS votes
         FROM (SELECT vote.annotator_id, unit.instruction_id FROM {STANDING} {{unrepeated}}) vote
         LEFT JOIN unpublished ON unpublished.instruction_id = vote.instruction_id
+        {{kept}}
         GROUP BY vote.annotator_id, unpublished.instruction_id, unpublished.is_unlicensed
     )
     SELECT is_unlicensed, grouping(kind) = 1, kind, count(DISTINCT annotator_id), sum(votes)::bigint,
@@ -222,6 +232,14 @@ VOTERS = f"""
     FROM given LEFT JOIN annotate_annotator voter ON voter.id = given.annotator_id
     GROUP BY GROUPING SETS ((is_unlicensed, kind), (is_unlicensed))
 """  # noqa: S608 - made of constants
+
+# Of the lines, those that no filter left out: their digests of 16 bytes, one after the other.
+KEPT = """
+    WHERE unpublished.instruction_id IS NOT NULL OR vote.instruction_id IN (
+        SELECT id FROM sources_instruction WHERE digest IN (
+            SELECT substring(%(kept)s::bytea FROM 16 * at + 1 FOR 16)
+            FROM generate_series(0, octet_length(%(kept)s::bytea) / 16 - 1) at))
+"""
 
 # The answers up to the cut that are not counted, by why.
 UNCOUNTED = f"""
@@ -271,10 +289,17 @@ class Reader:
 
     selection: Selection
     connection: psycopg.Connection[Any]
+    # Of the lines that were read: how many each filter left out, with their votes; and the digests of the others.
+    filtered: dict[str, Counter[str]] = field(default_factory=dict)
+    kept: bytearray = field(default_factory=bytearray)
 
     @cached_property
     def spec(self) -> LabelSetSpec:
         return self.selection.label_set.spec
+
+    @property
+    def is_filtered(self) -> bool:
+        return self.selection.filters != EVERYTHING
 
     def lines(self, count: Count = _uncounted) -> Generator[bytes]:
         """Yield a line per available instruction that has a counted vote and a source with a known licence.
@@ -290,7 +315,10 @@ class Reader:
         lines.tell()
 
     def annotators(self) -> dict[str, int]:
-        """How many annotators of each kind gave the published votes; ``unidentified_votes`` came without one."""
+        """How many annotators of each kind gave the published votes; ``unidentified_votes`` came without one.
+
+        Where lines are filtered, they must have been read.
+        """
         published = [row for row in self._voters if row[0] is None and not row[1]]
         found = {kind: (people, votes) for _, _, kind, people, votes, _ in published}
         kinds = {kind.value: found.get(kind.value, (0, 0))[0] for kind in Annotator.Kind}
@@ -341,6 +369,7 @@ class Reader:
             "cut": chosen.cut,
             "cut_at": chosen.cut_at,
             "unknown": UNKNOWN_LICENSE,
+            "kept": bytes(self.kept),
         }
 
     def _rows(self, query: sql.SQL | sql.Composed) -> list[tuple[Any, ...]]:
@@ -366,6 +395,8 @@ class Reader:
             tallies=sql.SQL(", ").join(tallies),
             answers=sql.SQL(", ").join([sql.SQL("vote.choice_id"), *answers]),
             names=sql.SQL(", ").join(names),
+            has_personal=sql.SQL(HAS_PERSONAL if self.selection.filters.without_personal else "false"),
+            kept=sql.SQL(KEPT if self.is_filtered else ""),
             personal=sql.SQL(PERSONAL if self.selection.mask_personal else "NULL"),
             parent=sql.SQL(RELATIVE).format(key=sql.SQL("parent_id")),
             root=sql.SQL(RELATIVE).format(key=sql.SQL("root_id")),
@@ -383,11 +414,15 @@ class _Lines:
 
     def of(self, rows: Iterable[Buffer]) -> Iterator[bytes]:
         # All in one place: a call for each of a million lines would cost as much as the line.
-        known = self.known
+        known, is_filtered, keep = self.known, self.reader.is_filtered, self.reader.kept.extend
         for row in rows:
             turns, spans, digest, key, place, parent, root = bytes(row)[:-1].split(SEPARATOR)
             common = known.get(key) or self._common(key)
             common.lines += 1
+            if is_filtered:
+                if common.left_out_by:
+                    continue
+                keep(bytes.fromhex(digest.decode()))
             if spans not in NOTHING_FOUND:
                 said, turns = _masked(turns, spans)
             elif turns.startswith(ONE_TURN) and turns.find(TURN, 2) < 0:
@@ -405,7 +440,12 @@ class _Lines:
     def tell(self) -> None:
         """Tell ``count`` of the lines since the last time."""
         for common in self.known.values():
-            self.count(common.group, common.lines)
+            if common.left_out_by:
+                votes = common.lines * common.group.aggregate.n_votes
+                left_out = self.reader.filtered.setdefault(common.left_out_by, Counter())
+                left_out.update(instructions=common.lines, votes=votes)
+            else:
+                self.count(common.group, common.lines)
         self.known.clear()  # not another dict: lines are being made with this one
 
     def _common(self, key: bytes) -> _Common:
@@ -422,21 +462,33 @@ class _Common:
     group: Group
     of_votes: bytes
     of_augmenter: bytes
+    left_out_by: str
     lines: int = 0
 
 
 def _common(reader: Reader, key: bytes) -> _Common:
     spec = reader.spec
     n_options, n_tags = len(spec.options), len(spec.tags)
-    *numbers, rest = key.split(b",", n_options + n_tags + 3)
-    *tallies, simulated, is_flagged, source = map(int, numbers)
+    *numbers, rest = key.split(b",", n_options + n_tags + 5)
+    *tallies, simulated, is_flagged, is_augmented, has_personal, source = map(int, numbers)
     augmenter, language = orjson.loads(b"[%b]" % rest)
     counts = tuple(tallies[:n_options])
     tag_counts = tuple(divmod(answers, TAG_YES) for answers in tallies[n_options:])
     found = aggregate(spec, counts, tag_counts, is_flagged=bool(is_flagged))
     facts = reader.sources_by_id[source]
     named = source_key(facts["name"], facts["revision"])
-    group = Group(counts, tag_counts, simulated, found, _labels(found), named, language or UNDETERMINED)
+    group = Group(
+        counts,
+        tag_counts,
+        simulated,
+        found,
+        _labels(found),
+        named,
+        facts["license"],
+        language or UNDETERMINED,
+        bool(is_augmented),
+        bool(has_personal),
+    )
     metadata = {
         "label": found.label or "",
         "labels": group.labels,
@@ -461,7 +513,8 @@ def _common(reader: Reader, key: bytes) -> _Common:
     # Cut where the row stands, which is the line's own.
     of_votes = orjson.dumps(metadata)[1:].removesuffix(b'""}}')
     of_augmenter = orjson.dumps({"augmenter": augmenter, "family": ""})[1:].removesuffix(b'"}')
-    return _Common(group, b"," + of_votes, b'",' + of_augmenter)
+    left_out_by = reader.selection.filters.left_out_by(group)
+    return _Common(group, b"," + of_votes, b'",' + of_augmenter, left_out_by)
 
 
 def _masked(turns: bytes, spans: bytes) -> tuple[bytes, bytes]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
@@ -26,7 +27,7 @@ from exports import card, differences, forms, records, writers
 from exports.errors import ExportError, NothingToPublish, NotReproducible, SnapshotRefused
 from exports.forms import Lines, Options
 from exports.models import Snapshot
-from exports.records import Selection
+from exports.records import Group, Selection
 from exports.statistics import Tally
 from exports.versions import code_revision, validate_version
 from labels.errors import LabelsError
@@ -98,6 +99,26 @@ def prepare(
     return snapshot if created else _again(snapshot, campaigns, mask_personal, options)
 
 
+def preview(campaigns: Sequence[Campaign], options: Options) -> dict[str, int]:
+    """What would be published now: lines and votes, and how many lines each filter leaves out, in their order."""
+    options.check()
+    chosen = list(campaigns or opened_campaigns())
+    check_campaigns(chosen)
+    cut, places = take_cut(), tuple(campaign.pk for campaign in chosen)
+    first = chosen[0]
+    counted: Counter[str] = Counter()
+
+    def count(group: Group, lines: int) -> None:
+        counted.update(instructions=lines, votes=lines * group.aggregate.n_votes)
+
+    asked = Selection(places, first.label_set, first.target, cut.last, cut.at, filters=options.filters)
+    with records.reading(asked) as reader, closing(reader.lines(count)) as lines:
+        for _ in lines:
+            pass
+        left_out = {name: reader.filtered[name]["instructions"] for name in sorted(reader.filtered)}
+    return {**left_out, "instructions": counted["instructions"], "votes": counted["votes"]}
+
+
 def check_campaigns(campaigns: Sequence[Campaign]) -> None:
     """Raise SnapshotRefused unless these campaigns can be published together."""
     if not campaigns:
@@ -122,8 +143,8 @@ def _again(
     snapshot: Snapshot, campaigns: Sequence[Campaign], mask_personal: bool, options: Options = PLAIN
 ) -> Snapshot:
     """A snapshot of before: published, being published, or failed, which may be tried with other campaigns."""
-    if options != PLAIN and options != Options.read(snapshot.options):
-        raise SnapshotRefused(f"{snapshot} exists in other forms: choose another version")
+    if options not in (PLAIN, Options.read(snapshot.options)):
+        raise SnapshotRefused(f"{snapshot} exists with other filters or forms: choose another version")
     if mask_personal and not snapshot.mask_personal:
         raise SnapshotRefused(f"{snapshot} exists, and nothing is masked in it: choose another version")
     if snapshot.state == JobState.FAILED and _retry_with(snapshot, campaigns):
@@ -182,7 +203,7 @@ def _publish(snapshot: Snapshot, beat: Heartbeat, on_progress: Progress) -> None
         raise SnapshotRefused(f"The worker was lost {snapshot.attempts - 1} times: see its log, then publish again")
     campaigns = list(snapshot.campaigns.select_related("label_set"))
     check_campaigns(campaigns)
-    if snapshot.mask_personal:
+    if snapshot.mask_personal or Options.read(snapshot.options).filters.without_personal:
         _check_screened()
     if snapshot.cut is None:
         snapshot.cut, snapshot.cut_at = take_cut()
@@ -204,7 +225,7 @@ def _publish(snapshot: Snapshot, beat: Heartbeat, on_progress: Progress) -> None
 
 
 def _check_screened() -> None:
-    """Raise SnapshotRefused while personal information is being searched for: it could not be masked."""
+    """Raise SnapshotRefused while personal information is searched for: it could be neither masked nor left out."""
     waiting = Screening.objects.exclude(state__in=[JobState.FINISHED, JobState.CANCELLED]).first()
     if waiting is not None:
         raise SnapshotRefused(f"The {waiting} is {waiting.state}: publish a masked snapshot when it is finished")
@@ -251,6 +272,7 @@ def selection(snapshot: Snapshot) -> Selection:
         snapshot.cut,
         snapshot.cut_at,
         snapshot.mask_personal,
+        Options.read(snapshot.options).filters,
     )
 
 
@@ -270,6 +292,8 @@ def _write(snapshot: Snapshot, folder: Path, on_progress: Progress) -> tuple[dic
     with records.reading(chosen) as reader, closing(reader.lines(tally.add)) as lines:
         writers.write_lines(folder / names["records"], _reported(lines, on_progress))
         if not tally.instructions:
+            if reader.filtered:
+                raise NothingToPublish(f"The filters leave nothing: {', '.join(sorted(reader.filtered))}")
             raise NothingToPublish(
                 "No available instruction with votes has a source with a known licence: "
                 "set it in admin, then publish again"
@@ -278,11 +302,13 @@ def _write(snapshot: Snapshot, folder: Path, on_progress: Progress) -> tuple[dic
         with ThreadPoolExecutor(1) as beside:
             taken = beside.submit(writers.fingerprint, folder / names["records"])
             summary = tally.summary(reader.annotators(), reader.sources())
-            left_out, take_downs = reader.left_out(), reader.take_downs()
+            left_out: dict[str, Any] = {**reader.left_out()}
+            take_downs = reader.take_downs()
     statistics = {"version": snapshot.version, **summary}
     writers.write_json(folder / names["statistics"], statistics)
     options = Options.read(snapshot.options)
     rows = {names["records"]: tally.instructions, **forms.write(Lines(folder / names["records"], spec, options))}
+    left_out["filters"] = {name: dict(reader.filtered[name]) for name in sorted(reader.filtered)}
     manifest = _manifest(snapshot, chosen, statistics, left_out, take_downs, rows)
     writers.write_text(folder / names["card"], card.render(str(snapshot), manifest, statistics, spec))
     for name in dict.fromkeys([*names.values(), *rows]):
@@ -305,7 +331,7 @@ def _manifest(
     snapshot: Snapshot,
     chosen: Selection,
     statistics: dict[str, Any],
-    left_out: dict[str, dict[str, int]],
+    left_out: dict[str, Any],
     take_downs: list[dict[str, int]],
     rows: dict[str, int],
 ) -> dict[str, Any]:
@@ -325,7 +351,8 @@ def _manifest(
         "left_out": left_out,
         "take_downs": take_downs,
         "personal_information": "masked where it was found" if chosen.mask_personal else "as it is",
-        "forms": snapshot.options,
+        "filters": chosen.filters.stored(),
+        "forms": snapshot.options.get("forms", {}),
         "files": {name: {"rows": count} for name, count in rows.items()},
     }
 

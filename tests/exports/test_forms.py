@@ -189,5 +189,5 @@ def test_it_refuses_unknown_forms_and_other_forms_of_a_version(kindness: Campaig
     with pytest.raises(SnapshotRefused, match="A shard of 0 bytes holds nothing"):
         snapshots.prepare("0.3", [kindness], options=Options(("shards",), shard_bytes=0))
     worlds.published("0.3", kindness)
-    with pytest.raises(SnapshotRefused, match="exists in other forms: choose another version"):
+    with pytest.raises(SnapshotRefused, match="exists with other filters or forms: choose another version"):
         snapshots.prepare("0.3", [kindness], options=Options(("csv",)))
