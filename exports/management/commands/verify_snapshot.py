@@ -31,9 +31,7 @@ class Command(BaseCommand):
             self.stdout.write(f"line {number}: {why}")
         if not report.is_same:
             raise CommandError(f"{found} cannot be derived again as it is: {_sentence(report)}")
-        self.stdout.write(
-            f"{found}: the files are as published, and {report.lines:,} lines were derived again the same"
-        )
+        self.stdout.write(f"{found}: the files are as published, and {report.lines:,} lines were derived again")
 
     def _verify(self, snapshot: Snapshot) -> Report:
         console = Console(stderr=True)
