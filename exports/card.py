@@ -14,7 +14,7 @@ from urllib.parse import quote
 from django.template.loader import render_to_string
 
 from exports import tables
-from exports.forms import SPLITS
+from exports.formats import SPLITS
 from exports.records import UNDETERMINED
 from labels.taxonomy import LabelSetSpec
 

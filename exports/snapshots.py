@@ -23,9 +23,9 @@ from django.db.models.expressions import RawSQL
 
 from annotate.annotations import take_cut
 from annotate.models import Annotation, Annotator, Campaign, CampaignQuerySet, Unit
-from exports import card, differences, forms, records, writers
+from exports import card, differences, formats, records, writers
 from exports.errors import ExportError, NothingToPublish, NotReproducible, SnapshotRefused
-from exports.forms import Lines, Options
+from exports.formats import Lines, Options
 from exports.models import Snapshot
 from exports.records import Group, Selection
 from exports.statistics import Tally
@@ -307,7 +307,7 @@ def _write(snapshot: Snapshot, folder: Path, on_progress: Progress) -> tuple[dic
     statistics = {"version": snapshot.version, **summary}
     writers.write_json(folder / names["statistics"], statistics)
     options = Options.read(snapshot.options)
-    rows = {names["records"]: tally.instructions, **forms.write(Lines(folder / names["records"], spec, options))}
+    rows = {names["records"]: tally.instructions, **formats.write(Lines(folder / names["records"], spec, options))}
     left_out["filters"] = {name: dict(reader.filtered[name]) for name in sorted(reader.filtered)}
     manifest = _manifest(snapshot, chosen, statistics, left_out, take_downs, rows)
     writers.write_text(folder / names["card"], card.render(str(snapshot), manifest, statistics, spec))

@@ -14,7 +14,7 @@ from annotate.models import Annotation, Campaign
 from exports import snapshots, verification
 from exports.errors import SnapshotRefused
 from exports.filters import Filters
-from exports.forms import Options
+from exports.formats import Options
 from exports.models import Snapshot
 from sources.models import Instruction, PersonalFinding, Source
 from tests.exports import worlds

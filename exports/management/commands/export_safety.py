@@ -12,7 +12,7 @@ from annotate.models import Campaign
 from exports import snapshots, writers
 from exports.errors import ExportError
 from exports.filters import Filters
-from exports.forms import FORMS, Options
+from exports.formats import FORMS, Options
 from exports.models import Snapshot
 
 # In the order of the fields of Filters.

@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='snapshot',
             name='options',
-            field=models.JSONField(db_default={}, default=dict, editable=False, help_text='See forms.Options.'),
+            field=models.JSONField(db_default={}, default=dict, editable=False, help_text='See formats.Options.'),
         ),
     ]

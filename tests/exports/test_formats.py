@@ -16,9 +16,9 @@ import pytest
 import zstandard
 
 from annotate.models import Campaign
-from exports import forms, snapshots, writers
+from exports import formats, snapshots, writers
 from exports.errors import SnapshotRefused
-from exports.forms import FORMS, Lines, Options
+from exports.formats import FORMS, Lines, Options
 from exports.models import Snapshot
 from labels import taxonomy
 from sources.importers import oig_moderation
@@ -37,7 +37,7 @@ def made(tmp_path: Path) -> Callable[..., dict[str, int]]:
     path.write_bytes(RECORDS.read_bytes())
 
     def make(*asked: str, **options: Any) -> dict[str, int]:
-        return forms.write(Lines(path, SPEC, Options(asked, **options)))
+        return formats.write(Lines(path, SPEC, Options(asked, **options)))
 
     return make
 
@@ -90,7 +90,7 @@ def test_it_keeps_a_family_in_one_split(made: Callable[..., dict[str, int]], tmp
             for record in lines_of(tmp_path / name):
                 found[f"{seed} {record['metadata']['lineage']['family']}"].add(name)
     assert {len(names) for names in found.values()} == {1}
-    counted = [forms.split_of(f"{number:032x}", 7) for number in range(10_000)]
+    counted = [formats.split_of(f"{number:032x}", 7) for number in range(10_000)]
     assert counted.count("train") == pytest.approx(8_000, abs=200)
     assert counted.count("validation") == pytest.approx(1_000, abs=150)
 
@@ -136,7 +136,7 @@ def test_it_puts_an_apostrophe_before_a_formula(tmp_path: Path, cell: str) -> No
     record["metadata"]["source"] = cell
     path = tmp_path / "a.jsonl"
     writers.write_lines(path, [json.dumps(record).encode() + b"\n"])
-    forms.write(Lines(path, SPEC, Options(("csv",))))
+    formats.write(Lines(path, SPEC, Options(("csv",))))
     (row,) = csv.DictReader(io.StringIO((tmp_path / "a.csv").read_bytes().decode(), newline=""))
     assert row["source"] == f"'{cell}"
 
