@@ -14,6 +14,7 @@ from urllib.parse import quote
 from django.template.loader import render_to_string
 
 from exports import tables
+from exports.formats import SPLITS
 from exports.records import UNDETERMINED
 from labels.taxonomy import LabelSetSpec
 
@@ -31,7 +32,7 @@ def render(name: str, manifest: dict[str, Any], statistics: dict[str, Any], spec
     """The text of the card of the snapshot ``name``; the same for the same statistics."""
     context = {
         "name": name,
-        "head": _head(name, statistics),
+        "head": _head(name, statistics, list(manifest["files"])),
         "facts": [_cells(row) for row in _facts(manifest, statistics)],
         "headline": tables.headline(statistics),
         "tables": [
@@ -58,7 +59,7 @@ def warnings(statistics: dict[str, Any]) -> list[str]:
     return found
 
 
-def _head(name: str, statistics: dict[str, Any]) -> str:
+def _head(name: str, statistics: dict[str, Any], files: list[str]) -> str:
     """YAML as one JSON value a line, which every YAML reader takes and no name can break out of."""
     languages = {found[1] for tag in statistics["languages"] if (found := LANGUAGE.fullmatch(tag.lower()))}
     head = {
@@ -68,9 +69,15 @@ def _head(name: str, statistics: dict[str, Any]) -> str:
         "task_categories": ["text-classification"],
         "tags": ["safety", "moderation", "content-moderation", *_annotation(statistics), "not-for-all-audiences"],
         "size_categories": [next((name for limit, name in SIZES if statistics["instructions"] < limit), "n>1M")],
-        "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": f"{name}.jsonl"}]}],
+        "configs": [{"config_name": "default", "data_files": _splits(name, files)}],
     }
     return "\n".join(f"{key}: {json.dumps(value)}" for key, value in head.items())
+
+
+def _splits(name: str, files: list[str]) -> list[dict[str, str]]:
+    """The files that a loader takes for each split: all lines are for training where they were not split."""
+    split = [{"split": part, "path": f"{name}.{part}.jsonl"} for part in SPLITS if f"{name}.{part}.jsonl" in files]
+    return split or [{"split": "train", "path": f"{name}.jsonl"}]
 
 
 def _annotation(statistics: dict[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import orjson
 
-from sources.models import Instruction, InstructionState, Tombstone
+from sources.models import UNKNOWN_LICENSE, Instruction, InstructionState, Source, Tombstone
 
 # Numbers of lines that are named for each reason; the others are counted.
 NAMED = 20
@@ -55,6 +55,24 @@ def sentence(found: Difference) -> str:
     more = found.others + len(found.gone) - withdrawn
     rest = f"{more:,} other lines would not be the same either" if more else "every other line is the same"
     return f"{withdrawn:,} of its {found.lines:,} lines cannot be derived again ({listed}), and {rest}"
+
+
+def reasons(gone: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """Why each of the lines that are gone cannot be derived any more, by its number in the file."""
+    withdrawn = dict(_withdrawn(gone))
+    known = Instruction.objects.filter(digest__in=[bytes.fromhex(public_id) for _, public_id in gone])
+    licensed = known.filter(provenances__source__in=Source.objects.exclude(license=UNKNOWN_LICENSE))
+    found = {bytes(digest).hex() for digest in known.values_list("digest", flat=True)}
+    sourced = {bytes(digest).hex() for digest in licensed.values_list("digest", flat=True)}
+    for number, public_id in gone:
+        if number in withdrawn:
+            yield number, withdrawn[number]
+        elif public_id not in found:
+            yield number, "its text is not in this database"
+        elif public_id not in sourced:
+            yield number, "no source of it has a known licence any more"
+        else:
+            yield number, "all of its votes were erased"
 
 
 def _withdrawn(gone: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:

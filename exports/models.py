@@ -39,6 +39,7 @@ class Snapshot(Job):
         db_default=False,
         help_text="Publish [e-mail address] and the like instead of the personal information that was found.",
     )
+    options = models.JSONField(default=dict, db_default={}, editable=False, help_text="See formats.Options.")
     cut = models.BigIntegerField(null=True, editable=False, help_text="The last annotation that it contains.")
     cut_at = models.DateTimeField(
         null=True, editable=False, help_text="When the cut was taken: flags count as they stood then."

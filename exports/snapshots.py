@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -20,10 +23,11 @@ from django.db.models.expressions import RawSQL
 
 from annotate.annotations import take_cut
 from annotate.models import Annotation, Annotator, Campaign, CampaignQuerySet, Unit
-from exports import card, differences, records, writers
+from exports import card, differences, formats, records, writers
 from exports.errors import ExportError, NothingToPublish, NotReproducible, SnapshotRefused
+from exports.formats import Lines, Options
 from exports.models import Snapshot
-from exports.records import Line, Selection
+from exports.records import Group, Selection
 from exports.statistics import Tally
 from exports.versions import code_revision, validate_version
 from labels.errors import LabelsError
@@ -32,13 +36,16 @@ from sources import jobs
 from sources.jobs import Heartbeat, JobState, LostLease
 from sources.models import Screening
 
-# Lines between two commits of the progress.
-BATCH = 5_000
+# Lines, and seconds, that lie at least between two commits of the progress.
+BATCH = 1_000
+PAUSE = 1.0
 
 # A worker that is lost this often is killed by what it does (it takes all memory, say).
 FRUITLESS_ATTEMPTS = 5
 
-MANIFEST_FORMAT = 1
+MANIFEST_FORMAT = 2
+
+PLAIN = Options()
 
 type Progress = Callable[[int], None]  # called with the number of lines written so far
 
@@ -56,6 +63,11 @@ def file_names(version: str) -> dict[str, str]:
     }
 
 
+def in_order(snapshot: Snapshot) -> list[str]:
+    """The files of a published version besides its manifest: records, statistics and card, then other forms."""
+    return list(dict.fromkeys([*file_names(snapshot.version).values(), *sorted(snapshot.manifest["files"])]))
+
+
 def manifest_name(version: str) -> str:
     return f"OIG_safety_v{version}.manifest.json"
 
@@ -65,6 +77,7 @@ def prepare(
     campaigns: Sequence[Campaign] = (),
     *,
     mask_personal: bool = False,
+    options: Options = PLAIN,
     started_by: Annotator | None = None,
 ) -> Snapshot:
     """Return the snapshot of this version, new or from before; raise SnapshotRefused if it cannot be made."""
@@ -72,17 +85,38 @@ def prepare(
         validate_version(version)
     except ValidationError as error:
         raise SnapshotRefused(error.message) from None
+    options.check()
     existing = Snapshot.objects.filter(version=version).first()
     if existing is not None:
-        return _again(existing, campaigns, mask_personal)
+        return _again(existing, campaigns, mask_personal, options)
     chosen = list(campaigns or opened_campaigns())
     check_campaigns(chosen)
-    facts = {"started_by": started_by, "mask_personal": mask_personal}
+    facts = {"started_by": started_by, "mask_personal": mask_personal, "options": options.stored()}
     with transaction.atomic():
         snapshot, created = Snapshot.objects.get_or_create(version=version, defaults=facts)
         if created:
             snapshot.campaigns.set(chosen)
-    return snapshot if created else _again(snapshot, campaigns, mask_personal)
+    return snapshot if created else _again(snapshot, campaigns, mask_personal, options)
+
+
+def preview(campaigns: Sequence[Campaign], options: Options) -> dict[str, int]:
+    """What would be published now: lines and votes, and how many lines each filter leaves out, in their order."""
+    options.check()
+    chosen = list(campaigns or opened_campaigns())
+    check_campaigns(chosen)
+    cut, places = take_cut(), tuple(campaign.pk for campaign in chosen)
+    first = chosen[0]
+    counted: Counter[str] = Counter()
+
+    def count(group: Group, lines: int) -> None:
+        counted.update(instructions=lines, votes=lines * group.aggregate.n_votes)
+
+    asked = Selection(places, first.label_set, first.target, cut.last, cut.at, filters=options.filters)
+    with records.reading(asked) as reader, closing(reader.lines(count)) as lines:
+        for _ in lines:
+            pass
+        left_out = {name: reader.filtered[name]["instructions"] for name in sorted(reader.filtered)}
+    return {**left_out, "instructions": counted["instructions"], "votes": counted["votes"]}
 
 
 def check_campaigns(campaigns: Sequence[Campaign]) -> None:
@@ -105,8 +139,12 @@ def opened_campaigns() -> CampaignQuerySet:
     return Campaign.objects.filter(kind=Campaign.Kind.VOLUNTEER, state__in=opened).select_related("label_set")
 
 
-def _again(snapshot: Snapshot, campaigns: Sequence[Campaign], mask_personal: bool) -> Snapshot:
+def _again(
+    snapshot: Snapshot, campaigns: Sequence[Campaign], mask_personal: bool, options: Options = PLAIN
+) -> Snapshot:
     """A snapshot of before: published, being published, or failed, which may be tried with other campaigns."""
+    if options not in (PLAIN, Options.read(snapshot.options)):
+        raise SnapshotRefused(f"{snapshot} exists with other filters or forms: choose another version")
     if mask_personal and not snapshot.mask_personal:
         raise SnapshotRefused(f"{snapshot} exists, and nothing is masked in it: choose another version")
     if snapshot.state == JobState.FAILED and _retry_with(snapshot, campaigns):
@@ -165,7 +203,7 @@ def _publish(snapshot: Snapshot, beat: Heartbeat, on_progress: Progress) -> None
         raise SnapshotRefused(f"The worker was lost {snapshot.attempts - 1} times: see its log, then publish again")
     campaigns = list(snapshot.campaigns.select_related("label_set"))
     check_campaigns(campaigns)
-    if snapshot.mask_personal:
+    if snapshot.mask_personal or Options.read(snapshot.options).filters.without_personal:
         _check_screened()
     if snapshot.cut is None:
         snapshot.cut, snapshot.cut_at = take_cut()
@@ -187,7 +225,7 @@ def _publish(snapshot: Snapshot, beat: Heartbeat, on_progress: Progress) -> None
 
 
 def _check_screened() -> None:
-    """Raise SnapshotRefused while personal information is being searched for: it could not be masked."""
+    """Raise SnapshotRefused while personal information is searched for: it could be neither masked nor left out."""
     waiting = Screening.objects.exclude(state__in=[JobState.FINISHED, JobState.CANCELLED]).first()
     if waiting is not None:
         raise SnapshotRefused(f"The {waiting} is {waiting.state}: publish a masked snapshot when it is finished")
@@ -234,6 +272,7 @@ def selection(snapshot: Snapshot) -> Selection:
         snapshot.cut,
         snapshot.cut_at,
         snapshot.mask_personal,
+        Options.read(snapshot.options).filters,
     )
 
 
@@ -246,42 +285,55 @@ def _label_set(snapshot: Snapshot, campaign: Campaign) -> LabelSet:
 
 
 def _write(snapshot: Snapshot, folder: Path, on_progress: Progress) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Write the three data files; return the manifest and the statistics."""
+    """Write the three data files and what other forms are asked for; return the manifest and the statistics."""
     names, chosen = file_names(snapshot.version), selection(snapshot)
     spec = chosen.label_set.spec
     tally = Tally(spec)
-    with records.reading(chosen) as reader, closing(reader.lines()) as lines:
-        counted = _counting(lines, tally, on_progress)
-        writers.write_lines(folder / names["records"], (line.record for line in counted))
+    with records.reading(chosen) as reader, closing(reader.lines(tally.add)) as lines:
+        writers.write_lines(folder / names["records"], _reported(lines, on_progress))
         if not tally.instructions:
+            if reader.filtered:
+                raise NothingToPublish(f"The filters leave nothing: {', '.join(sorted(reader.filtered))}")
             raise NothingToPublish(
                 "No available instruction with votes has a source with a known licence: "
                 "set it in admin, then publish again"
             )
-        summary = tally.summary(reader.annotators(), reader.sources())
-        left_out, take_downs = reader.left_out(), reader.take_downs()
+        # While the database counts readers, the other processor takes the checksum of the lines.
+        with ThreadPoolExecutor(1) as beside:
+            taken = beside.submit(writers.fingerprint, folder / names["records"])
+            summary = tally.summary(reader.annotators(), reader.sources())
+            left_out: dict[str, Any] = {**reader.left_out()}
+            take_downs = reader.take_downs()
     statistics = {"version": snapshot.version, **summary}
     writers.write_json(folder / names["statistics"], statistics)
-    manifest = _manifest(snapshot, chosen, statistics, left_out, take_downs)
+    options = Options.read(snapshot.options)
+    rows = {names["records"]: tally.instructions, **formats.write(Lines(folder / names["records"], spec, options))}
+    left_out["filters"] = {name: dict(reader.filtered[name]) for name in sorted(reader.filtered)}
+    manifest = _manifest(snapshot, chosen, statistics, left_out, take_downs, rows)
     writers.write_text(folder / names["card"], card.render(str(snapshot), manifest, statistics, spec))
-    manifest["files"] = {name: writers.fingerprint(folder / name) for name in names.values()}
+    for name in dict.fromkeys([*names.values(), *rows]):
+        print_ = taken.result() if name == names["records"] else writers.fingerprint(folder / name)
+        manifest["files"][name] = print_ | ({"rows": rows[name]} if name in rows else {})
     return manifest, statistics
 
 
-def _counting(lines: Iterator[Line], tally: Tally, on_progress: Progress) -> Iterator[Line]:
+def _reported(lines: Iterator[bytes], on_progress: Progress) -> Iterator[bytes]:
+    told = time.monotonic()
     for number, line in enumerate(lines, start=1):
-        tally.add(line)
         yield line
-        if number % BATCH == 0:
+        # Progress is a commit: for each batch they would take longer than the lines.
+        if number % BATCH == 0 and time.monotonic() - told >= PAUSE:
             on_progress(number)
+            told = time.monotonic()
 
 
 def _manifest(
     snapshot: Snapshot,
     chosen: Selection,
     statistics: dict[str, Any],
-    left_out: dict[str, dict[str, int]],
+    left_out: dict[str, Any],
     take_downs: list[dict[str, int]],
+    rows: dict[str, int],
 ) -> dict[str, Any]:
     spec = chosen.label_set.spec
     return {
@@ -299,7 +351,9 @@ def _manifest(
         "left_out": left_out,
         "take_downs": take_downs,
         "personal_information": "masked where it was found" if chosen.mask_personal else "as it is",
-        "files": {},
+        "filters": chosen.filters.stored(),
+        "forms": snapshot.options.get("forms", {}),
+        "files": {name: {"rows": count} for name, count in rows.items()},
     }
 
 
@@ -314,7 +368,7 @@ def rederive(snapshot: Snapshot) -> None:
             _check_withdrawn(snapshot, Path(folder))
             raise
         published = snapshot.manifest["files"]
-        if differing := [name for name in sorted(published) if found[name] != published[name]]:
+        if differing := [name for name in sorted(published) if found[name]["sha256"] != published[name]["sha256"]]:
             _check_withdrawn(snapshot, Path(folder))
             raise _not_reproducible(
                 snapshot,
@@ -325,7 +379,7 @@ def rederive(snapshot: Snapshot) -> None:
 
 def _check_withdrawn(snapshot: Snapshot, again: Path) -> None:
     """Raise NotReproducible if lines are not derived again since their texts were withdrawn, and name them."""
-    _check_published(snapshot)
+    check_files(snapshot)
     records_file = file_names(snapshot.version)["records"]
     difference = differences.compare(snapshot.path / records_file, again / records_file)
     if problem := differences.sentence(difference):
@@ -351,8 +405,8 @@ def concerned(instructions: RawSQL) -> dict[str, int]:
 
 def deliver(snapshot: Snapshot, folder: Path) -> list[Path]:
     """Copy the files of a published snapshot into ``folder``, all or none, never over a file with other content."""
-    names = [*file_names(snapshot.version).values(), manifest_name(snapshot.version)]
-    _check_published(snapshot)
+    names = [*in_order(snapshot), manifest_name(snapshot.version)]
+    check_files(snapshot)
     for name in names:
         if (folder / name).exists() and writers.fingerprint(folder / name) != writers.fingerprint(snapshot.path / name):
             raise SnapshotRefused(
@@ -365,11 +419,16 @@ def deliver(snapshot: Snapshot, folder: Path) -> list[Path]:
     return [folder / name for name in names]
 
 
-def _check_published(snapshot: Snapshot) -> None:
-    """Raise NotReproducible unless the files are those that were published."""
+def _is(published: dict[str, Any], file: Path) -> bool:
+    """Whether a file is what the manifest says of it, which may say more than bytes do."""
+    return writers.fingerprint(file).items() <= published.items()
+
+
+def check_files(snapshot: Snapshot) -> None:
+    """Raise NotReproducible, naming the first, unless the files are those that were published."""
     manifest = snapshot.path / manifest_name(snapshot.version)
     intact = {snapshot.path / name: print_ for name, print_ in snapshot.manifest["files"].items()}
-    wrong = [file for file, print_ in intact.items() if not file.is_file() or writers.fingerprint(file) != print_]
+    wrong = [file for file, print_ in intact.items() if not file.is_file() or not _is(print_, file)]
     if not manifest.is_file() or not writers.holds_json(manifest, snapshot.manifest):
         wrong.append(manifest)
     if wrong:

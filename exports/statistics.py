@@ -1,4 +1,5 @@
-"""The statistics of a snapshot, gathered while its lines go by: everything comes from the published lines themselves.
+"""The statistics of a snapshot, gathered while its lines go by: everything comes from the published lines themselves,
+which come in groups that are alike.
 
 Only count patterns are kept (labels.votes): a few dozen rows for any number of instructions.
 """
@@ -10,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
-from exports.records import Line
+from exports.records import Group
 from labels import agreement
 from labels.aggregation import Status
 from labels.agreement import Coefficient
@@ -31,7 +32,7 @@ BASE = {
 
 @dataclass
 class Tally:
-    """What is counted of every line; ``summary`` turns it into the published statistics."""
+    """What is counted of the lines; ``summary`` turns it into the published statistics."""
 
     spec: LabelSetSpec
     base: Patterns = field(default_factory=Counter)
@@ -46,18 +47,19 @@ class Tally:
     def __post_init__(self) -> None:
         self.tags = [Counter() for _ in self.spec.tags]
 
-    def add(self, line: Line) -> None:
-        metadata = line.record["metadata"]
-        self.base[line.counts] += 1
-        source = metadata["lineage"]["source"]
-        self.by_source.setdefault(source, Counter())[line.counts] += 1
-        self.simulated[source] += line.simulated
-        for patterns, pair in zip(self.tags, line.tag_counts, strict=True):
-            patterns[pair] += 1
-        self.labels.update(metadata["labels"])
-        self.statuses[metadata["agreement"]] += 1
-        self.dispute_reasons.update(line.aggregate.dispute_reasons)
-        self.languages[metadata["language"]] += 1
+    def add(self, group: Group, lines: int) -> None:
+        """Count so many more lines of a group."""
+        self.base[group.counts] += lines
+        self.by_source.setdefault(group.source, Counter())[group.counts] += lines
+        self.simulated[group.source] += group.simulated * lines
+        for patterns, pair in zip(self.tags, group.tag_counts, strict=True):
+            patterns[pair] += lines
+        for label in group.labels:
+            self.labels[label] += lines
+        self.statuses[group.aggregate.status] += lines
+        for reason in group.aggregate.dispute_reasons:
+            self.dispute_reasons[reason] += lines
+        self.languages[group.language] += lines
 
     @property
     def instructions(self) -> int:

@@ -17,13 +17,14 @@ from annotate import charts
 from annotate.models import Annotation, Annotator, Campaign
 from exports import card, tables
 from exports.models import Snapshot
-from exports.snapshots import file_names, manifest_name
+from exports.snapshots import file_names, in_order, manifest_name
 from sources.models import Instruction
 
 WHAT = {
     "records": _("one instruction a line, with labels, votes and lineage"),
     "statistics": _("agreement and counts"),
     "card": _("dataset card"),
+    "form": _("the same records in another form"),
     "manifest": _("checksums, label set, campaigns and the cut of the votes"),
 }
 # Seconds for which the numbers of the front page are kept.
@@ -107,7 +108,8 @@ def _numbers() -> dict[str, int]:
 def _files(snapshot: Snapshot) -> list[dict[str, Any]]:
     """The files in reading order: ``name``, ``url``, ``what``, and ``bytes`` and ``sha256``, None of the manifest."""
     version, known = snapshot.version, snapshot.manifest["files"]
-    named = [(name, WHAT[kind]) for kind, name in file_names(version).items()]
+    what = {name: WHAT[kind] for kind, name in file_names(version).items()}
+    named = [(name, what.get(name, WHAT["form"])) for name in in_order(snapshot)]
     return [
         {"name": name, "url": reverse("download", args=[version, name]), "what": what, **known.get(name, UNKNOWN)}
         for name, what in [*named, (manifest_name(version), WHAT["manifest"])]

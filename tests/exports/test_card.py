@@ -23,6 +23,7 @@ MANIFEST: dict[str, Any] = {
     "target": "prompt",
     "left_out": {"votes": {}, "instructions": {}},
     "personal_information": "as it is",
+    "files": {},
 }
 
 

@@ -75,7 +75,8 @@ def test_it_loads_where_what_is_rare_comes_after_megabytes_without_it(tmp_path: 
         record for record in records() if record["metadata"]["lineage"]["parent"] or not record["metadata"]["labels"]
     ]
     copies = 12 * MEGABYTE // len(json.dumps(plain))
-    writers.write_lines(tmp_path / "OIG_safety_v0.3.jsonl", [plain] * copies + rare)
+    lines = [json.dumps(record).encode() + b"\n" for record in [plain] * copies + rare]
+    writers.write_lines(tmp_path / "OIG_safety_v0.3.jsonl", lines)
     script = """
 import json, datasets
 loaded = datasets.load_dataset("json", data_files="OIG_safety_v0.3.jsonl", split="train")

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import orjson
 import psycopg
 import pytest
 from django.db import connection
@@ -14,7 +17,7 @@ from annotate import remarks
 from annotate.annotations import take_cut
 from annotate.models import Annotation, Campaign, Flag
 from exports import records
-from exports.records import Line, Selection
+from exports.records import Selection
 from sources.models import Source
 from sources.rows import Turn
 from tests.exports import worlds
@@ -33,7 +36,7 @@ def selection(*campaigns: Campaign, cut: int | None = None) -> Selection:
 
 def published(chosen: Selection) -> list[dict[str, Any]]:
     with records.reading(chosen) as reader:
-        return [line.record for line in reader.lines()]
+        return [json.loads(line) for line in reader.lines()]
 
 
 def types(value: object) -> object:
@@ -66,7 +69,7 @@ def test_it_gives_every_line_every_key_always_of_one_type() -> None:
 def test_it_accounts_for_every_answer() -> None:
     chosen = selection(*worlds.everything())
     with records.reading(chosen) as reader:
-        votes = sum(line.record["metadata"]["n_votes"] for line in reader.lines())
+        votes = sum(json.loads(line)["metadata"]["n_votes"] for line in reader.lines())
         left_out = reader.left_out()
         annotators = reader.annotators()
     assert votes + sum(left_out["votes"].values()) == Annotation.objects.filter(choice__isnull=False).count()
@@ -119,6 +122,37 @@ def test_it_tells_who_speaks_from_what_is_quoted(kindness: Campaign, letters: So
     assert len({line["text"] for line in lines}) == 1
     turns = sorted((line["metadata"]["turns"] for line in lines), key=len)
     assert turns == [[{"role": "human", "text": quoted}], said]
+
+
+def test_it_writes_every_character_as_the_serialiser_does(kindness: Campaign, letters: Source) -> None:
+    """The database escapes texts of one turn, the serialiser those of several: a reader must not see which."""
+    plane = "".join(map(chr, [*range(1, 0xD800), *range(0xE000, 0x11000)]))
+    for said in ([*worlds.says(plane)], [*worlds.says('{"role": "human", "text": "a"}, {"role": "bot", "text": "b"}')]):
+        for turns in (said, [*said, *worlds.says("And then?")]):
+            placed = worlds.unit(kindness, worlds.instruction(turns, letters))
+            worlds.votes(placed, worlds.people("ada ben"), worlds.CASUAL, worlds.CASUAL)
+    with records.reading(selection(kindness)) as reader:
+        lines = list(reader.lines())
+    assert [orjson.dumps(orjson.loads(line), option=orjson.OPT_APPEND_NEWLINE) for line in lines] == lines
+    longest = max((orjson.loads(line) for line in lines), key=lambda record: len(record["text"]))
+    assert longest["text"] == f"<human>: {plane}\n<human>: And then?"
+
+
+def test_it_counts_the_same_however_few_groups_it_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    everything = selection(*worlds.everything())
+    told = []
+    for kept in (1, 50_000):
+        monkeypatch.setattr(records, "GROUPS", kept)
+        heard: Counter[records.Group] = Counter()
+        with records.reading(everything) as reader:
+            assert len(list(reader.lines(partial(_add, heard)))) == 16
+        told.append(heard)
+    assert told[0] == told[1]
+    assert told[0].total() == 16
+
+
+def _add(heard: Counter[records.Group], group: records.Group, lines: int) -> None:
+    heard[group] += lines
 
 
 def _extremes(campaign: Campaign) -> tuple[str, str]:
@@ -203,5 +237,5 @@ def test_it_closes_its_connection_also_when_nobody_reads_to_the_end(kindness: Ca
     wait_until(lambda: connections() == before, lambda: f"{connections()} connections")
 
 
-def _fail_at(lines: Iterator[Line]) -> None:
-    raise LookupError(next(lines).record["text"])
+def _fail_at(lines: Iterator[bytes]) -> None:
+    raise LookupError(next(lines))

@@ -47,6 +47,7 @@ def test_it_stops_quietly_when_another_worker_took_over(
     kindness: Campaign, letters: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(snapshots, "BATCH", 1)
+    monkeypatch.setattr(snapshots, "PAUSE", 0)
     worlds.agreeing(kindness, letters, "another text")
     snapshot = snapshots.prepare("0.3", [kindness])
 
@@ -158,7 +159,7 @@ def stop_here(lines):
     print("half-way", flush=True)
     time.sleep(600)
 
-snapshots.BATCH = 15
+snapshots.BATCH, snapshots.PAUSE = 15, 0
 snapshots.work(snapshots.prepare("0.3"), stop_here)
 """
 

@@ -11,7 +11,17 @@ from rich.progress import Progress
 from annotate.models import Campaign
 from exports import snapshots, writers
 from exports.errors import ExportError
+from exports.filters import Filters
+from exports.formats import FORMS, Options
 from exports.models import Snapshot
+
+# In the order of the fields of Filters.
+REPEATED = {
+    "source": "lines of this source, a name or name@revision",
+    "license": "lines under this licence, such as CC-BY-4.0",
+    "language": "lines in this language, such as en or pt-BR, or und",
+    "agreement": "lines of this agreement, such as unanimous",
+}
 
 
 class Command(BaseCommand):
@@ -35,13 +45,39 @@ class Command(BaseCommand):
             action="store_true",
             help="publish [e-mail address] and the like instead of the personal information that was found",
         )
+        parser.add_argument(
+            "--form",
+            action="append",
+            default=[],
+            choices=list(FORMS),
+            help="also write the records in this form; may be repeated",
+        )
+        parser.add_argument("--seed", type=int, default=0, help="of the splits (default: 0)")
+        parser.add_argument("--shard-bytes", type=int, default=500_000_000, help="the most that a shard has")
+        for name, what in REPEATED.items():
+            parser.add_argument(f"--{name}", action="append", default=[], help=f"only {what}; may be repeated")
+        parser.add_argument("--min-votes", type=int, default=1, help="only lines with so many counted votes")
+        parser.add_argument("--without-augmented", action="store_true", help="leave out what was made of other texts")
+        parser.add_argument(
+            "--without-personal", action="store_true", help="leave out texts in which personal information was found"
+        )
+        parser.add_argument("--dry-run", action="store_true", help="say what would be published, and publish nothing")
+        parser.add_argument("--resume", action="store_true", help="go on with a version that was interrupted")
         parser.add_argument("--output", type=Path, metavar="DIR", help="also copy the files into this folder")
 
-    def handle(self, *, version: str, campaign: list[str], mask_personal: bool, output: Path | None, **_: Any) -> None:
+    def handle(
+        self, *, version: str, campaign: list[str], mask_personal: bool, output: Path | None, **asked: Any
+    ) -> None:
+        options = _options(asked)
         try:
+            if asked["dry_run"]:
+                self._preview(_campaigns(campaign), options)
+                return
+            if asked["resume"] and not Snapshot.objects.filter(version=version).exists():
+                raise CommandError(f"{version} was never begun: leave out --resume")
             if output:
                 writers.check_folder(output)
-            snapshot = snapshots.prepare(version, _campaigns(campaign), mask_personal=mask_personal)
+            snapshot = snapshots.prepare(version, _campaigns(campaign), mask_personal=mask_personal, options=options)
             if snapshot.is_published:
                 snapshots.rederive(snapshot)
                 self.stderr.write(f"{snapshot} was published before; derived again, every byte is the same")
@@ -56,6 +92,13 @@ class Command(BaseCommand):
             self.stdout.write(str(file))
         self.stdout.write(_closing_sentence(snapshot))
 
+    def _preview(self, campaigns: list[Campaign], options: Options) -> None:
+        found = snapshots.preview(campaigns, options)
+        instructions, votes = found.pop("instructions"), found.pop("votes")
+        for name, lines in found.items():
+            self.stdout.write(f"left out by {name}: {lines:,} instructions")
+        self.stdout.write(f"{instructions:,} instructions and {votes:,} votes would be published; nothing was written")
+
     def _publish(self, snapshot: Snapshot) -> None:
         console = Console(stderr=True)
         with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
@@ -69,6 +112,20 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{snapshot} is being published by another process; if that was killed, try again after {until}"
             )
+
+
+def _options(asked: dict[str, Any]) -> Options:
+    sources, licenses, languages, statuses = (tuple(sorted(set(asked[name]))) for name in REPEATED)
+    filters = Filters(
+        sources,
+        licenses,
+        languages,
+        statuses,
+        min_votes=asked["min_votes"],
+        without_augmented=asked["without_augmented"],
+        without_personal=asked["without_personal"],
+    )
+    return Options(tuple(dict.fromkeys(asked["form"])), asked["seed"], asked["shard_bytes"], filters)
 
 
 def _closing_sentence(snapshot: Snapshot) -> str:

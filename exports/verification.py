@@ -1,0 +1,120 @@
+"""Whether a published snapshot is what its manifest says, and still what its votes give.
+
+Nothing is written: the lines are derived once more and compared with the file as they come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from exports import differences, records, snapshots
+from exports.errors import NotReproducible
+from exports.models import Snapshot
+from exports.statistics import Tally
+
+type Progress = Callable[[int], None]  # called with the number of lines compared so far
+
+# Lines between two calls of the progress.
+BATCH = 5_000
+
+
+@dataclass
+class Report:
+    """What was found. Lines are numbered from 1 in the published file."""
+
+    lines: int = 0
+    first: str = ""  # where the first difference is, and what stands there
+    lost: dict[int, str] = field(default_factory=dict)  # lines that cannot be derived any more, and why
+    changed: list[int] = field(default_factory=list)  # lines that would say something else, for no such reason
+    added: int = 0  # lines that only the database gives
+    statistics: str = ""  # the first field of the statistics that would differ though all lines are the same
+
+    @property
+    def is_same(self) -> bool:
+        return not (self.first or self.statistics)
+
+
+def verify(snapshot: Snapshot, on_progress: Progress = lambda _: None) -> Report:
+    """Compare files, manifest and database; raise NotReproducible if the files are not those that were published."""
+    snapshots.check_files(snapshot)
+    chosen = snapshots.selection(snapshot)
+    tally = Tally(chosen.label_set.spec)
+    path = snapshot.path / snapshots.file_names(snapshot.version)["records"]
+    with records.reading(chosen) as reader, path.open("rb") as published:
+        with closing(reader.lines(tally.add)) as again:
+            report = _compared(published, again, on_progress)
+        promised = snapshot.manifest["files"][path.name].get("rows", report.lines)
+        if promised != report.lines:
+            raise NotReproducible(f"{path}: has {report.lines:,} lines, but the manifest says {promised:,}")
+        if not report.first:
+            summary = {"version": snapshot.version, **tally.summary(reader.annotators(), reader.sources())}
+            report.statistics = _difference(snapshot.statistics, orjson.loads(orjson.dumps(summary)))
+    return report
+
+
+def _compared(published: Iterable[bytes], again: Iterator[bytes], on_progress: Progress) -> Report:
+    report, gone = Report(), dict[int, str]()
+    other = next(again, None)
+    for number, line in enumerate(published, start=1):
+        report.lines = number
+        if number % BATCH == 0:
+            on_progress(number)
+        if line == other:
+            other = next(again, None)
+            continue
+        told = orjson.loads(line)
+        # Lines of both are in the order of their ids.
+        while other is not None and _id(orjson.loads(other)) < _id(told):
+            report.first = report.first or f"before line {number} there would be {_id(orjson.loads(other))}"
+            report.added += 1
+            other = next(again, None)
+        if other is None or (line != other and _id(orjson.loads(other)) != _id(told)):
+            report.first = report.first or f"line {number} cannot be derived any more"
+            gone[number] = _id(told)
+        else:
+            if line != other:
+                _compare(report, number, told, orjson.loads(other))
+            other = next(again, None)
+    while other is not None:
+        report.first = report.first or f"after line {report.lines} there would be {_id(orjson.loads(other))}"
+        report.added += 1
+        other = next(again, None)
+    report.lost |= dict(differences.reasons(list(gone.items())))
+    report.lost = dict(sorted(report.lost.items()))
+    return report
+
+
+def _compare(report: Report, number: int, published: dict[str, Any], now: dict[str, Any]) -> None:
+    where = _difference(published, now)
+    report.first = report.first or f"line {number}, {where}"
+    before, left = published["metadata"]["n_votes"], now["metadata"]["n_votes"]
+    if left < before:
+        # Votes are append-only and the cut is kept: fewer of them are left only where somebody had theirs erased.
+        report.lost[number] = f"{before - left} of its {before} votes were erased"
+    else:
+        report.changed.append(number)
+
+
+def _difference(published: Any, now: Any, path: str = "") -> str:
+    """The first field in which two JSON values differ, with both values; empty if they are the same."""
+    if isinstance(published, dict) and isinstance(now, dict):
+        for key in {**published, **now}:
+            if found := _difference(published.get(key), now.get(key), f"{path}.{key}" if path else key):
+                return found
+        return ""
+    return "" if published == now else f"{path} was {_short(published)} and would be {_short(now)}"
+
+
+def _short(value: Any, longest: int = 80) -> str:
+    written = orjson.dumps(value).decode()
+    return written if len(written) <= longest else f"{written[: longest - 1]}…"
+
+
+def _id(record: dict[str, Any]) -> str:
+    found: str = record["metadata"]["id"]
+    return found

@@ -1,0 +1,116 @@
+"""Which lines a release takes, on the world that was checked by eye."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from annotate.models import Annotation, Campaign
+from exports import snapshots, verification
+from exports.errors import SnapshotRefused
+from exports.filters import Filters
+from exports.formats import Options
+from exports.models import Snapshot
+from sources.models import Instruction, PersonalFinding, Source
+from tests.exports import worlds
+from tests.exports.folders import file_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def published(*campaigns: Campaign, **asked: Any) -> Snapshot:
+    prepared = snapshots.prepare("0.3", campaigns, options=Options(filters=Filters(**asked)))
+    snapshots.work(prepared)
+    prepared.refresh_from_db()
+    assert prepared.is_published, prepared.error
+    return prepared
+
+
+def lines_of(snapshot: Snapshot) -> list[dict[str, Any]]:
+    return [
+        json.loads(line)["metadata"] for line in (snapshot.path / file_of(snapshot)).read_text().split("\n") if line
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "field", "kept"),
+    [
+        ({"sources": ("letters-typos",)}, "source", {"letters-typos"}),
+        ({"sources": ("letters@1",)}, "source", {"letters"}),
+        ({"languages": ("ar", "und")}, "language", {"ar", "und"}),
+        ({"statuses": ("unanimous", "majority")}, "agreement", {"unanimous", "majority"}),
+        ({"min_votes": 3}, "n_votes", {3, 6}),
+        ({"without_augmented": True}, "source", {"letters"}),
+    ],
+)
+def test_it_takes_what_is_asked_and_counts_the_rest(asked: dict[str, Any], field: str, kept: set[Any]) -> None:
+    campaigns = worlds.everything()
+    snapshot = published(*campaigns, **asked)
+    lines, manifest = lines_of(snapshot), snapshot.manifest
+    assert {line[field] for line in lines} == kept
+    (name,) = asked
+    left_out = manifest["left_out"]["filters"][name]
+    assert left_out["instructions"] + len(lines) == 16
+    assert left_out["votes"] + manifest["votes"] == 39
+    assert manifest["filters"] == Filters(**asked).stored()
+    # Readers of what was left out are not counted.
+    statistics = snapshot.statistics
+    published_ids = [bytes.fromhex(line["id"]) for line in lines]
+    voters = Annotation.objects.counted().filter(unit__instruction__digest__in=published_ids, annotator__kind="human")
+    assert statistics["annotators"]["human"] == voters.values("annotator").distinct().count()
+    assert statistics["instructions"] == len(lines)
+    assert verification.verify(snapshot).is_same
+
+
+def test_it_leaves_out_texts_with_personal_information(kindness: Campaign, letters: Source) -> None:
+    worlds.agreeing(kindness, letters, "Write to ada@example.org")
+    found = Instruction.objects.get(turns__0__text__startswith="Write")
+    PersonalFinding.objects.create(instruction=found, turn=0, start=9, end=24, kind="email")
+    snapshot = published(kindness, without_personal=True)
+    assert len(lines_of(snapshot)) == 1
+    assert snapshot.manifest["left_out"]["filters"] == {"without_personal": {"instructions": 1, "votes": 2}}
+
+
+def test_it_names_the_first_filter_that_leaves_a_line_out() -> None:
+    snapshot = published(*worlds.everything(), languages=("en",), min_votes=3)
+    left_out = snapshot.manifest["left_out"]["filters"]
+    counted: Counter[str] = Counter({name: counts["instructions"] for name, counts in left_out.items()})
+    assert counted["languages"] == 2
+    assert counted.total() + len(lines_of(snapshot)) == 16
+
+
+def test_it_refuses_where_nothing_is_left_and_what_no_line_can_be(kindness: Campaign) -> None:
+    with pytest.raises(SnapshotRefused, match="There is no agreement 'unanimus'; there are: unanimous, majority"):
+        snapshots.prepare("0.3", [kindness], options=Options(filters=Filters(statuses=("unanimus",))))
+    empty = snapshots.prepare("0.3", [kindness], options=Options(filters=Filters(languages=("tlh",))))
+    snapshots.work(empty)
+    assert empty.error == "The filters leave nothing: languages"
+
+
+def command(*arguments: str) -> str:
+    out = StringIO()
+    call_command("export_safety", "--version", "0.3", *arguments, stdout=out, stderr=StringIO())
+    return out.getvalue()
+
+
+def test_a_dry_run_says_what_would_be_and_writes_nothing() -> None:
+    worlds.everything()
+    said = command("--dry-run", "--language", "en", "--min-votes", "3")
+    assert "left out by languages: 2 instructions\n" in said
+    assert said.endswith("votes would be published; nothing was written\n")
+    assert not Snapshot.objects.exists()
+
+
+def test_it_resumes_only_what_was_begun_and_with_its_own_choice(kindness: Campaign) -> None:
+    with pytest.raises(CommandError, match=r"0\.3 was never begun: leave out --resume"):
+        command("--resume")
+    begun = snapshots.prepare("0.3", [kindness], options=Options(filters=Filters(languages=("en",))))
+    worlds.lose_worker(begun)
+    assert command("--resume").endswith("OIG_safety_v0.3: 1 instructions, 2 votes\n")
+    begun.refresh_from_db()
+    assert begun.manifest["filters"] == {"languages": ["en"]}
