@@ -73,15 +73,18 @@ def allow_loop() -> None:
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 
-def empty_tables() -> None:
-    """Empty the test database but for content types and permissions, which come of the code alone."""
+def empty_tables(*, restart_numbers: bool = False) -> None:
+    """Empty the test database but for content types and permissions, which come of the code alone.
+
+    With ``restart_numbers`` rows are numbered from 1 again.
+    """
     # Models can be imported once Django is set up, which is after the settings have read this module.
     from django.contrib.auth.models import Permission
     from django.contrib.contenttypes.models import ContentType
 
     tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
     emptied = sorted(set(tables) - {ContentType._meta.db_table, Permission._meta.db_table})
-    connection.ops.execute_sql_flush(connection.ops.sql_flush(no_style(), emptied))
+    connection.ops.execute_sql_flush(connection.ops.sql_flush(no_style(), emptied, reset_sequences=restart_numbers))
 
 
 def environment() -> dict[str, str]:

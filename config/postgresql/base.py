@@ -6,6 +6,10 @@ Django asks `SELECT 1` before the first statement of every request: one of three
 import select
 
 from django.db.backends.postgresql import base
+from psycopg.pq import TransactionStatus
+
+# In a transaction that failed the connection takes no statement.
+CALM = (TransactionStatus.IDLE, TransactionStatus.INTRANS)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -13,7 +17,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def is_usable(self) -> bool:
         """Whether the connection works. An idle one has nothing to read, unless the server stopped or hung up."""
-        if self.connection is None or self.connection.closed or self.errors_occurred or self._has_word():
+        if self.connection is None or self.connection.closed:
+            return bool(super().is_usable())
+        if self.connection.info.transaction_status not in CALM or self.errors_occurred or self._has_word():
             return bool(super().is_usable())
         return True
 

@@ -103,7 +103,7 @@ def test_gold_of_a_withdrawn_text_is_not_read(kindness: Campaign) -> None:
 def test_an_answer_is_one_of_the_campaign(kindness: Campaign) -> None:
     unit = units(kindness)[0]
     KnownAnswer(unit=unit, choice=option("casual"), tags={"hate": True}).clean()
-    with pytest.raises(ValidationError, match="The answers of oig-safety revision 1 are casual"):
+    with pytest.raises(ValidationError, match=f"The answers of {kindness.label_set} are casual"):
         KnownAnswer(unit=unit, choice=option("casual", "oig-safety-direct")).clean()
     with pytest.raises(ValidationError, match="The answers of"):
         KnownAnswer(unit=unit, choice=option("hate")).clean()

