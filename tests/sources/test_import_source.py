@@ -168,10 +168,11 @@ def test_it_shows_its_progress_and_goes_on_after_ctrl_c(tmp_path: Path) -> None:
         while not (Instruction.objects.count() or time.monotonic() > deadline):
             time.sleep(0.02)
         running.send_signal(signal.SIGINT)
-        assert running.wait(60) == 130
+        ended = running.wait(60)
     os.close(theirs)
     shown = os.read(ours, 1_000_000).decode()
     os.close(ours)
+    assert ended == 130, shown
     run = ImportRun.objects.get()
     assert "Importing" in shown
     assert f"go on with: manage.py import_source --resume {run.pk}" in " ".join(shown.split())
