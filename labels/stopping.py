@@ -69,7 +69,7 @@ class StoppingTable:
 
     They are all that the threshold stops, reachable or not: votes that were there before the table, or were withdrawn
     since, may leave any. ``accuracy`` and ``votes_per_unit`` are those of the replay on ``n_gold`` known answers that
-    were held out. Where ``n_short`` of them had too few votes to follow the policy, ``votes_per_unit`` is a lower bound.
+    were held out; where ``n_short`` of them had too few votes to follow the policy, the latter is a lower bound.
     ``is_reached`` tells whether the target was; ``is_sure`` whether the interval's low end is at it too.
     """
 
