@@ -218,8 +218,8 @@ def _policies(found: Simulation) -> Figure:
     ]
     about = (
         f"Replayed on the campaign's own votes in their order. {found.read.about} The table stops where the most "
-        f"probable answer is {found.table.threshold:.0%} sure. “Right on gold” is how often the most probable answer is "
-        f"the known one, on {found.table.n_gold:,} known answers, each held out from the table that judges it."
+        f"probable answer is {found.table.threshold:.0%} sure. “Right on gold” is how often the most probable answer "
+        f"is the known one, on {found.table.n_gold:,} known answers, each held out from the table that judges it."
     )
     return Figure("policies", "What it would cost and gain", head, rows, about.replace("  ", " "))
 
