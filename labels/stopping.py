@@ -460,7 +460,9 @@ def _tuned(
     wanted = min(target, float(accuracy.max()))
     # The cheapest that is good enough; of equally cheap ones the best, then the highest threshold.
     best = min(np.flatnonzero(accuracy >= wanted), key=lambda at: (cost[at], -accuracy[at], -at))
-    return THRESHOLDS[best], float(accuracy[best]), float(cost[best]), round(float(n_short[best]) / orders)
+    # Whether the target is out of reach can only be told where the votes go far enough for every threshold.
+    short = n_short[best] if accuracy[best] >= target else n_short.max()
+    return THRESHOLDS[best], float(accuracy[best]), float(cost[best]), round(float(short) / orders)
 
 
 def _shuffled(votes: Ints, rng: np.random.Generator) -> Ints:

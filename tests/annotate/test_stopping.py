@@ -355,7 +355,7 @@ def untaught() -> Campaign:
 
 def test_it_says_what_is_missing(untaught: Campaign) -> None:
     with pytest.raises(CampaignRefused, match="0 known answers have votes; give at least 30"):
-        stopping.make(untaught, 2, 7, 0.9, None)
+        stopping.make(untaught, 2, 7, 0.9, None, labels_may_shift=True)
     for arguments, message in [
         ({"campaign": "nowhere"}, "There is no campaign 'nowhere'; the campaigns are: kindness."),
         ({"campaign": untaught.slug}, "0 known answers have votes; give at least 30."),

@@ -167,8 +167,8 @@ def test_gold_with_too_few_votes_cannot_judge_a_cap() -> None:
 
 
 def test_it_says_whether_the_target_is_reached_for_sure() -> None:
-    few = tune(OPTIONS, *drawn(2, 100, 7), minimum=2, cap=7, target=0.7)
-    many = tune(OPTIONS, *drawn(2, 5000, 7), minimum=2, cap=7, target=0.7)
+    few = tune(OPTIONS, *drawn(2, 100, 7), minimum=2, cap=7, target=0.74)
+    many = tune(OPTIONS, *drawn(2, 5000, 7), minimum=2, cap=7, target=0.74)
     assert (few.is_reached, few.is_sure) == (True, False)
     assert many.is_reached
     assert many.accuracy_ci95[0] > few.accuracy_ci95[0]
