@@ -23,7 +23,7 @@ from sources.models import Source
 HEADLINE = ("krippendorff_alpha_ordinal", "gwet_ac1", "percent_agreement")
 STOPPED_EARLY = (
     "Votes were asked for until they settled a text, so readers who agreed were heard less often than readers who did "
-    "not: percent agreement and AC1 come out too high, alpha hardly does. Compare them with no other campaign's."
+    "not: percent agreement and AC1 come out too high, alpha less so. Compare them with no other campaign's."
 )
 SLICES: tuple[By, ...] = ("source", "language", "is_augmented", "week")
 
