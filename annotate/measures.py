@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from annotate import tallies
+from annotate.models import StoppingRule
 from annotate.tallies import By, Scope
 from labels import agreement
 from labels.aggregation import dispute_reasons
@@ -20,6 +21,10 @@ from sources.models import Source
 
 # Shown first; the others are one click away.
 HEADLINE = ("krippendorff_alpha_ordinal", "gwet_ac1", "percent_agreement")
+STOPPED_EARLY = (
+    "Votes were asked for until they settled a text, so readers who agreed were heard less often than readers who did "
+    "not: percent agreement and AC1 come out too high, alpha less so. Compare them with no other campaign's."
+)
 SLICES: tuple[By, ...] = ("source", "language", "is_augmented", "week")
 
 
@@ -58,7 +63,14 @@ def of_scope(scope: Scope) -> dict[str, Any]:
         },
         "tag_sets": _by_name(agreement.measure_tag_sets(tag_sets)) if tag_sets else {},
         "slices": {by: _sliced(spec, scope, by) for by in SLICES},
+        "warnings": _warnings(scope),
     }
+
+
+def _warnings(scope: Scope) -> list[str]:
+    """What makes the measures mislead. A rule that was in use once has left its mark on the votes."""
+    is_stopped = StoppingRule.objects.filter(campaign__in=scope.campaigns, overlap_before__isnull=False).exists()
+    return [STOPPED_EARLY] if is_stopped else []
 
 
 def _base(table: VoterTable, ordinal: bool) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from annotate import counted, known
+from annotate import sample
 from annotate.figures import Estimate, Figure, Value
 from annotate.models import Campaign
-from annotate.tallies import Scope
+from annotate.sample import Sample
 from labels import comparison
 from labels.comparison import Comparison, Score
 
@@ -21,22 +22,24 @@ NAMES: Mapping[str, str] = {
     "dawid_skene_pooled": "Dawid-Skene, pooled prior and gold",
     "shared_confusion": "shared confusion, from gold",
 }
-# Votes that a page waits for: half a second. Of more, the units of the first portion stand for all.
-MOST_COMPARED = 200_000
 
 
-def compare(campaign: Campaign) -> Comparison | None:
-    """The methods on the counted votes of a campaign, at most about 200,000 of them; None where there are none."""
-    votes = next(iter(counted.votes(Scope((campaign.pk,)))), None)
-    if votes is None:
+class Compared(NamedTuple):
+    """The comparison, and on which votes."""
+
+    found: Comparison
+    read: Sample
+
+
+def compare(campaign: Campaign) -> Compared | None:
+    """The methods on the counted votes of a campaign, of a bounded part of its texts; None where there are none."""
+    votes = sample.read(campaign)
+    if not len(votes.unit):
         return None
-    spec = campaign.label_set.spec
-    units, unit = np.unique(votes.unit, return_inverse=True)
-    chosen = unit < np.searchsorted(np.cumsum(np.bincount(unit)), MOST_COMPARED, side="right") + 1
     _, annotator = np.unique(votes.annotator, return_inverse=True)
     annotator = annotator - int((votes.annotator < 0).any())
-    gold = known.gold(campaign).beside(units)
-    return comparison.compare(spec, unit[chosen], annotator[chosen], votes.option[chosen], gold=gold)
+    found = comparison.compare(campaign.label_set.spec, votes.unit, annotator, votes.option, gold=votes.gold)
+    return Compared(found, votes)
 
 
 def figures(found: Comparison) -> list[Figure]:
@@ -44,9 +47,30 @@ def figures(found: Comparison) -> list[Figure]:
     return [_scores(found), _pairs(found)]
 
 
+def as_dict(compared: Compared) -> dict[str, Any]:
+    """Everything, ready for JSON."""
+    return {
+        **compared.found.as_dict(),
+        "of_texts": compared.read.of_texts,
+        "about": compared.read.about,
+        "figures": {figure.slug: figure.as_dict() for figure in figures(compared.found)},
+    }
+
+
 def _scores(found: Comparison) -> Figure:
-    head = ("Method", "Right on gold", "Gold", "No label", "Log loss", "Calibration error", "Overconfidence")
+    head = (
+        "Method",
+        "Right on gold",
+        "Gold",
+        "No option",
+        "Right where it gives an option",
+        "Log loss",
+        "Calibration error",
+        "Overconfidence",
+    )
     about = (
+        "Known answers are options. A label that is none, such as one that says how readers divide, counts as wrong in "
+        "“right on gold”, as a tie does: a label set's rule that publishes such labels looks worse there than it is. "
         "Those that learn from gold are scored on gold that was held out. A log loss counts how surprised the soft "
         "label is by the known answer; overconfidence above 0 is being surer than right."
     )
@@ -57,8 +81,10 @@ def _score(score: Score) -> tuple[Value, ...]:
     low, high = score.accuracy_ci95 or (None, None)
     accuracy = Estimate(score.accuracy, low, high, score.reason or "")
     undecided = score.n_undecided if score.accuracy is not None else None
+    low, high = score.accuracy_given_ci95 or (None, None)
+    given = Estimate(score.accuracy_given, low, high, score.reason or "it gives no option")
     rest = (score.log_loss, score.calibration_error, score.overconfidence)
-    return (NAMES[score.method], accuracy, score.n_gold, undecided, *rest)
+    return (NAMES[score.method], accuracy, score.n_gold, undecided, given, *rest)
 
 
 def _pairs(found: Comparison) -> Figure:

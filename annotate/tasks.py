@@ -36,6 +36,11 @@ def use_stopping(campaign_id: int, rule_id: int) -> None:
 
 
 @shared_task(autoretry_for=(OperationalError,), max_retries=3, soft_time_limit=1700, time_limit=1800)
+def settle(campaign_id: int) -> None:
+    stopping.settle_all(Campaign.objects.get(pk=campaign_id))
+
+
+@shared_task(autoretry_for=(OperationalError,), max_retries=3, soft_time_limit=1700, time_limit=1800)
 def drop_stopping(campaign_id: int, overlap: int) -> None:
     stopping.drop(Campaign.objects.get(pk=campaign_id), overlap)
 

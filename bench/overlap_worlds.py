@@ -9,6 +9,9 @@ votes err together and no model of independent votes is true. Nothing here says 
 2. Right labels by votes per annotator, three votes a unit, 300 known answers: the median, and Dawid-Skene plain and
    pooled by the strength of its prior; in brackets the overconfidence.
 3. The posterior of the one shared matrix: overconfidence and expected calibration error.
+4. What stopping early does to published labels and to agreement: the five options read as the three of `oig-safety`,
+   whose rule publishes how readers divide, and the measures of the votes that are left, under a policy that is right as
+   often as five votes, beside five votes and seven.
 """
 
 import argparse
@@ -18,15 +21,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from labels import agreement, taxonomy
+from labels.aggregation import published_label
 from labels.comparison import calibration_error
 from labels.dawid_skene import fit, most_probable
 from labels.shared_confusion import estimate
-from labels.stopping import simulate, tune
+from labels.stopping import fixed_accuracy, simulate, tune
+from labels.votes import PatternTable
 
 OPTIONS = ("casual", "possibly", "probably", "caution", "intervention")
 PRIOR = np.array([0.4, 0.25, 0.15, 0.12, 0.08])
 GOLD, MINIMUM, CAP = 300, 2, 7
 VOTES_PER_ANNOTATOR = (30, 60, 200, 2000)
+OIG_SAFETY = taxonomy.read(taxonomy.SHIPPED / "oig-safety.toml")
+# The five options as its three.
+THREE = np.array([0, 1, 1, 1, 2])
+MEASURES = ("percent_agreement", "gwet_ac1", "krippendorff_alpha_ordinal")
 STRENGTHS = (5.0, 10.0, 20.0, 50.0)
 
 type Floats = NDArray[np.float64]
@@ -92,10 +102,7 @@ def saved(world: World, seed: int, overlap: int, units: int) -> list[float]:
     """Share of votes saved, accuracy beside that of the fixed overlap, and the threshold."""
     truth, _, said = votes(world, np.random.default_rng(seed), units, CAP, 200)
     known, rest = slice(0, GOLD), slice(GOLD, None)
-    # A table to read the fixed overlap's accuracy on the known answers from.
-    any_table = tune(OPTIONS, said[known], truth[known], minimum=MINIMUM, cap=CAP, target=0.5)
-    fixed_on_gold = simulate(any_table, said[known], truth[known], fixed=(overlap,))[1].accuracy
-    assert fixed_on_gold is not None
+    [(fixed_on_gold, _)] = fixed_accuracy(OPTIONS, said[known], truth[known], [overlap])
     table = tune(OPTIONS, said[known], truth[known], minimum=MINIMUM, cap=CAP, target=fixed_on_gold)
     dynamic, fixed = simulate(table, said[rest], truth[rest], fixed=(overlap,))
     assert dynamic.accuracy is not None
@@ -127,8 +134,35 @@ def calibration(world: World, seed: int, per_unit: int, units: int) -> list[floa
     return [float((sure - hits).mean()), calibration_error(sure, hits)]
 
 
+def stopped(world: World, seed: int, units: int) -> Floats:
+    """Policy, five votes, seven: shares of the labels casual and possibly, percent agreement, AC1, alpha; (3, 5)."""
+    truth, _, said = votes(world, np.random.default_rng(seed), units, CAP, 200)
+    truth, said = THREE[truth], THREE[said]
+    known, rest = slice(0, GOLD), slice(GOLD, None)
+    codes = tuple(option.code for option in OIG_SAFETY.options)
+    [(five, _)] = fixed_accuracy(codes, said[known], truth[known], [5])
+    table = tune(codes, said[known], truth[known], minimum=MINIMUM, cap=CAP, target=five)
+    said = said[rest]
+    reached = np.array([[table.is_enough(row) for row in prefix] for prefix in _counts_after_each(said)])
+    enough = reached & (np.arange(1, CAP + 1) >= MINIMUM)
+    found = []
+    for n_votes in (enough.argmax(axis=1) + 1, np.full(len(said), 5), np.full(len(said), CAP)):
+        left = np.where(np.arange(CAP) < n_votes[:, np.newaxis], said, -1)
+        tallied = (left[:, :, np.newaxis] == np.arange(3)).sum(axis=1)
+        labels = [published_label(OIG_SAFETY, row)[0] for row in tallied.tolist()]
+        shares = [labels.count(name) / len(labels) for name in OIG_SAFETY.published[:2]]
+        measured = {one.name: one.value for one in agreement.measure(PatternTable.from_array(codes, tallied), True)}
+        found.append([*shares, *(measured[name] or 0.0 for name in MEASURES)])
+    return np.array(found)
+
+
+def _counts_after_each(said: Ints) -> Ints:
+    counted: Ints = (said[:, :, np.newaxis] == np.arange(3)).cumsum(axis=1)
+    return counted
+
+
 def main() -> None:
-    """Print the three tables."""
+    """Print the four tables."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--units", type=int, default=6_000)
     arguments.add_argument("--seeds", type=int, default=6)
@@ -164,6 +198,14 @@ def main() -> None:
                 f"{world.name:18} {per_unit} votes         {mean[0]:+.3f} +- {spread[0]:.3f}"
                 f"   {mean[1]:.3f} +- {spread[1]:.3f}"
             )
+
+    names = "".join(f"   {name:17}" for name in ("casual", "possibly", "agreement", "AC1", "alpha"))
+    print(f"\n4. Policy, five votes, seven{names}")
+    for world in WORLDS:
+        found = np.array([stopped(world, seed, given.units) for seed in range(given.seeds)])
+        mean, spread = found.mean(axis=0), found.std(axis=0).max()
+        cells = "".join("   " + " ".join(f"{value:.3f}" for value in column) for column in mean.T)
+        print(f"{world.name:27}{cells}   spread up to {spread:.3f}")
 
 
 if __name__ == "__main__":

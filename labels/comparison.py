@@ -6,7 +6,8 @@ known answers are scored by cross-validation: the answers are dealt into ``FOLDS
 model that was never told them. What they say of all other units comes from a model that knows every answer.
 
 - ``accuracy``: the share of known answers that the method gives, no label being wrong, with its 95 % score interval
-  (Wilson 1927). Of the rule ``fresh-readers`` a label that is no vote option ("possibly needs caution") counts as none.
+  (Wilson 1927). Of the rule ``fresh-readers`` a label that is no vote option ("possibly needs caution") counts as none,
+  so that this rule looks worse than it is: ``accuracy_given`` is the share among the answers that get an option.
 - ``log_loss``: the mean of -ln p(known answer) by the method's soft label; the three rules publish smoothed shares.
   p is at least 1e-10, so plain Dawid-Skene's certain mistakes cost 23 each.
 - ``calibration_error``: the expected calibration error of the soft labels' most probable option, sum_b n_b / N
@@ -17,6 +18,7 @@ model that was never told them. What they say of all other units comes from a mo
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from itertools import combinations
 from typing import Any, Final, Literal, Self, get_args
 
@@ -60,6 +62,8 @@ class Score:
     n_undecided: int
     accuracy: float | None = None
     accuracy_ci95: tuple[float, float] | None = None
+    accuracy_given: float | None = None
+    accuracy_given_ci95: tuple[float, float] | None = None
     log_loss: float | None = None
     calibration_error: float | None = None
     overconfidence: float | None = None
@@ -162,6 +166,12 @@ class _Votes:
         """The units with a known answer."""
         return np.flatnonzero(self.gold != NO_GOLD)
 
+    @cached_property
+    def patterns(self) -> tuple[Ints, Ints, Ints]:
+        """The distinct counts (P, K), which of them each unit has (M,), and how many units have each (P,)."""
+        patterns, row = distinct_rows(self.counts)
+        return patterns, row, np.bincount(row, minlength=len(patterns))
+
     def fit(self, told: Ints, strength: float) -> DawidSkene:
         n_units, n_options = self.counts.shape
         return dawid_skene.fit(
@@ -176,9 +186,12 @@ class _Votes:
         )
 
     def shared(self, told: Ints) -> Floats:
-        """The posterior of every unit by the matrix of those whose answers are told."""
+        """The posterior of every unit by the matrix of those whose answers are told, and the prior of all patterns."""
         known = told != NO_GOLD
-        return shared_confusion.estimate(self.counts[known], told[known]).posterior(self.counts)
+        patterns, row, multiplicity = self.patterns
+        model = shared_confusion.estimate(self.counts[known], told[known]).with_prior_of(patterns, multiplicity)
+        soft: Floats = model.posterior(patterns)[row]
+        return soft
 
 
 def _held_out(votes: _Votes, soft: Floats, posterior: Callable[[Ints], Floats]) -> Floats:
@@ -199,7 +212,7 @@ def _by_model(soft: Floats) -> _Answers:
 
 def _by_rule(spec: LabelSetSpec, votes: _Votes, rule: Rule) -> _Answers:
     """The rule's label by pattern: an option's position, K + that of a published label that is no option, or none."""
-    patterns, row = distinct_rows(votes.counts)
+    patterns, row, _ = votes.patterns
     codes = {name: len(spec.options) + at for at, name in enumerate(spec.published)}
     codes |= {name: at for at, name in enumerate(spec.option_names)}
     labels = [published_label(spec, counts, rule)[0] for counts in patterns.tolist()]
@@ -214,15 +227,19 @@ def _score(votes: _Votes, method: Method, answers: _Answers | None) -> Score:
         return Score(method, NO_GOLD_VOTES if not n_gold else FEW_GOLD, n_gold, 0, 0)
     gold, labels, soft = votes.gold[known], answers.labels[known], answers.soft[known]
     right = int((labels == gold).sum())
+    undecided = int(((labels == UNDECIDED) | (labels >= soft.shape[1])).sum())
+    given = n_gold - undecided
     sure, hits = _hits(soft, gold)
     return Score(
         method=method,
         reason=None,
         n_gold=n_gold,
         n_right=right,
-        n_undecided=int(((labels == UNDECIDED) | (labels >= soft.shape[1])).sum()),
+        n_undecided=undecided,
         accuracy=right / n_gold,
         accuracy_ci95=wilson(right, n_gold),
+        accuracy_given=right / given if given else None,
+        accuracy_given_ci95=wilson(right, given) if given else None,
         log_loss=float(-np.log(np.maximum(soft[np.arange(n_gold), gold], FLOOR)).mean()),
         calibration_error=calibration_error(sure, hits),
         overconfidence=float((sure - hits).mean()),

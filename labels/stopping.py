@@ -6,15 +6,23 @@ pattern alone, never on who voted or in which order, so the rule is a list of pa
 
 The threshold is not a probability to be believed ("stop above .95" spends nearly everything where options are noisy):
 it is tuned on known answers to reach a ``target``, the share of right labels. Known answers are dealt into ``FOLDS``
-parts; each part's votes are replayed, in up to ``ORDERS`` random orders by a fixed seed, against a matrix estimated on
-the others, and the cheapest threshold of ``THRESHOLDS`` whose labels are right often enough is taken. The label is the
-most probable option; two that tie are no label, hence not right.
+parts; each part's votes are replayed against a matrix estimated on the others, and the cheapest threshold of
+``THRESHOLDS`` whose labels are right often enough is taken. The label is the most probable option; two that tie are no
+label, hence not right.
+
+Votes are replayed in the order in which they came: where earlier votes decided whether others were asked for, another
+order would tell of votes that nobody would have waited for. Only where every known answer has as many votes as the cap
+is the order accidental; then up to ``ORDERS`` random ones by a fixed seed are replayed. Known answers of which more
+than half have too few votes to follow the policy cannot judge it, and are refused.
+
+What is tuned is how often the most probable option is right. A label set may publish other labels, which say how
+readers divide; stopping where one option is sure makes these rare. ``simulate`` counts them beside.
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations_with_replacement
 from typing import Any, Final, Self
@@ -29,7 +37,10 @@ from labels.shared_confusion import SharedConfusion, estimate
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+Texts = NDArray[np.str_]
 Pattern = tuple[int, ...]
+# The published label of counted votes per option; None where there is none.
+Publish = Callable[[Sequence[int]], str | None]
 
 NO_VOTE: Final = -1
 NO_GOLD: Final = -1
@@ -38,6 +49,9 @@ FOLDS, ORDERS = 5, 20
 MOST_REPLAYS: Final = 20_000
 # The lowest stops at the minimum whatever was said; the highest stops at hardly anything.
 THRESHOLDS: Final = (*(percent / 100 for percent in range(10, 100)), 0.995, 0.999)
+# Digits of a prior that is estimated on other units, so that not every further vote on these makes another table.
+PRIOR_DIGITS: Final = 3
+NO_LABEL: Final = "no label"
 # Fewer known answers than these cannot tell .8 from .9.
 FEWEST_GOLD: Final = 30
 # 9 options and 10 votes: 24,310 patterns at the cap, so tables stay small.
@@ -54,8 +68,9 @@ class StoppingTable:
     """The patterns of ``minimum`` to ``cap`` - 1 votes that stop, each as its options' positions in rising order.
 
     They are all that the threshold stops, reachable or not: votes that were there before the table, or were withdrawn
-    since, may leave any. ``accuracy`` and ``votes_per_unit`` are those of the replay on ``n_gold`` known answers, of
-    which ``n_short`` had too few votes to follow the policy; ``is_reached`` tells whether the target was.
+    since, may leave any. ``accuracy`` and ``votes_per_unit`` are those of the replay on ``n_gold`` known answers that
+    were held out; where ``n_short`` of them had too few votes to follow the policy, the latter is a lower bound.
+    ``is_reached`` tells whether the target was; ``is_sure`` whether the interval's low end is at it too.
     """
 
     options: tuple[str, ...]
@@ -72,6 +87,11 @@ class StoppingTable:
     gold_digest: str
     model: SharedConfusion
     stops: tuple[Pattern, ...]
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the accuracy is at least the target even at the low end of its interval."""
+        return self.accuracy_ci95[0] >= self.target
 
     @cached_property
     def _stops(self) -> frozenset[Pattern]:
@@ -140,6 +160,10 @@ class Replay:
     ``n_short`` units had too few votes to follow it: they count with the votes that they have, so where there are many,
     ``n_votes`` is a lower bound. ``accuracy`` is the share of right labels among the ``n_gold`` units with a known
     answer, None without any; ``same_as_all`` the share of units with the label that all their votes give.
+
+    Where the published label is no most probable option, ``published`` has how many units get each (and ``NO_LABEL``),
+    ``same_published_as_all`` and ``same_published_as_usual`` the shares of units with the published label that all
+    their votes give, and that the usual fixed overlap gives.
     """
 
     policy: str
@@ -150,6 +174,9 @@ class Replay:
     accuracy: float | None
     accuracy_ci95: tuple[float, float] | None
     same_as_all: float | None
+    published: tuple[tuple[str, int], ...] = ()
+    same_published_as_all: float | None = None
+    same_published_as_usual: float | None = None
 
     @property
     def votes_per_unit(self) -> float | None:
@@ -184,7 +211,8 @@ def tune(
     """The table for a policy, from units with known answers: their votes (G, most), padded with -1, and answers (G,).
 
     Give the patterns of the units to label as ``prior_counts`` (and ``prior_multiplicity``) where the known answers
-    were chosen and are not like these. Raises StoppingError for fewer than ``FEWEST_GOLD`` known answers with votes.
+    were chosen and are not like these. Raises StoppingError for fewer than ``FEWEST_GOLD`` known answers with votes,
+    and where more than half of these have too few to follow the policy.
     """
     votes, answers = np.asarray(votes), np.asarray(answers)
     _check(options, votes, answers, minimum, cap, target)
@@ -193,11 +221,13 @@ def tune(
     if len(answers) < FEWEST_GOLD:
         raise StoppingError(f"{len(answers)} known answers have votes; give at least {FEWEST_GOLD}.")
 
-    def model_of(rows: Ints) -> SharedConfusion:
-        model = estimate(_counts(votes[rows], len(options)), answers[rows])
-        return model if prior_counts is None else model.with_prior_of(prior_counts, prior_multiplicity)
-
+    model_of = _model_of(len(options), votes, answers, prior_counts, prior_multiplicity)
     threshold, accuracy, cost, n_short = _tuned(votes, answers, model_of, minimum, cap, target)
+    if 2 * n_short > len(answers):
+        raise StoppingError(
+            f"{n_short} of {len(answers)} known answers have too few votes to follow {minimum} to {cap}; "
+            f"give them more votes (an overlap of up to {cap}), or lower the cap."
+        )
     model = model_of(np.arange(len(answers)))
     return StoppingTable(
         options=tuple(options),
@@ -217,6 +247,29 @@ def tune(
     )
 
 
+def fixed_accuracy(
+    options: Sequence[str],
+    votes: NDArray[Any],
+    answers: NDArray[Any],
+    overlaps: Sequence[int],
+    *,
+    prior_counts: NDArray[Any] | None = None,
+    prior_multiplicity: NDArray[Any] | None = None,
+) -> list[tuple[float, tuple[float, float]]]:
+    """How often fixed overlaps are right on the answers that ``tune`` takes, held out as there, with intervals."""
+    votes, answers = np.asarray(votes), np.asarray(answers)
+    has_votes = (votes != NO_VOTE).any(axis=1)
+    votes, answers = votes[has_votes], answers[has_votes]
+    right = np.zeros(len(overlaps))
+    model_of = _model_of(len(options), votes, answers, prior_counts, prior_multiplicity)
+    for held, model in _folds(len(answers), model_of):
+        seen = _Prefixes.of(votes[held][:, : max(overlaps)], model)
+        for at, overlap in enumerate(overlaps):
+            _, labels, _ = seen.stop(np.zeros(seen.sure.shape, dtype=bool), overlap, overlap)
+            right[at] += (labels == answers[held]).sum()
+    return [(float(each) / len(answers), wilson(float(each), len(answers))) for each in right]
+
+
 def patterns_that_stop(model: SharedConfusion, minimum: int, cap: int, threshold: float) -> tuple[Pattern, ...]:
     """Of all patterns of ``minimum`` to ``cap`` - 1 votes, those whose highest posterior reaches the threshold."""
     found: list[Pattern] = []
@@ -228,12 +281,19 @@ def patterns_that_stop(model: SharedConfusion, minimum: int, cap: int, threshold
 
 
 def simulate(
-    table: StoppingTable, votes: NDArray[Any], gold: NDArray[Any] | None = None, fixed: Sequence[int] = (2, 3, 5)
+    table: StoppingTable,
+    votes: NDArray[Any],
+    gold: NDArray[Any] | None = None,
+    fixed: Sequence[int] = (2, 3, 5),
+    *,
+    publish: Publish | None = None,
+    usual: int | None = None,
 ) -> list[Replay]:
     """What the table, and fixed overlaps beside it, would have done with each unit's votes (N, most) in their order.
 
     ``gold`` (N,) has the known answers' positions, or -1. Units without a vote take no part. Labels are those of the
-    table's model under every policy, so that policies differ in votes only.
+    table's model under every policy, so that policies differ in votes only; with ``publish`` the published ones are
+    counted beside, and compared with those of the ``usual`` fixed overlap.
     """
     votes = np.asarray(votes)
     gold = np.full(len(votes), NO_GOLD) if gold is None else np.asarray(gold)
@@ -245,9 +305,19 @@ def simulate(
         raise StoppingError(f"a vote has option {votes.max()}; the table knows 0 to {len(table.options) - 1}.")
     seen = _Prefixes.of(votes, table.model)
     stops = np.isin(seen.codes, seen.codes_of(table.stops))
+    never = np.zeros_like(stops)
     policies = [(f"{table.minimum} to {table.cap}", stops, table.minimum, table.cap)]
-    policies += [(f"fixed {overlap}", np.zeros_like(stops), overlap, overlap) for overlap in fixed]
-    return [_replayed(name, seen, gold, *seen.stop(stop, low, cap)) for name, stop, low, cap in policies]
+    policies += [(f"fixed {overlap}", never, overlap, overlap) for overlap in fixed]
+    found = [(name, *seen.stop(stop, low, cap)) for name, stop, low, cap in policies]
+    replays = [_replayed(name, seen, gold, used, labels, is_short) for name, used, labels, is_short in found]
+    if publish is None:
+        return replays
+    as_usual = seen.published(seen.stop(never, usual, usual)[0], publish) if usual else None
+    as_all = seen.published(seen.n_votes, publish)
+    return [
+        _with_published(replay, seen.published(used, publish), as_all, as_usual)
+        for replay, (_, used, _, _) in zip(replays, found, strict=True)
+    ]
 
 
 def _replayed(name: str, seen: "_Prefixes", gold: Ints, used: Ints, labels: Ints, is_short: Bools) -> Replay:
@@ -265,11 +335,22 @@ def _replayed(name: str, seen: "_Prefixes", gold: Ints, used: Ints, labels: Ints
     )
 
 
+def _with_published(replay: Replay, labels: Texts, as_all: Texts, as_usual: Texts | None) -> Replay:
+    names, n_units = np.unique(labels, return_counts=True)
+    return replace(
+        replay,
+        published=tuple(zip(names.tolist(), n_units.tolist(), strict=True)),
+        same_published_as_all=float((labels == as_all).mean()) if len(labels) else None,
+        same_published_as_usual=float((labels == as_usual).mean()) if len(labels) and as_usual is not None else None,
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class _Prefixes:
     """Each unit after its first, second, ... vote, (N, most): its pattern as a number, its label, how sure that is."""
 
     base: int
+    n_options: int
     n_votes: Ints
     codes: Ints
     labels: Ints
@@ -284,9 +365,9 @@ class _Prefixes:
         digits = np.where(votes == NO_VOTE, 0, base ** np.maximum(votes, 0))
         codes = digits.cumsum(axis=1)
         unique, where = _distinct(codes, base**model.n_options)
-        posterior = model.posterior(unique[:, np.newaxis] // base ** np.arange(model.n_options) % base)
+        posterior = model.posterior(_digits(unique, base, model.n_options))
         n_votes = (votes != NO_VOTE).sum(axis=1)
-        return cls(base, n_votes, codes, most_probable(posterior)[where], posterior.max(axis=1)[where])
+        return cls(base, model.n_options, n_votes, codes, most_probable(posterior)[where], posterior.max(axis=1)[where])
 
     def codes_of(self, patterns: Sequence[Pattern]) -> Ints:
         fitting = (pattern for pattern in patterns if len(pattern) < self.base)
@@ -304,6 +385,19 @@ class _Prefixes:
         """The label that all votes of each unit give."""
         return self.labels[np.arange(len(self.n_votes)), self.n_votes - 1]
 
+    def published(self, used: Ints, publish: Publish) -> Texts:
+        """The published label of each unit after so many votes."""
+        unique, where = np.unique(self.codes[np.arange(len(used)), used - 1], return_inverse=True)
+        counts = _digits(unique, self.base, self.n_options)
+        names: Texts = np.array([publish(row) or NO_LABEL for row in counts.tolist()], dtype=np.str_)
+        return names[where]
+
+
+def _digits(codes: Ints, base: int, n_options: int) -> Ints:
+    """Counts per option (P, K), of patterns as numbers."""
+    counts: Ints = codes[:, np.newaxis] // base ** np.arange(n_options) % base
+    return counts
+
 
 def _distinct(codes: Ints, limit: int) -> tuple[Ints, Ints]:
     """The distinct codes, and the place of each among them. Sorting millions is slow; a table of few codes is not."""
@@ -315,20 +409,47 @@ def _distinct(codes: Ints, limit: int) -> tuple[Ints, Ints]:
     return np.flatnonzero(is_there), (np.cumsum(is_there) - 1)[codes]
 
 
+def _model_of(
+    n_options: int,
+    votes: Ints,
+    answers: Ints,
+    prior_counts: NDArray[Any] | None,
+    prior_multiplicity: NDArray[Any] | None,
+) -> Callable[[Ints], SharedConfusion]:
+    """What makes the model of some of the known answers."""
+
+    def model_of(rows: Ints) -> SharedConfusion:
+        model = estimate(_counts(votes[rows], n_options), answers[rows])
+        if prior_counts is None:
+            return model
+        prior = model.with_prior_of(prior_counts, prior_multiplicity).prior
+        return replace(model, prior=np.maximum(prior.round(PRIOR_DIGITS), 10.0**-PRIOR_DIGITS))
+
+    return model_of
+
+
+def _folds(
+    n_answers: int, model_of: Callable[[Ints], SharedConfusion]
+) -> Iterator[tuple[NDArray[np.intp], SharedConfusion]]:
+    """Each part of the known answers, with a model that was not told these."""
+    part = np.arange(n_answers) % FOLDS
+    for fold in range(FOLDS):
+        yield np.flatnonzero(part == fold), model_of(np.flatnonzero(part != fold))
+
+
 def _tuned(
     votes: Ints, answers: Ints, model_of: Callable[[Ints], SharedConfusion], minimum: int, cap: int, target: float
 ) -> tuple[float, float, float, int]:
     """Threshold, accuracy, votes per unit and units with too few votes, replayed on parts that were held out."""
     rng = np.random.default_rng(0)
-    orders = max(1, min(ORDERS, MOST_REPLAYS // len(answers)))
-    part = np.arange(len(answers)) % FOLDS
+    is_order_accidental = bool(((votes != NO_VOTE).sum(axis=1) >= cap).all())
+    orders = max(1, min(ORDERS, MOST_REPLAYS // len(answers))) if is_order_accidental else 1
     right, cost = np.zeros(len(THRESHOLDS)), np.zeros(len(THRESHOLDS))
     n_short = np.zeros(len(THRESHOLDS))
-    for fold in range(FOLDS):
-        held = np.flatnonzero(part == fold)
-        model = model_of(np.flatnonzero(part != fold))
+    for held, model in _folds(len(answers), model_of):
         for _ in range(orders):
-            seen = _Prefixes.of(_shuffled(votes[held], rng)[:, :cap], model)
+            ordered = _shuffled(votes[held], rng) if is_order_accidental else votes[held]
+            seen = _Prefixes.of(ordered[:, :cap], model)
             for at, threshold in enumerate(THRESHOLDS):
                 used, labels, is_short = seen.stop(seen.sure >= threshold, minimum, cap)
                 right[at] += (labels == answers[held]).sum()
@@ -339,7 +460,9 @@ def _tuned(
     wanted = min(target, float(accuracy.max()))
     # The cheapest that is good enough; of equally cheap ones the best, then the highest threshold.
     best = min(np.flatnonzero(accuracy >= wanted), key=lambda at: (cost[at], -accuracy[at], -at))
-    return THRESHOLDS[best], float(accuracy[best]), float(cost[best]), round(float(n_short[best]) / orders)
+    # Whether the target is out of reach can only be told where the votes go far enough for every threshold.
+    short = n_short[best] if accuracy[best] >= target else n_short.max()
+    return THRESHOLDS[best], float(accuracy[best]), float(cost[best]), round(float(short) / orders)
 
 
 def _shuffled(votes: Ints, rng: np.random.Generator) -> Ints:

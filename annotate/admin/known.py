@@ -13,7 +13,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from annotate import known
+from annotate import known, tasks
 from annotate.errors import AnnotateError
 from annotate.models import Campaign, KnownAnswer
 from labels.models import Label
@@ -96,6 +96,7 @@ class KnownAnswerAdmin(admin.ModelAdmin[KnownAnswer]):
     def save_model(self, request: HttpRequest, obj: KnownAnswer, form: Any, change: bool) -> None:
         obj.added_by = request.user  # type: ignore[assignment]
         super().save_model(request, obj, form, change)
+        _settle(obj.unit.campaign)
 
     def table_view(self, request: HttpRequest) -> HttpResponse:
         """Add a table of known answers: all of it, or nothing and the line that is wrong."""
@@ -109,6 +110,7 @@ class KnownAnswerAdmin(admin.ModelAdmin[KnownAnswer]):
             except AnnotateError as error:
                 form.add_error("file", str(error))
             else:
+                _settle(chosen["campaign"])
                 words = f"{added.new:,} known answers added, {added.changed:,} changed, {added.same:,} there before"
                 self.message_user(request, words, messages.SUCCESS)
                 return redirect("admin:annotate_knownanswer_changelist")
@@ -119,3 +121,9 @@ class KnownAnswerAdmin(admin.ModelAdmin[KnownAnswer]):
             "form": form,
         }
         return render(request, "admin/annotate/knownanswer/table.html", context)
+
+
+def _settle(campaign: Campaign) -> None:
+    """Where votes are asked for until they settle a text, those with gold get as many as any."""
+    if campaign.stopping_id:
+        tasks.settle.delay_on_commit(campaign.pk)  # type: ignore[attr-defined]

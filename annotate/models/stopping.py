@@ -21,6 +21,11 @@ class StoppingRule(models.Model):
         help_text="Patterns of fewer votes than the cap that are enough: positions of options in order, as 0,0,2.",
     )
     table = models.JSONField(help_text="The whole table with its model, what it was tuned on and its version.")
+    overlap_before = models.PositiveSmallIntegerField(
+        null=True,
+        editable=False,
+        help_text="Votes for every unit before any rule was in use: what the campaign goes back to. Empty: never used.",
+    )
     made_by = models.ForeignKey(Annotator, null=True, on_delete=models.PROTECT, related_name="+")
     made_at = models.DateTimeField(auto_now_add=True)
 

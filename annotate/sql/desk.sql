@@ -390,35 +390,83 @@ BEGIN
         OR EXISTS (SELECT 1 FROM annotate_campaign campaign WHERE campaign.id = place AND campaign.stopping_id > 0);
 END $$;
 
--- Wants of a unit as many votes as its campaign's stopping rule says, if it has one: its minimum, then one more at a time
+-- How many votes a unit gets by its campaign's stopping rule, null if it has none: its minimum, then one more at a time
 -- until the pattern of its votes is one that stops, or the cap is reached. While somebody reads it nothing is decided.
--- The caller holds the unit. One that is wanted again goes to the end of its tier, where no cursor has passed.
-CREATE OR REPLACE FUNCTION annotate_settle(one bigint) RETURNS void LANGUAGE plpgsql AS $$
+-- A unit whose answer is known gets the cap whatever is said of it: the next table is tuned on it, and on votes that
+-- were stopped early nobody can tell what further ones would have been. The caller holds the unit.
+CREATE OR REPLACE FUNCTION annotate_wanted(one bigint) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
     rule record;
     votes integer;
     pattern varchar;
-    wanted integer;
 BEGIN
-    SELECT unit.taken, unit.overlap, campaign.label_set_id AS label_set, made.minimum, made.cap, made.stops INTO rule
+    SELECT unit.taken, campaign.label_set_id AS label_set, made.minimum, made.cap, made.stops,
+        EXISTS (SELECT 1 FROM annotate_knownanswer known WHERE known.unit_id = one AND known.phase = 'gold') AS is_gold
+    INTO rule
     FROM annotate_unit unit
     JOIN annotate_campaign campaign ON campaign.id = unit.campaign_id
     JOIN annotate_stoppingrule made ON made.id = campaign.stopping_id
     WHERE unit.id = one;
-    IF NOT FOUND THEN RETURN; END IF;
+    IF NOT FOUND THEN RETURN NULL; END IF;
+    IF rule.is_gold THEN RETURN greatest(rule.cap, rule.taken); END IF;
     SELECT count(*), string_agg(option.position::text, ',' ORDER BY option.position) INTO votes, pattern
     FROM annotate_annotation said
     JOIN labels_label label ON label.id = said.choice_id
     JOIN labels_label option ON option.label_set_id = rule.label_set AND option.kind = 'option' AND option.code = label.code
     WHERE said.unit_id = one AND NOT said.surplus
       AND NOT EXISTS (SELECT 1 FROM annotate_annotation later WHERE later.supersedes_id = said.id);
-    wanted := greatest(rule.minimum, CASE
+    RETURN greatest(rule.minimum, CASE
         WHEN rule.taken > votes THEN rule.taken
         WHEN votes >= rule.cap OR pattern = ANY(rule.stops) THEN votes
         ELSE votes + 1 END);
+END $$;
+
+-- Has a unit want as many votes as the stopping rule says. The caller holds it as strongly as a move needs: one that is
+-- wanted again goes to the end of its tier, where no cursor has passed.
+CREATE OR REPLACE FUNCTION annotate_settle(one bigint) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    wanted integer := annotate_wanted(one);
+BEGIN
     UPDATE annotate_unit SET overlap = wanted,
         position = CASE WHEN wanted > overlap THEN nextval('annotate_unit_position') ELSE position END
     WHERE id = one AND overlap <> wanted;
+END $$;
+
+-- The only place that changes how many slots of a unit are taken, and how many votes a person has given: a trigger of
+-- assignments, whatever code ends or begins them. Counting the votes anew took 75 ms at 75,000 of them.
+--
+-- Where a lease ends without a vote, its slot may be one that nobody needs: an answer that was changed meanwhile has
+-- settled the unit. Its slots can only become fewer by that, so that it stays where it is and the lock of the count
+-- is strong enough.
+CREATE OR REPLACE FUNCTION annotate_slot() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    held_before integer := 0;
+    held_after integer := 0;
+    counted integer := 0;
+    wanted integer;
+BEGIN
+    IF TG_OP <> 'INSERT' AND OLD.state IN ('live', 'submitted') THEN held_before := 1; END IF;
+    IF TG_OP <> 'DELETE' AND NEW.state IN ('live', 'submitted') THEN held_after := 1; END IF;
+    IF TG_OP = 'UPDATE' AND (NEW.unit_id <> OLD.unit_id OR NEW.annotator_id <> OLD.annotator_id) THEN
+        RAISE EXCEPTION 'an assignment stays with its unit and its annotator';
+    END IF;
+    IF TG_OP <> 'INSERT' AND OLD.state = 'submitted' THEN counted := counted - 1; END IF;
+    IF TG_OP <> 'DELETE' AND NEW.state = 'submitted' THEN counted := counted + 1; END IF;
+    IF counted <> 0 THEN
+        UPDATE annotate_participation SET votes = votes + counted
+        WHERE annotator_id = CASE WHEN TG_OP = 'DELETE' THEN OLD.annotator_id ELSE NEW.annotator_id END
+          AND campaign_id = (SELECT campaign_id FROM annotate_unit
+                             WHERE id = CASE WHEN TG_OP = 'DELETE' THEN OLD.unit_id ELSE NEW.unit_id END);
+    END IF;
+    IF held_after <> held_before THEN
+        UPDATE annotate_unit SET taken = taken + held_after - held_before
+        WHERE id = CASE WHEN TG_OP = 'DELETE' THEN OLD.unit_id ELSE NEW.unit_id END;
+    END IF;
+    IF TG_OP = 'UPDATE' AND OLD.state = 'live' AND held_after = 0 THEN
+        wanted := annotate_wanted(NEW.unit_id);
+        UPDATE annotate_unit SET overlap = wanted WHERE id = NEW.unit_id AND overlap > wanted;
+    END IF;
+    RETURN NULL;
 END $$;
 
 -- The same for a piece of a campaign, after a rule came into use. `last` is the last unit of the piece, null behind the
@@ -438,8 +486,9 @@ BEGIN
     END LOOP;
 END $$;
 
--- Before a vote that may move its unit, or have it want another: of two votes at once the later sees the earlier. The lock is as strong as the
--- move will need it. Taken only then, both would have said something of the unit, which keeps the other from moving it.
+-- Before a vote that may move its unit, or have it want another: of two votes at once the later sees the earlier. The
+-- lock is as strong as the move will need it. Taken only then, both would have said something of the unit, which keeps
+-- the other from moving it.
 CREATE OR REPLACE FUNCTION annotate_hold(place bigint, one bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     IF annotate_votes_decide(place) THEN PERFORM 1 FROM annotate_unit WHERE id = one FOR UPDATE; END IF;

@@ -39,6 +39,8 @@ def test_it_scores_each_method_by_hand() -> None:
     rule, median = scores["rule"], scores["ordinal_median"]
     # "possibly" and "probably needs caution" are no options: they count as no label.
     assert (rule.n_gold, rule.n_right, rule.n_undecided) == (3, 1, 2)
+    assert (rule.accuracy, rule.accuracy_given) == (1 / 3, 1)
+    assert rule.accuracy_given_ci95 is not None
     assert (median.n_gold, median.n_right, median.n_undecided, median.accuracy) == (3, 2, 1, 2 / 3)
     smoothed = [2.5 / 3.5, 1.5 / 3.5, 2.5 / 4.5]
     assert median.log_loss == pytest.approx(-np.log(smoothed).mean())
@@ -104,6 +106,20 @@ def test_it_compares_hatechecks_votes(shared_data: Path) -> None:
         assert score.accuracy is not None
         assert score.accuracy > 0.99
     assert all(share > 0.98 for _, _, share in found.agreement)
+
+
+def test_the_shared_matrix_has_the_prior_of_all_units() -> None:
+    """Half of the answers are of a rare option, on purpose; with their prior it would be seen everywhere."""
+    rng = np.random.default_rng(4)
+    truth = (rng.random(4000) < 0.05).astype(int) * 4
+    unit = np.repeat(np.arange(4000), 3)
+    option = np.where(rng.random(len(unit)) < 0.6, truth[unit], rng.integers(0, 5, len(unit)))
+    chosen = np.concatenate([np.flatnonzero(truth == 4)[:100], np.flatnonzero(truth == 0)[:100]])
+    gold = np.full(4000, -1)
+    gold[chosen] = truth[chosen]
+    found = compare(FIVE_OPTIONS, unit, np.full(len(unit), -1), option, gold=gold)
+    pairs = {(one, other): share for one, other, share in found.agreement}
+    assert pairs["dawid_skene", "shared_confusion"] > 0.95
 
 
 @given(st.lists(st.floats(0.2, 1), min_size=1), st.integers(0, 1))

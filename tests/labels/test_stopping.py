@@ -19,6 +19,7 @@ from labels.stopping import (
     Replay,
     StoppingError,
     StoppingTable,
+    fixed_accuracy,
     in_order,
     patterns_that_stop,
     simulate,
@@ -147,6 +148,50 @@ def test_on_hatecheck_it_needs_fewer_votes_than_three(shared_data: Path) -> None
     assert (three.n_votes, five.n_votes) == (3 * rest.sum(), 5 * rest.sum())
 
 
+def test_it_replays_votes_in_their_order_where_earlier_ones_decided_how_many_there_are() -> None:
+    """Gold that was stopped early itself, at two that agree: in another order three votes would stop at two as well."""
+    votes, truth = drawn(5, 400, 4)
+    stopped = votes.copy()
+    stopped[votes[:, 0] == votes[:, 1], 2:] = -1
+    table = tune(OPTIONS, stopped, truth, minimum=2, cap=4, target=0.5)
+    seen = simulate(table, stopped, truth, fixed=())[0]
+    assert table.votes_per_unit == pytest.approx(seen.votes_per_unit, abs=0.2)
+    assert tune(OPTIONS, stopped[::-1], truth[::-1], minimum=2, cap=4, target=0.5).gold_digest == table.gold_digest
+
+
+def test_gold_with_too_few_votes_cannot_judge_a_cap() -> None:
+    votes, truth = drawn(5, 100, 3)
+    with pytest.raises(StoppingError, match=r"known answers have too few votes to follow 2 to 7; give them more votes"):
+        tune(OPTIONS, votes, truth, minimum=2, cap=7, target=0.99)
+    assert tune(OPTIONS, votes, truth, minimum=2, cap=3, target=0.99).n_short == 0
+
+
+def test_it_says_whether_the_target_is_reached_for_sure() -> None:
+    few = tune(OPTIONS, *drawn(2, 100, 7), minimum=2, cap=7, target=0.74)
+    many = tune(OPTIONS, *drawn(2, 5000, 7), minimum=2, cap=7, target=0.74)
+    assert (few.is_reached, few.is_sure) == (True, False)
+    assert many.is_reached
+    assert many.accuracy_ci95[0] > few.accuracy_ci95[0]
+
+
+def test_one_more_vote_on_other_units_makes_no_other_table() -> None:
+    votes, truth = drawn(1, 3000, 7)
+    counts = (votes[:, :3, np.newaxis] == np.arange(3)).sum(axis=1)
+    policy: dict[str, Any] = {"minimum": 2, "cap": 7, "target": 0.75}
+    one, other = (tune(OPTIONS, votes[:200], truth[:200], **policy, prior_counts=rows) for rows in (counts, counts[1:]))
+    assert one.version == other.version
+
+
+def test_fixed_overlaps_are_judged_on_answers_that_were_held_out() -> None:
+    """Answers that have nothing to do with the votes are guessed no better than by the most frequent of them."""
+    votes, truth = drawn(1, 2000, 5)
+    one, five = fixed_accuracy(OPTIONS, votes, truth, [1, 5])
+    assert one[0] < five[0]
+    assert five[1][0] < five[0] < five[1][1]
+    nothing = np.random.default_rng(3).integers(0, 3, 2000)
+    assert fixed_accuracy(OPTIONS, votes, nothing, [5])[0][0] < 0.37
+
+
 # --- Replays --------------------------------------------------------------------------------------------------------
 
 
@@ -173,6 +218,23 @@ def test_it_answers_nothing_for_no_votes() -> None:
     dynamic, _ = simulate(table_of(), in_order(np.array([], int), np.array([], int), 3), fixed=(3,))
     assert dynamic == Replay("2 to 5", 0, 0, 0, 0, None, None, None)
     assert dynamic.votes_per_unit is None
+
+
+def test_it_counts_the_labels_that_are_published_beside() -> None:
+    """Casual twice stops, and nobody hears the third reader, who differs."""
+    table = table_of(threshold=0.9, cap=4)
+    votes = np.array([[0, 0, 1, 0], [0, 0, 0, 0], [0, -1, -1, -1]])
+
+    def publish(counts: Any) -> str | None:
+        return None if sum(counts) < 2 else "divided" if counts[1] else "casual"
+
+    dynamic, three = simulate(table, votes, fixed=(3,), publish=publish, usual=3)
+    assert dynamic.published == (("casual", 2), ("no label", 1))
+    assert three.published == (("casual", 1), ("divided", 1), ("no label", 1))
+    assert dynamic.same_published_as_all == dynamic.same_published_as_usual == 2 / 3
+    assert three.same_published_as_all == three.same_published_as_usual == 1
+    nothing = simulate(table, np.full((1, 2), -1), publish=publish, usual=3)[0]
+    assert (nothing.published, nothing.same_published_as_all) == ((), None)
 
 
 @settings(max_examples=50)

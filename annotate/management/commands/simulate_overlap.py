@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from annotate import stopping
 from annotate.models import Campaign
-from labels.stopping import Replay, StoppingError
+from labels.stopping import Replay, StoppingError, StoppingTable
 
 
 class Command(BaseCommand):
@@ -36,20 +36,24 @@ class Command(BaseCommand):
         if chosen is None:
             known = ", ".join(Campaign.objects.values_list("slug", flat=True)) or "none yet"
             raise CommandError(f"There is no campaign {campaign!r}; the campaigns are: {known}.")
-        overlaps, votes = _overlaps(fixed), stopping.history(chosen)
         try:
-            table = stopping.tune(votes, minimum, cap, target)
-            replays = stopping.simulate(votes, table, overlaps)
+            found = stopping.simulate(chosen, minimum, cap, target, _overlaps(fixed))
         except StoppingError as error:
             raise CommandError(str(error)) from None
-        for line in _lines(replays):
+        for line in (*_lines(found.replays), "", *_labels(stopping.published_names(chosen), found.replays), ""):
             self.stdout.write(line)
-        reached = "reaches" if table.is_reached else "does not reach"
-        sure = f"Stopping where the answer is {table.threshold:.0%} sure"
-        self.stdout.write(f"{sure} {reached} {target:.0%} on {table.n_gold} known answers.")
+        for line in (found.read.about, _verdict(found.table), found.warning):
+            if line:
+                self.stdout.write(line)
         if json:
-            found = {"table": table.as_dict(), "policies": stopping.replay_rows(replays)}
-            json.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+            written = {
+                "table": found.table.as_dict(),
+                "policies": stopping.replay_rows(found.replays),
+                "usual": found.usual,
+                "warnings": [found.warning] if found.warning else [],
+                "read": found.read.about,
+            }
+            json.write_bytes(orjson.dumps(written, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
 def _overlaps(written: str) -> tuple[int, ...]:
@@ -62,8 +66,20 @@ def _overlaps(written: str) -> tuple[int, ...]:
     return overlaps
 
 
+def _verdict(table: StoppingTable) -> str:
+    low, _ = table.accuracy_ci95
+    sure = f"Stopping where the answer is {table.threshold:.0%} sure"
+    if not table.is_reached:
+        return f"{sure} does not reach {table.target:.0%} on {table.n_gold} known answers that were held out."
+    doubt = "" if table.is_sure else f", but it may be as low as {low:.1%}: more gold tells more"
+    return f"{sure} reaches {table.target:.0%} on {table.n_gold} known answers that were held out{doubt}."
+
+
 def _lines(replays: list[Replay]) -> list[str]:
-    head = f"{'policy':10}  {'units':>9}  {'votes':>10}  {'per unit':>8}  {'right on gold':>26}  {'too few votes':>13}"
+    head = (
+        f"{'policy':10}  {'texts':>9}  {'votes':>19}  {'per text':>8}  {'right on held-out gold':>26}"
+        f"  {'published as by all votes':>25}  {'too few votes':>13}"
+    )
     return [head, *map(_line, replays)]
 
 
@@ -73,5 +89,19 @@ def _line(replay: Replay) -> str:
         low, high = replay.accuracy_ci95
         accuracy = f"{replay.accuracy:.3f} ({low:.3f} to {high:.3f})"
     per_unit = f"{replay.votes_per_unit:.2f}" if replay.votes_per_unit is not None else "-"
-    counted = f"{replay.policy:10}  {replay.n_units:>9,}  {replay.n_votes:>10,}  {per_unit:>8}"
-    return f"{counted}  {accuracy:>26}  {replay.n_short:>13,}"
+    same = f"{replay.same_published_as_all:.3f}" if replay.same_published_as_all is not None else "-"
+    votes = f"{'at least ' if replay.n_short else ''}{replay.n_votes:,}"
+    counted = f"{replay.policy:10}  {replay.n_units:>9,}  {votes:>19}  {per_unit:>8}"
+    return f"{counted}  {accuracy:>26}  {same:>25}  {replay.n_short:>13,}"
+
+
+def _labels(names: list[str], replays: list[Replay]) -> list[str]:
+    """The share of texts with each published label under each policy."""
+    width = max(map(len, names))
+    head = f"{'published':{width}}" + "".join(f"  {replay.policy:>9}" for replay in replays)
+    rows = [
+        f"{name:{width}}"
+        + "".join(f"  {dict(each.published).get(name, 0) / max(each.n_units, 1):>9.1%}" for each in replays)
+        for name in names
+    ]
+    return [head, *rows]
