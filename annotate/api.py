@@ -11,10 +11,7 @@ from rest_framework.response import Response
 
 from annotate import measures, tallies
 from annotate.models import Campaign
-from annotate.tallies import Scope
-
-# Seconds that a request may spend on bringing the pattern tables up to date.
-PATIENCE = 0.5
+from annotate.tallies import PATIENCE, Scope
 
 
 class MaySeeCampaigns(BasePermission):

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from annotate import measures, tallies
+from annotate import measures, quality, tallies
 from annotate.figures import Estimate, Figure, Value
-from annotate.models import Assignment, Campaign, Unit, judged_turns
+from annotate.models import Annotator, Campaign
 from labels.taxonomy import LabelSetSpec
-from sources.rows import Turn
+from sources.models import Instruction
 
 # What each coefficient tells, for people who did not come for the statistics.
 TITLES = {
@@ -152,31 +152,24 @@ def _votes(measured: Mapping[str, Any]) -> Figure:
 
 
 class Disputed(NamedTuple):
-    """A unit on which votes differ, with the votes as they are counted."""
+    """A text on which votes differ, with the votes as they are counted; ``gravest`` names the most severe answer if
+    somebody gave it.
+    """
 
-    unit: Unit
+    instruction: Instruction
     disagreement: float
     votes: list[tuple[str, int]]
-    turns: list[tuple[Turn, bool]]
-    is_severe: bool
+    gravest: str
 
 
-def disputed(campaign: Campaign, *, severe: bool, reader: int, limit: int = 50) -> list[Disputed]:
-    """The most disputed units, without those that the annotator ``reader`` may still be served: nobody sees votes
-    before voting.
-
-    Curators who vote are annotators too.
-    """
+def disputed(campaign: Campaign, viewer: Annotator, *, severe: bool, limit: int = 50) -> list[Disputed]:
+    """The most disputed texts, without those that ``viewer`` may still be given: nobody sees votes before voting."""
     names = campaign.label_set.spec.option_names
-    most = tallies.most_disputed(campaign, severe=severe, limit=limit)
-    own = Assignment.objects.submitted().filter(annotator_id=reader, unit__in=[tally.unit_id for tally in most])
-    answered = set(own.values_list("unit", flat=True))
+    hidden = quality.still_to_be_given(viewer, campaign)
     found = []
-    for tally in most:
-        if campaign.is_open and tally.unit.taken < tally.unit.overlap and tally.unit_id not in answered:
-            continue
+    for tally in tallies.most_disputed(campaign, severe=severe, hidden=hidden, limit=limit):
         counted = Counter(tally.base)
         votes = [(name, counted[at]) for at, name in enumerate(names) if counted[at]]
-        turns = judged_turns(tally.unit.instruction.turns, campaign.target)
-        found.append(Disputed(tally.unit, tally.disagreement or 0.0, votes, turns, tally.is_severe))
+        gravest = names[-1] if tally.is_severe else ""
+        found.append(Disputed(tally.unit.instruction, tally.disagreement or 0.0, votes, gravest))
     return found

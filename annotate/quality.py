@@ -6,17 +6,17 @@ are their counted votes on texts that are served, as totals and by week: no list
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from numpy.typing import NDArray
 
 from annotate import tallies
-from annotate.models import Annotation, Annotator, Assignment, Campaign, KnownAnswer
+from annotate.models import Annotation, Annotator, Assignment, Campaign, KnownAnswer, Unit
 from annotate.statements import rows
 from annotate.tallies import Scope
 from labels import quality, signals
@@ -379,23 +379,29 @@ def disagreements(campaign: Campaign, annotator: Annotator, viewer: Annotator) -
         Annotation.objects.counted()
         .filter(annotator=annotator, unit__campaign=campaign, unit__is_withdrawn=False)
         .filter(unit__known_answer__phase=KnownAnswer.Phase.GOLD)
+        .exclude(choice__code=F("unit__known_answer__choice__code"))
         .select_related("choice", "unit__instruction", "unit__known_answer__choice")
-        .order_by("-pk")
     )
-    differing = [one for one in said if one.choice and one.choice.code != one.unit.known_answer.choice.code]
-    last = differing[:DISAGREEMENTS]
-    hidden = still_to_be_given(viewer, campaign, [one.unit_id for one in last])
+    last = list(said.order_by("-pk")[:DISAGREEMENTS])
+    hidden = set(
+        still_to_be_given(viewer, campaign).filter(pk__in=[one.unit_id for one in last]).values_list("pk", flat=True)
+    )
     shown = [Disagreement(one, one.unit.known_answer) for one in last if one.unit_id not in hidden]
     return shown, len(last) - len(shown)
 
 
-def still_to_be_given(viewer: Annotator, campaign: Campaign, units: Iterable[int]) -> set[int]:
-    """Of these units of a campaign, those that ``viewer`` holds or may yet be given: they must see no vote on them."""
+def still_to_be_given(viewer: Annotator, campaign: Campaign) -> QuerySet[Unit]:
+    """The units of a campaign that ``viewer`` holds or may yet be given: they must see no vote on them.
+
+    Who may label in it may yet be given whatever they have not answered, unless every slot is filled by an answer: a
+    lease that somebody holds may lapse.
+    """
+    here, leases = Unit.objects.filter(campaign=campaign), Assignment.objects.filter(unit=OuterRef("pk"))
+    own = leases.filter(annotator=viewer)
     if not Campaign.objects.open_to(viewer).filter(pk=campaign.pk).exists():
-        held = Assignment.objects.live().filter(annotator=viewer, unit__in=units)
-        return set(held.values_list("unit", flat=True))
-    answered = Assignment.objects.submitted().filter(annotator=viewer, unit__in=units)
-    return set(units) - set(answered.values_list("unit", flat=True))
+        return here.filter(Exists(own.live()))
+    is_unsettled = Q(taken__lt=F("overlap")) | Exists(leases.live())
+    return here.filter(is_unsettled, ~Exists(own.submitted()))
 
 
 def campaigns_of(annotator: Annotator) -> list[Campaign]:

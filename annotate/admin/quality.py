@@ -141,7 +141,6 @@ class AnnotatorQualityAdmin(UserAdmin[Annotator]):
             "opts": self.opts,
             "annotator": annotator,
             "campaigns": [(campaign, report) for campaign, report, _ in told],
-            "is_own": request.user == annotator,
         }
         if chosen is not None:
             campaign, report, votes = chosen
