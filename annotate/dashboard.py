@@ -68,6 +68,7 @@ def _figures(spec: LabelSetSpec, measured: Mapping[str, Any]) -> Iterator[Figure
     yield _slice("language", measured)
     yield _slice("is_augmented", measured)
     yield _tags(measured)
+    yield _tags_by_source(measured)
     yield _coefficients("tag-sets", "Agreement on whole sets of tags", measured["tag_sets"])
     yield _votes(measured)
 
@@ -144,6 +145,19 @@ def _tags(measured: Mapping[str, Any]) -> Figure:
     ]
     about = "On rare tags alpha falls to about 0 while AC1 stays near 1: read them together, beside the prevalence."
     return Figure("tags", "Additional tags", ("Tag", *(TITLES[name] for name in shown), "Answers"), rows, about)
+
+
+def _tags_by_source(measured: Mapping[str, Any]) -> Figure:
+    shown = measures.TAGS_BY_SOURCE
+    rows: list[tuple[Value, ...]] = [
+        (tag, source, *(Estimate.of(found[name]) for name in shown), found["prevalence"]["n_votes"])
+        for tag in measured["tags"]
+        for source, tags in measured["tags_by_source"].items()
+        if (found := tags.get(tag))
+    ]
+    head = ("Tag", "Source", *(TITLES[name] for name in shown), "Answers")
+    # Of a single source it is the table of tags again.
+    return Figure("tags-by-source", "Tags by source", head, rows if len(measured["tags_by_source"]) > 1 else [])
 
 
 def _votes(measured: Mapping[str, Any]) -> Figure:

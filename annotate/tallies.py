@@ -213,6 +213,11 @@ def distribution(scope: Scope, by: By | None = None) -> dict[Any, Distribution]:
     return {key: _distribution(spec, table, rule) for key, table in patterns(scope, by).items()}
 
 
+def distribution_of(scope: Scope, table: PatternTable) -> Distribution:
+    """What the campaigns' way of adding votes up makes of these base votes of theirs."""
+    return _distribution(spec_of(scope), table, rule_of(scope))
+
+
 def most_disputed(
     campaign: Campaign, *, severe: bool = False, hidden: QuerySet[Unit] | None = None, limit: int = 50
 ) -> list[UnitTally]:

@@ -50,6 +50,7 @@ class MeasuresAdmin(admin.ModelAdmin[Campaign]):
         if is_update and request.GET.get("stamp") == now.stamp:
             return HttpResponse(status=204)
         measured, found = _measured(campaign)
+        headline = dashboard.headline(measured)
         context = {
             **self.admin_site.each_context(request),
             "title": f"Measures of {campaign}",
@@ -58,7 +59,8 @@ class MeasuresAdmin(admin.ModelAdmin[Campaign]):
             "health": now,
             "workers_problem": workers.why_none_works(),
             "measured": measured,
-            "headline": dashboard.headline(measured),
+            "headline": headline,
+            "are_both": all(one.estimate.low is not None and not one.estimate.interval_reason for one in headline),
             "figures": [_shown(campaign, figure) for figure in found],
             "is_update": is_update,
         }
