@@ -43,6 +43,10 @@ class Estimate(NamedTuple):
         interval_reason = "" if found["value"] is None else found["interval_reason"] or ""
         return cls(found["value"], low, high, found["reason"] or "", interval_reason)
 
+    def as_dict(self) -> dict[str, Any]:
+        """By name, ready for JSON; ``n`` only where it is known."""
+        return {name: value for name, value in self._asdict().items() if name != "n" or value is not None}
+
     def __str__(self) -> str:
         if self.value is None:
             return f"undefined: {self.reason}" if self.reason else "undefined"
@@ -131,7 +135,7 @@ class Figure:
             "title": self.title,
             "rows": [
                 {
-                    name: _named(value) if isinstance(value, Estimate) else value
+                    name: value.as_dict() if isinstance(value, Estimate) else value
                     for name, value in zip(self.head, row, strict=True)
                 }
                 for row in self.rows
@@ -177,14 +181,6 @@ def _values(value: Value, is_estimate: bool) -> Iterator[Any]:
         yield from (value.value, value.low, value.high, value.reason or value.interval_reason)
     else:
         yield from (value, None, None, None) if is_estimate else (value,)
-
-
-def _named(estimate: Estimate) -> dict[str, Any]:
-    """By name, ready for JSON."""
-    found = estimate._asdict()
-    if estimate.n is None:
-        del found["n"]
-    return found
 
 
 def _harmless(value: Any) -> Any:

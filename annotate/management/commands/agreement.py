@@ -28,7 +28,7 @@ from sources.models import Source
 
 WIDE, LONG = "wide", "long"
 # Seconds that it waits for the pattern tables, and that one portion may take.
-PATIENCE, PAUSE = 600, 1.0
+LONGEST_WAIT, PAUSE = 600, 1.0
 
 
 class Command(BaseCommand):
@@ -120,7 +120,7 @@ def _of_database(campaign: str | None, source: str | None, **_: Any) -> dict[str
 
 def _fold_all() -> None:
     """Bring the pattern tables up to date, since a command prints what is, not what was a moment ago."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + LONGEST_WAIT
     while waiting := tallies.waiting():
         if time.monotonic() >= end:
             raise CommandError(f"{waiting:,} changes of votes are not counted yet, and come faster; try again later.")
