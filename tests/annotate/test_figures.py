@@ -36,8 +36,10 @@ def test_it_writes_values_in_full_and_nothing_that_a_spreadsheet_computes() -> N
 
 @pytest.mark.parametrize(
     "text",
-    ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r", "\n=1", "  =1", "\u00a0=1", "\ufeff=1", "\u200b@x", "\x00=1"]
-    + ["\uff1d1", "\uff0b1", "\uff0d1", "\uff20x", "\u3000\uff1d1"],
+    [
+        *("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r", "\n=1", "  =1", "\u00a0=1", "\ufeff=1", "\u200b@x", "\x00=1"),
+        *("\uff1d1", "\uff0b1", "\uff0d1", "\uff20x", "\u3000\uff1d1"),
+    ],
 )
 def test_no_text_begins_a_formula(text: str) -> None:
     written = Figure("x", "X", ("Name", "N"), [(text, 1)]).csv()
