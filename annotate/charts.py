@@ -75,6 +75,7 @@ def points_svg(names: Sequence[str], series: Mapping[str, Sequence[Point | None]
         stroke=len(names) > 1 and len(series) > 1,
         show_legend=len(series) > 1,
         legend_at_bottom=True,
+        truncate_legend=-1,
         value_formatter="{:.2f}".format,
         show_x_guides=False,
     )

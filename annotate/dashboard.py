@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from annotate import measures, tallies
+from annotate import measures, quality, tallies
 from annotate.figures import Estimate, Figure, Value
-from annotate.models import Assignment, Campaign, Unit, judged_turns
+from annotate.models import Annotator, Campaign
 from labels.taxonomy import LabelSetSpec
-from sources.rows import Turn
+from sources.models import Instruction
 
 # What each coefficient tells, for people who did not come for the statistics.
 TITLES = {
@@ -68,6 +68,7 @@ def _figures(spec: LabelSetSpec, measured: Mapping[str, Any]) -> Iterator[Figure
     yield _slice("language", measured)
     yield _slice("is_augmented", measured)
     yield _tags(measured)
+    yield _tags_by_source(measured)
     yield _coefficients("tag-sets", "Agreement on whole sets of tags", measured["tag_sets"])
     yield _votes(measured)
 
@@ -146,37 +147,43 @@ def _tags(measured: Mapping[str, Any]) -> Figure:
     return Figure("tags", "Additional tags", ("Tag", *(TITLES[name] for name in shown), "Answers"), rows, about)
 
 
+def _tags_by_source(measured: Mapping[str, Any]) -> Figure:
+    shown = measures.TAGS_BY_SOURCE
+    rows: list[tuple[Value, ...]] = [
+        (tag, source, *(Estimate.of(found[name]) for name in shown), found["prevalence"]["n_votes"])
+        for tag in measured["tags"]
+        for source, tags in measured["tags_by_source"].items()
+        if (found := tags.get(tag))
+    ]
+    head = ("Tag", "Source", *(TITLES[name] for name in shown), "Answers")
+    # Of a single source it is the table of tags again.
+    return Figure("tags-by-source", "Tags by source", head, rows if len(measured["tags_by_source"]) > 1 else [])
+
+
 def _votes(measured: Mapping[str, Any]) -> Figure:
     rows: list[tuple[Value, ...]] = [(n, units) for n, units in measured["corpus"]["votes_per_unit"].items()]
     return Figure("votes-per-text", "Votes per text", ("Votes", "Texts"), rows, chart="bars")
 
 
 class Disputed(NamedTuple):
-    """A unit on which votes differ, with the votes as they are counted."""
+    """A text on which votes differ, with the votes as they are counted; ``gravest`` names the most severe answer if
+    somebody gave it.
+    """
 
-    unit: Unit
+    instruction: Instruction
     disagreement: float
     votes: list[tuple[str, int]]
-    turns: list[tuple[Turn, bool]]
-    is_severe: bool
+    gravest: str
 
 
-def disputed(campaign: Campaign, *, severe: bool, reader: int, limit: int = 50) -> list[Disputed]:
-    """The most disputed units, without those that the annotator ``reader`` may still be served: nobody sees votes
-    before voting.
-
-    Curators who vote are annotators too.
-    """
+def disputed(campaign: Campaign, viewer: Annotator, *, severe: bool, limit: int = 50) -> list[Disputed]:
+    """The most disputed texts, without those that ``viewer`` may still be given: nobody sees votes before voting."""
     names = campaign.label_set.spec.option_names
-    most = tallies.most_disputed(campaign, severe=severe, limit=limit)
-    own = Assignment.objects.submitted().filter(annotator_id=reader, unit__in=[tally.unit_id for tally in most])
-    answered = set(own.values_list("unit", flat=True))
+    hidden = quality.still_to_be_given(viewer, campaign)
     found = []
-    for tally in most:
-        if campaign.is_open and tally.unit.taken < tally.unit.overlap and tally.unit_id not in answered:
-            continue
+    for tally in tallies.most_disputed(campaign, severe=severe, hidden=hidden, limit=limit):
         counted = Counter(tally.base)
         votes = [(name, counted[at]) for at, name in enumerate(names) if counted[at]]
-        turns = judged_turns(tally.unit.instruction.turns, campaign.target)
-        found.append(Disputed(tally.unit, tally.disagreement or 0.0, votes, turns, tally.is_severe))
+        gravest = names[-1] if tally.is_severe else ""
+        found.append(Disputed(tally.unit.instruction, tally.disagreement or 0.0, votes, gravest))
     return found

@@ -7,26 +7,45 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from annotate import charts
+from labels import quality
+
+# OWASP's list of what a spreadsheet takes for the beginning of a formula, behind white space and whatever is unseen.
+FORMULA = re.compile(r"[\s\0\ufeff\u200b-\u200f\u2060]*[=+\-@]|[\t\r\n]")
 
 
 class Estimate(NamedTuple):
-    """A measured value with the ends of its 95 % interval, or None and the reason why there is none."""
+    """A measured value with the ends of its 95 % interval, or None and the reason why there is none: as it is shown.
+
+    ``interval_reason`` says why a value has no interval, or one of texts alone; ``n`` of how many votes it was made,
+    where that is shown beside it.
+    """
 
     value: float | None
     low: float | None = None
     high: float | None = None
     reason: str = ""
+    interval_reason: str = ""
+    n: int | None = None
 
     @classmethod
-    def of(cls, coefficient: Mapping[str, Any]) -> Estimate:
-        """A coefficient as ``labels.agreement`` gives it, by name."""
-        low, high = coefficient["ci95"] or (None, None)
-        return cls(coefficient["value"], low, high, coefficient["reason"] or "")
+    def of(cls, found: Mapping[str, Any] | quality.Estimate) -> Estimate:
+        """A coefficient as ``labels.agreement`` gives it, by name, or a number about one annotator."""
+        if isinstance(found, quality.Estimate):
+            return cls(found.value, found.low, found.high, found.reason or "", n=found.n)
+        low, high = found["ci95"] or (None, None)
+        interval_reason = "" if found["value"] is None else found["interval_reason"] or ""
+        return cls(found["value"], low, high, found["reason"] or "", interval_reason)
+
+    def as_dict(self) -> dict[str, Any]:
+        """By name, ready for JSON; ``n`` only where it is known."""
+        return {name: value for name, value in self._asdict().items() if name != "n" or value is not None}
 
     def __str__(self) -> str:
         if self.value is None:
@@ -51,7 +70,7 @@ class Figure:
     """``rows`` have a name, then values, as ``head`` says.
 
     ``chart`` draws the whole numbers of the second column as ``bars``, or the estimates of all columns as ``points``;
-    a ``heat`` figure colours its numbers by their share of the largest.
+    a ``heat`` figure colours its shares, which are no whole numbers, by the largest of them.
     """
 
     slug: str
@@ -77,9 +96,15 @@ class Figure:
 
     def cells(self) -> list[list[Cell]]:
         """The rows as a page shows them."""
-        numbers = [value for row in self.rows for value in row[1:] if isinstance(value, int | float)]
-        most = max(numbers, default=0) if self.chart == "heat" else 0
+        shares = [value for row in self.rows for value in row[1:] if isinstance(value, float)]
+        most = max(shares, default=0) if self.chart == "heat" else 0
         return [[_cell(value, most) for value in row] for row in self.rows]
+
+    @property
+    def notes(self) -> list[str]:
+        """Why intervals are missing or are of texts alone, each reason once."""
+        reasons = (value.interval_reason for row in self.rows for value in row if isinstance(value, Estimate))
+        return list(dict.fromkeys(filter(None, reasons)))
 
     def svg(self, theme: str) -> str:
         """The chart. The figure must have one."""
@@ -92,7 +117,7 @@ class Figure:
         )
 
     def csv(self) -> str:
-        """The values in full, an estimate in three columns; no cell is taken for a formula by a spreadsheet."""
+        """The values in full, an estimate in four columns; no cell is taken for a formula by a spreadsheet."""
         estimates = {at for row in self.rows for at, value in enumerate(row) if isinstance(value, Estimate)}
         head = [name for at, title in enumerate(self.head) for name in _columns(title, at in estimates)]
         written = io.StringIO()
@@ -110,7 +135,7 @@ class Figure:
             "title": self.title,
             "rows": [
                 {
-                    name: value._asdict() if isinstance(value, Estimate) else value
+                    name: value.as_dict() if isinstance(value, Estimate) else value
                     for name, value in zip(self.head, row, strict=True)
                 }
                 for row in self.rows
@@ -124,7 +149,7 @@ def by_slug(figures: Sequence[Figure], slug: str) -> Figure | None:
 
 
 def _cell(value: Value, most: float) -> Cell:
-    shade = round(9 * value / most) if most and isinstance(value, int | float) else None
+    shade = round(9 * value / most) if most and isinstance(value, float) else None
     is_undefined = isinstance(value, Estimate) and value.value is None
     return Cell(_text(value), not isinstance(value, str) and not is_undefined, shade)
 
@@ -148,17 +173,20 @@ def _point(value: Value) -> charts.Point | None:
 
 
 def _columns(title: str, is_estimate: bool) -> tuple[str, ...]:
-    return (title, f"{title}, low", f"{title}, high") if is_estimate else (title,)
+    return (title, *(f"{title}, {end}" for end in ("low", "high", "reason"))) if is_estimate else (title,)
 
 
 def _values(value: Value, is_estimate: bool) -> Iterator[Any]:
     if isinstance(value, Estimate):
-        yield from value[:3]
+        yield from (value.value, value.low, value.high, value.reason or value.interval_reason)
     else:
-        yield from (value, None, None) if is_estimate else (value,)
+        yield from (value, None, None, None) if is_estimate else (value,)
 
 
 def _harmless(value: Any) -> Any:
-    """A text that a spreadsheet would compute is given the sign that has it read as text (OWASP, CSV injection)."""
-    is_formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+    """A text that a spreadsheet would compute is given the sign that has it read as text (OWASP, CSV injection).
+
+    A fullwidth sign is one to some spreadsheets too.
+    """
+    is_formula = isinstance(value, str) and FORMULA.match(unicodedata.normalize("NFKC", value))
     return f"'{value}" if is_formula else value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -25,6 +25,9 @@ STOPPED_EARLY = (
     "Votes were asked for until they settled a text, so readers who agreed were heard less often than readers who did "
     "not: percent agreement and AC1 come out too high, alpha less so. Compare them with no other campaign's."
 )
+TAGS_BY_SOURCE = ("prevalence", "gwet_ac1")
+# Options, and reasons why votes were rejected, that a terminal names.
+MOST_NAMED = 20
 SLICES: tuple[By, ...] = ("source", "language", "is_augmented", "week")
 
 
@@ -44,23 +47,27 @@ def of_votes(votes: RawVotes, *, ordinal: bool) -> dict[str, Any]:
     }
 
 
-def of_scope(scope: Scope) -> dict[str, Any]:
-    """What is measured of the counted votes of campaigns, from the pattern tables. Raises NotComparable."""
+def of_scope(scope: Scope, voters: VoterTable | None = None) -> dict[str, Any]:
+    """What is measured of the counted votes of campaigns, from the pattern tables. Raises NotComparable.
+
+    The base votes are those of ``voters``, as ``counted.voters`` gives them at the moment, where they are given.
+    """
     spec = tallies.spec_of(scope)
-    everything = tallies.voters(scope).get(None) or _nothing(spec)
+    everything = voters or tallies.voters(scope).get(None) or _nothing(spec)
     tag_tables = tallies.tags(scope).get(None, {})
     tag_sets = tallies.tag_sets(scope).get(None)
     return {
         "label_set": {"name": spec.name, "revision": spec.revision},
         "ordinal": spec.ordinal,
         **_base(everything, spec.ordinal),
-        "labels": tallies.distribution(scope)[None]._asdict() if everything.patterns.n_units else {},
+        "labels": tallies.distribution_of(scope, everything.patterns)._asdict() if everything.patterns.n_units else {},
         "disputed": _disputed(spec, everything.patterns),
         "tags": {
             tag.name: _by_name(agreement.measure_tag(tag_tables[tag.code]))
             for tag in spec.tags
             if tag.code in tag_tables
         },
+        "tags_by_source": _tags_by_source(spec, scope),
         "tag_sets": _by_name(agreement.measure_tag_sets(tag_sets)) if tag_sets else {},
         "slices": {by: _sliced(spec, scope, by) for by in SLICES},
         "warnings": _warnings(scope),
@@ -119,17 +126,38 @@ def _sliced(spec: LabelSetSpec, scope: Scope, by: By) -> dict[str, Any]:
     }
 
 
-def _names(by: By, keys: Iterable[Any]) -> dict[Any, str]:
+def _tags_by_source(spec: LabelSetSpec, scope: Scope) -> dict[str, Any]:
+    """Of each source and each tag that was answered there: how common a yes is, and AC1, which rare tags spare."""
+    found = tallies.tags(scope, "source")
+    names = _names("source", found)
+    wanted = [each for each in agreement.tag_measures(("no", "yes")) if each.name in TAGS_BY_SOURCE]
+    return {
+        names[key]: {
+            tag.name: _by_name(agreement.measure_all(tables[tag.code], wanted))
+            for tag in spec.tags
+            if tag.code in tables
+        }
+        for key, tables in sorted(found.items(), key=lambda pair: names[pair[0]])
+    }
+
+
+def _names(by: By, keys: Collection[Any]) -> dict[Any, str]:
+    """What each slice is called, no two the same."""
     match by:
         case "source":
             known = Source.objects.in_bulk([key for key in keys if key is not None])
-            return {key: str(known[key]) if key in known else "unknown" for key in keys}
+            return {key: str(known[key]) if key in known else _unknown(key) for key in keys}
         case "is_augmented":
             return {key: "augmented" if key else "original" for key in keys}
         case "week":
             return {key: key.isoformat() for key in keys}
         case _:
-            return {key: str(key) or "unknown" for key in keys}
+            return {key: key or _unknown(None) for key in keys}
+
+
+def _unknown(key: int | None) -> str:
+    """A name that neither a source nor a language can have; ``key`` is of a source that is no longer in the ledger."""
+    return "(unknown)" if key is None else f"(unknown {key})"
 
 
 def _disputed(spec: LabelSetSpec, table: PatternTable) -> int:
@@ -158,14 +186,18 @@ def as_text(measured: Mapping[str, Any]) -> Iterator[str]:
     """Lines for a terminal: what was counted, then a table of the coefficients, those to show first on top."""
     votes, corpus = measured.get("votes"), measured["corpus"]
     if votes:
-        rejected = sum(votes["rejected"].values())
+        rejected, reasons = sum(votes["rejected"].values()), list(votes["rejected"].items())
         taken, repeated = votes["taken"], votes["repeated"]
         yield f"read {votes['read']:,} = {taken:,} taken + {repeated:,} repeated + {rejected:,} rejected"
-        yield from (f"  rejected {times:,}: {reason}" for reason, times in votes["rejected"].items())
+        yield from (f"  rejected {times:,}: {_plain(reason)}" for reason, times in reasons[:MOST_NAMED])
+        if more := sum(times for _, times in reasons[MOST_NAMED:]):
+            yield f"  rejected {more:,}: for {len(reasons) - MOST_NAMED:,} other reasons"
     people = "annotators unknown" if corpus["annotators"] is None else f"{corpus['annotators']:,} annotators"
     yield f"{corpus['units']:,} units, {corpus['pairable']:,} with two votes, {corpus['votes']:,} votes, {people}"
     order = "from mild to severe" if measured["ordinal"] else "without an order"
-    yield f"options {order}: {', '.join(f'{name} {n:,}' for name, n in corpus['options'].items())}"
+    options = [f"{_plain(name)} {n:,}" for name, n in corpus["options"].items()]
+    more_options = f" and {len(options) - MOST_NAMED:,} more" if len(options) > MOST_NAMED else ""
+    yield f"options {order}: {', '.join(options[:MOST_NAMED])}{more_options}"
     yield ""
     first = headline(measured)
     named = {**first, **measured["base"]}
@@ -173,6 +205,11 @@ def as_text(measured: Mapping[str, Any]) -> Iterator[str]:
     yield f"{'':{width}}    value            95 % interval  se items  se annotators"
     for name, found in named.items():
         yield f"{name:{width}}  {_numbers(found)}"
+
+
+def _plain(name: str) -> str:
+    """A name of somebody's file, which must not steer the terminal."""
+    return name if name.isprintable() else repr(name)
 
 
 def _numbers(found: Mapping[str, Any]) -> str:

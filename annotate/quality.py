@@ -6,22 +6,23 @@ are their counted votes on texts that are served, as totals and by week: no list
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from numpy.typing import NDArray
 
 from annotate import tallies
-from annotate.models import Annotation, Annotator, Assignment, Campaign, KnownAnswer
+from annotate.figures import Estimate, Figure, Value
+from annotate.models import Annotation, Annotator, Assignment, Campaign, KnownAnswer, Unit
 from annotate.statements import rows
 from annotate.tallies import Scope
 from labels import quality, signals
 from labels.agreement import Level
-from labels.quality import Estimate, VoterQuality, gold_accuracy
+from labels.quality import VoterQuality, gold_accuracy
 from labels.signals import Expected, Finding, Signal, Unchecked, VoteSequence
 from labels.votes import VoterTable
 
@@ -127,6 +128,22 @@ class Report:
     signals: tuple[Told, ...]
     unchecked: tuple[Told, ...]
 
+    @property
+    def agreement(self) -> Estimate:
+        return Estimate.of(self.measured.loo_agreement)
+
+    @property
+    def distance(self) -> Estimate:
+        return Estimate.of(self.measured.loo_mean_abs_deviation)
+
+    @property
+    def bias(self) -> Estimate:
+        return Estimate.of(self.measured.loo_signed_bias)
+
+    @property
+    def gain(self) -> Estimate:
+        return Estimate.of(self.measured.alpha_gain_if_left_out)
+
 
 class Week(NamedTuple):
     """A week of one person: votes, and the share of the others' votes on the same texts that agree."""
@@ -190,7 +207,7 @@ def table(votes: Votes) -> VoterTable:
 
 def golds(campaign: Campaign) -> dict[int, Estimate]:
     """The share of each person's votes on gold that are the known answer; who has none is not among them."""
-    return {pk: gold_accuracy(equal, n) for pk, equal, n in rows(GOLD, {"campaign": campaign.pk})}
+    return {pk: Estimate.of(gold_accuracy(equal, n)) for pk, equal, n in rows(GOLD, {"campaign": campaign.pk})}
 
 
 def reports(campaign: Campaign) -> list[Report]:
@@ -246,7 +263,7 @@ class _Reader:
             person,
             self.names.get(person, ""),
             measured,
-            self.gold.get(person, gold_accuracy(0, 0)),
+            self.gold.get(person, Estimate.of(gold_accuracy(0, 0))),
             tuple(words for finding, words in told if isinstance(finding, Signal)),
             tuple(words for finding, words in told if isinstance(finding, Unchecked)),
         )
@@ -351,7 +368,7 @@ def weeks(votes: Votes, annotator: int) -> list[Week]:
         of_week = np.array([one == monday for one in mondays])
         compared = of_week & (beside > 0)
         share = quality.share(float(agreeing[compared].sum()), int(compared.sum()), quality.NO_OTHERS)
-        found.append(Week(monday, int(of_week.sum()), share))
+        found.append(Week(monday, int(of_week.sum()), Estimate.of(share)))
     return found
 
 
@@ -370,6 +387,24 @@ def shares(votes: Votes, annotator: int) -> list[OptionShare]:
     ]
 
 
+def confusion(votes: Votes, annotator: int) -> Figure:
+    """What the others said where a person gave each answer; each vote counts once, spread over the others there."""
+    chosen = votes.of(annotator)
+    others = votes.others[chosen]
+    beside = others.sum(axis=1)
+    met = np.zeros((len(votes.options), len(votes.options)))
+    compared = beside > 0
+    np.add.at(met, votes.option[chosen][compared], others[compared] / beside[compared][:, None])
+    times = np.bincount(votes.option[chosen][compared], minlength=len(votes.options))
+    rows: list[tuple[Value, ...]] = [
+        (name, *(each / n if n else None for each in row), n)
+        for name, row, n in zip(votes.options, met.tolist(), times.tolist(), strict=True)
+    ]
+    head = ("This person says", *(f"Others: {name}" for name in votes.options), "Votes beside others")
+    about = "Where this person gave the answer of the row, what share of the others' votes was for that of the column."
+    return Figure("confusion", "Confusion with the others", head, rows, about, "heat")
+
+
 def disagreements(campaign: Campaign, annotator: Annotator, viewer: Annotator) -> tuple[list[Disagreement], int]:
     """The last votes that differ from gold, of texts that are served; and how many of them ``viewer`` may not see.
 
@@ -379,23 +414,29 @@ def disagreements(campaign: Campaign, annotator: Annotator, viewer: Annotator) -
         Annotation.objects.counted()
         .filter(annotator=annotator, unit__campaign=campaign, unit__is_withdrawn=False)
         .filter(unit__known_answer__phase=KnownAnswer.Phase.GOLD)
+        .exclude(choice__code=F("unit__known_answer__choice__code"))
         .select_related("choice", "unit__instruction", "unit__known_answer__choice")
-        .order_by("-pk")
     )
-    differing = [one for one in said if one.choice and one.choice.code != one.unit.known_answer.choice.code]
-    last = differing[:DISAGREEMENTS]
-    hidden = still_to_be_given(viewer, campaign, [one.unit_id for one in last])
+    last = list(said.order_by("-pk")[:DISAGREEMENTS])
+    hidden = set(
+        still_to_be_given(viewer, campaign).filter(pk__in=[one.unit_id for one in last]).values_list("pk", flat=True)
+    )
     shown = [Disagreement(one, one.unit.known_answer) for one in last if one.unit_id not in hidden]
     return shown, len(last) - len(shown)
 
 
-def still_to_be_given(viewer: Annotator, campaign: Campaign, units: Iterable[int]) -> set[int]:
-    """Of these units of a campaign, those that ``viewer`` holds or may yet be given: they must see no vote on them."""
+def still_to_be_given(viewer: Annotator, campaign: Campaign) -> QuerySet[Unit]:
+    """The units of a campaign that ``viewer`` holds or may yet be given: they must see no vote on them.
+
+    Who may label in it may yet be given whatever they have not answered, unless every slot is filled by an answer: a
+    lease that somebody holds may lapse.
+    """
+    here, leases = Unit.objects.filter(campaign=campaign), Assignment.objects.filter(unit=OuterRef("pk"))
+    own = leases.filter(annotator=viewer)
     if not Campaign.objects.open_to(viewer).filter(pk=campaign.pk).exists():
-        held = Assignment.objects.live().filter(annotator=viewer, unit__in=units)
-        return set(held.values_list("unit", flat=True))
-    answered = Assignment.objects.submitted().filter(annotator=viewer, unit__in=units)
-    return set(units) - set(answered.values_list("unit", flat=True))
+        return here.filter(Exists(own.live()))
+    is_unsettled = Q(taken__lt=F("overlap")) | Exists(leases.live())
+    return here.filter(is_unsettled, ~Exists(own.submitted()))
 
 
 def campaigns_of(annotator: Annotator) -> list[Campaign]:

@@ -23,9 +23,10 @@ from datetime import date
 from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
+from django.db.models import Exists, OuterRef, QuerySet
 
 from annotate.errors import NotComparable
-from annotate.models import Campaign, UnitTally
+from annotate.models import Campaign, Unit, UnitTally
 from annotate.models.tallies import BASE, TAG_SETS, tag_kind
 from annotate.statements import one, rows
 from labels.aggregation import Rule, published_label
@@ -36,6 +37,8 @@ from sources.models import InstructionState
 
 # Numbers that one transaction takes from the queue: what an answer that changes a pattern may be behind another.
 PORTION = 2_000
+# Seconds that a page may spend on bringing the tables up to date.
+PATIENCE = 0.5
 # What is waiting is counted up to so many.
 MANY = 100_000
 
@@ -210,14 +213,23 @@ def distribution(scope: Scope, by: By | None = None) -> dict[Any, Distribution]:
     return {key: _distribution(spec, table, rule) for key, table in patterns(scope, by).items()}
 
 
-def most_disputed(campaign: Campaign, *, severe: bool = False, limit: int = 50) -> list[UnitTally]:
+def distribution_of(scope: Scope, table: PatternTable) -> Distribution:
+    """What the campaigns' way of adding votes up makes of these base votes of theirs."""
+    return _distribution(spec_of(scope), table, rule_of(scope))
+
+
+def most_disputed(
+    campaign: Campaign, *, severe: bool = False, hidden: QuerySet[Unit] | None = None, limit: int = 50
+) -> list[UnitTally]:
     """The units whose votes differ most, those first; with ``severe`` also those with a vote for the last option.
 
-    An index gives them in that order, whatever the campaign's size. Only what may be shown now.
+    An index gives them in that order, whatever the campaign's size. Only what may be shown now, and none of ``hidden``.
     """
     differing = UnitTally.objects.filter(
         campaign=campaign, disagreement__gt=0, unit__instruction__state=InstructionState.AVAILABLE
     )
+    if hidden is not None:
+        differing = differing.exclude(Exists(hidden.filter(pk=OuterRef("unit"))))
     ordered = differing.select_related("unit__instruction").order_by("-disagreement", "unit_id")
     found = [tally for is_severe in {False, severe} for tally in ordered.filter(is_severe=is_severe)[:limit]]
     return sorted(found, key=lambda tally: (-(tally.disagreement or 0), tally.pk))[:limit]

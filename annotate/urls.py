@@ -25,4 +25,5 @@ urlpatterns = [
     path("campaigns/<slug:slug>/label/ask/", remarks.ask, name="ask"),
     path("campaigns/<slug:slug>/label/answers/", desk.answers, name="answers"),
     path("api/v1/campaigns/<slug:slug>/agreement/", api.CampaignAgreement.as_view(), name="api-agreement"),
+    path("api/v1/campaigns/<slug:slug>/annotators/", api.CampaignAnnotators.as_view(), name="api-annotators"),
 ]

@@ -27,7 +27,9 @@ IMPORT, IMPORTS, WORKERS = (f"/admin/sources/importrun/{page}" for page in ("add
 MILD = "I sold a bike online to a woman called Fenna"
 LIST = f"/admin/sources/instruction/?q=%22{MILD}%22"
 MOST_SKIPS, ANSWERS = 100, 50
-ADOPTING = "/admin/annotate/campaign/1/guidelines/"
+CAMPAIGN = "/admin/annotate/campaign/1/"
+ADOPTING, MEASURES = f"{CAMPAIGN}guidelines/", f"{CAMPAIGN}measures/"
+POLICY = "minimum=2&cap=5&target=0.9"
 # A change of the guidelines as a curator might make it.
 REWORDED = {
     "a helpful answer can be given without a second thought.": "a helpful answer can be given at once.",
@@ -66,7 +68,19 @@ def main(address: str) -> None:
         _take(browser, address, "curation-source", SOURCE, state=curator)
         _take(browser, address, "curation-list", LIST, is_dark=True, state=curator)
         _take(browser, address, "curation-instruction", LIST, state=curator, prepare=_open_first)
+        _take_measures(browser, address, curator)
         browser.close()
+
+
+def _take_measures(browser: Browser, address: str, curator: StorageState) -> None:
+    """The pages that tell how far the annotators of the sample's campaign agree."""
+    _take(browser, address, "measures", MEASURES, state=curator)
+    _take(browser, address, "measures-dark", MEASURES, is_dark=True, state=curator, prepare=_scroll_to_over_time)
+    _take(browser, address, "measures-phone", MEASURES, size=PHONE, state=curator)
+    _take(browser, address, "disputed", f"{MEASURES}disputed/", state=curator)
+    _take(browser, address, "methods", f"{CAMPAIGN}methods/", state=curator)
+    _take(browser, address, "overlap", f"{CAMPAIGN}overlap/?{POLICY}", state=curator)
+    _take(browser, address, "quality", f"{CAMPAIGN}quality/", state=curator)
 
 
 def _take(
@@ -173,6 +187,11 @@ def _choose_format(page: Page) -> None:
 
 def _open_first(page: Page) -> None:
     page.locator("#result_list tbody th a, #result_list .field-text a").first.click()
+    page.wait_for_load_state("networkidle")
+
+
+def _scroll_to_over_time(page: Page) -> None:
+    page.locator("#agreement").evaluate("part => part.scrollIntoView()")
     page.wait_for_load_state("networkidle")
 
 

@@ -23,7 +23,9 @@ from labels.errors import LabelsError
 
 COLUMNS = ("unit", "annotator", "label")
 UNKNOWN = -1  # in the place of an annotator whom the votes do not name
-MOST_OFFENDERS = 20
+MOST_OFFENDERS, SHOWN = 20, 40  # the latter are characters of one name
+# So many different labels are answers; more are something else, such as texts.
+MOST_OPTIONS = 100
 
 
 class VotesFileError(LabelsError):
@@ -62,11 +64,11 @@ class RawVotes:
 def read(path: Path, columns: Sequence[str] = COLUMNS) -> Iterator[Vote]:
     """Yield the votes of a CSV with one row a vote; ``columns`` names those of unit, annotator and label.
 
-    The column of annotators may be missing: then nobody knows who voted. Raises VotesFileError.
+    Where the name of the second is empty, nobody knows who voted. Raises VotesFileError.
     """
     unit, annotator, label = columns
-    for where, row in _rows(path, needed=(unit, label)):
-        yield Vote(where, row[unit], row.get(annotator) or "", row[label])
+    for where, row in _rows(path, needed=(unit, *filter(None, [annotator]), label)):
+        yield Vote(where, row[unit], row[annotator] if annotator else "", row[label])
 
 
 def read_wide(path: Path, unit: str = COLUMNS[0]) -> Iterator[Vote]:
@@ -74,7 +76,7 @@ def read_wide(path: Path, unit: str = COLUMNS[0]) -> Iterator[Vote]:
     for where, row in _rows(path, needed=(unit,)):
         for annotator, label in row.items():
             if annotator != unit and label:
-                yield Vote(f"{where}, column {annotator!r}", row[unit], annotator, label)
+                yield Vote(f"{where}, column {annotator[:SHOWN]!r}", row[unit], annotator, label)
 
 
 def collect(votes: Iterable[Vote], options: Sequence[str] = ()) -> RawVotes:
@@ -93,20 +95,29 @@ def collect(votes: Iterable[Vote], options: Sequence[str] = ()) -> RawVotes:
             offenders.append(f"{vote.where}: {problem}")
         elif vote.annotator and (vote.unit, vote.annotator) in seen:
             repeated += 1
-            offenders.append(f"{vote.where}: {vote.annotator!r} voted before on {vote.unit!r}; the first vote counts")
+            who, what = vote.annotator[:SHOWN], vote.unit[:SHOWN]
+            offenders.append(f"{vote.where}: {who!r} voted before on {what!r}; the first vote counts")
         else:
             seen.add((vote.unit, vote.annotator))
             kept.append(vote)
-    names = tuple(options) or tuple(sorted({vote.label for vote in kept}))
+        del offenders[MOST_OFFENDERS:]
+    names = tuple(options) or _found_options(kept)
     units, unit = _numbered([vote.unit for vote in kept])
     annotators, annotator = _numbered([vote.annotator for vote in kept if vote.annotator])
     everyone = np.full(len(kept), UNKNOWN)
     everyone[[bool(vote.annotator) for vote in kept]] = annotator
     places = {name: place for place, name in enumerate(names)}
     option = np.array([places[vote.label] for vote in kept], dtype=np.int64)
-    return RawVotes(
-        names, units, annotators, unit, everyone, option, read, repeated, rejected, tuple(offenders[:MOST_OFFENDERS])
-    )
+    return RawVotes(names, units, annotators, unit, everyone, option, read, repeated, rejected, tuple(offenders))
+
+
+def _found_options(votes: Iterable[Vote]) -> tuple[str, ...]:
+    found = sorted({vote.label for vote in votes})
+    if len(found) > MOST_OPTIONS:
+        raise VotesFileError(
+            f"the votes are for {len(found):,} different labels; name those to measure with --options."
+        )
+    return tuple(found)
 
 
 def _problem(vote: Vote, options: Sequence[str]) -> str:
@@ -115,7 +126,7 @@ def _problem(vote: Vote, options: Sequence[str]) -> str:
     if not vote.label:
         return "no label is given"
     if options and vote.label not in options:
-        return f"the label {vote.label[:40]!r} is none of {', '.join(options)}"
+        return f"the label {vote.label[:SHOWN]!r} is none of {', '.join(options)}"
     return ""
 
 
@@ -147,10 +158,13 @@ def _check_header(path: Path, header: Sequence[str], needed: Sequence[str]) -> N
         raise VotesFileError(f"{path}: is empty; its first line names the columns, such as {','.join(COLUMNS)}.")
     for column in needed:
         if column not in header:
-            found = ", ".join(repr(name) for name in header[:20])
-            raise VotesFileError(f"{path}: line 1: no column {column!r} among {found}; name yours with --columns.")
+            found = ", ".join(repr(name[:SHOWN]) for name in header[:20])
+            remedy = "name yours with --columns, as unit,,label where nobody knows who voted"
+            raise VotesFileError(f"{path}: line 1: no column {column!r} among {found}; {remedy}.")
     if repeated := [name for name, times in Counter(header).items() if times > 1]:
-        raise VotesFileError(f"{path}: line 1: column {repeated[0]!r} is there twice; give each a name of its own.")
+        raise VotesFileError(
+            f"{path}: line 1: column {repeated[0][:SHOWN]!r} is there twice; give each a name of its own."
+        )
 
 
 def _checked(path: Path, line: int, row: dict[str, str]) -> dict[str, str]:

@@ -13,15 +13,16 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from annotate import charts, dashboard, figures, health, measures, tallies
+from annotate.admin.quality import VOTES_PERMISSION
+from annotate.dashboard import Disputed
 from annotate.figures import Figure
 from annotate.models import Campaign
-from annotate.tallies import Scope
-from sources import workers
+from annotate.tallies import PATIENCE, Scope
+from sources import curation, workers
+from sources.admin import shown
 
 # What stands open on the page; the rest is one click away.
 OPEN = ("agreement", "over-time", "labels")
-# Seconds that a page may spend on bringing the pattern tables up to date.
-PATIENCE = 0.5
 
 
 class MeasuresAdmin(admin.ModelAdmin[Campaign]):
@@ -49,6 +50,7 @@ class MeasuresAdmin(admin.ModelAdmin[Campaign]):
         if is_update and request.GET.get("stamp") == now.stamp:
             return HttpResponse(status=204)
         measured, found = _measured(campaign)
+        headline = dashboard.headline(measured)
         context = {
             **self.admin_site.each_context(request),
             "title": f"Measures of {campaign}",
@@ -57,7 +59,8 @@ class MeasuresAdmin(admin.ModelAdmin[Campaign]):
             "health": now,
             "workers_problem": workers.why_none_works(),
             "measured": measured,
-            "headline": dashboard.headline(measured),
+            "headline": headline,
+            "are_both": all(one.estimate.low is not None and not one.estimate.interval_reason for one in headline),
             "figures": [_shown(campaign, figure) for figure in found],
             "is_update": is_update,
         }
@@ -85,14 +88,17 @@ class MeasuresAdmin(admin.ModelAdmin[Campaign]):
     def disputed_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The texts on which votes differ most; those with a vote for the gravest answer only when asked for."""
         campaign = self._campaign(request, pk)
+        if not request.user.has_perm(VOTES_PERMISSION):
+            raise PermissionDenied
         severe = request.GET.get("severe") == "1"
+        found = dashboard.disputed(campaign, request.user, severe=severe)  # type: ignore[arg-type]
         context = {
             **self.admin_site.each_context(request),
             "title": f"Most disputed in {campaign}",
             "opts": self.opts,
             "campaign": campaign,
             "severe": severe,
-            "rows": dashboard.disputed(campaign, severe=severe, reader=int(request.user.pk or 0)),
+            "rows": _with_texts(found),
         }
         return render(request, "admin/annotate/campaign/disputed.html", context)
 
@@ -119,6 +125,15 @@ def _figure(campaign: Campaign, slug: str) -> Figure:
     if figure is None:
         raise Http404("no such figure")
     return figure
+
+
+def _with_texts(found: list[Disputed]) -> list[dict[str, Any]]:
+    """Each with its text as pages of curators show it, folded where a source or a vote says that it is severe."""
+    curation.with_provenances([one.instruction for one in found])
+    samples = [shown.sample(one.instruction) for one in found]
+    for one, sample in zip(found, samples, strict=True):
+        sample["severity"] = sample["severity"] or one.gravest
+    return [{"disputed": one, "sample": sample} for one, sample in zip(found, samples, strict=True)]
 
 
 def _shown(campaign: Campaign, figure: Figure) -> dict[str, Any]:

@@ -33,10 +33,10 @@ COLUMNS: dict[str, tuple[str, Key]] = {
     "signals": ("Signals", lambda one: len(one.signals)),
     "votes": ("Votes", lambda one: one.measured.n),
     "compared": ("Beside others", lambda one: one.measured.n_compared),
-    "agreement": ("Agreement with the others", lambda one: one.measured.loo_agreement.value),
-    "distance": ("Distance", lambda one: one.measured.loo_mean_abs_deviation.value),
-    "bias": ("More severe by", lambda one: one.measured.loo_signed_bias.value),
-    "gain": ("Alpha without them", lambda one: one.measured.alpha_gain_if_left_out.value),
+    "agreement": ("Agreement with the others", lambda one: one.agreement.value),
+    "distance": ("Distance", lambda one: one.distance.value),
+    "bias": ("More severe by", lambda one: one.bias.value),
+    "gain": ("Alpha without them", lambda one: one.gain.value),
     "gold": ("Right on gold", lambda one: one.gold.value),
 }
 USUAL_ORDER = "-signals"
@@ -141,7 +141,6 @@ class AnnotatorQualityAdmin(UserAdmin[Annotator]):
             "opts": self.opts,
             "annotator": annotator,
             "campaigns": [(campaign, report) for campaign, report, _ in told],
-            "is_own": request.user == annotator,
         }
         if chosen is not None:
             campaign, report, votes = chosen
@@ -151,6 +150,7 @@ class AnnotatorQualityAdmin(UserAdmin[Annotator]):
                 "report": report,
                 "weeks": quality.weeks(votes, annotator.pk),
                 "shares": quality.shares(votes, annotator.pk),
+                "confusion": quality.confusion(votes, annotator.pk),
                 "disagreements": _with_texts(differing),
                 "hidden": hidden,
             }

@@ -12,7 +12,10 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from annotate import tallies
+from annotate.models import Campaign
 from tests import ROOT
+from tests.annotate import worlds
 
 
 def run(*arguments: str, **options: Any) -> str:
@@ -82,6 +85,7 @@ def test_one_annotator_and_one_option_give_nulls_with_reasons(tmp_path: Path) ->
         (("--file", "{file}", "--format", "xstest"), "The format xstest has no votes; those that have are"),
         (("--file", "{file}", "--label-set", "mine"), "No label set 'mine' is shipped; there are"),
         (("--file", "{file}", "--columns", "a,b"), "--columns a,b names 2; write UNIT,ANNOTATOR,LABEL."),
+        (("--file", "{file}", "--columns", "unit,,"), "--columns unit,, names no unit or no label;"),
         (("--file", "{file}", "--options", "up,down"), "has no vote that can be used; 6 were read."),
         (("--file", "{file}", "--json", "/nowhere/x.json"), "/nowhere/x.json: cannot be written"),
     ],
@@ -109,6 +113,65 @@ def test_it_reads_a_table_with_a_column_for_each_annotator(shared_data: Path) ->
         "krippendorff_alpha_nominal": "0.7434",
         "krippendorff_alpha_interval": "0.8491",
     }
+
+
+def test_a_hostile_file_does_not_steer_the_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "hostile.csv"
+    labels = ["\x1b[2Jred", "a\u202eb", *(f"label {n:02}" for n in range(40))]
+    rows = [f"u\x1b{n},anna,{label}\nu\x1b{n},anna,{label}\n" for n, label in enumerate(labels)]
+    path.write_text("unit,annotator,label\n" + "".join(rows))
+    err = StringIO()
+    out = StringIO()
+    call_command("agreement", "--file", str(path), stdout=out, stderr=err)
+    assert "'\\x1b[2Jred'" in out.getvalue()
+    assert "and 22 more" in out.getvalue()
+    for told in (out, err):
+        assert all(line.isprintable() for line in told.getvalue().replace("\x1b[0m", "").splitlines())
+    out = StringIO()
+    call_command("agreement", "--file", str(path), "--options", "label 01,label 02", stdout=out, stderr=err)
+    assert "for 20 other reasons" in out.getvalue()
+
+
+def kindness() -> Campaign:
+    campaign = worlds.campaign(units=2, overlap=2)
+    for name, answers in (("ada", ["casual", "casual"]), ("bob", ["casual", "needs-caution"])):
+        person = worlds.person(name)
+        for answer in answers:
+            worlds.vote(person, campaign, answer)
+    return campaign
+
+
+@pytest.mark.django_db
+def test_it_measures_a_campaign_as_it_is_now(tmp_path: Path) -> None:
+    campaign = kindness()
+    assert tallies.waiting()
+    out = run("--campaign", campaign.slug, "--json", str(tmp_path / "out.json"))
+    assert "2 units, 2 with two votes, 4 votes, 2 annotators" in out
+    found = json.loads((tmp_path / "out.json").read_bytes())
+    assert found["base"]["percent_agreement"]["value"] == pytest.approx(0.5)
+    assert found["slices"]["is_augmented"]["original"]["votes"] == found["corpus"]["votes"] == 4
+    assert not tallies.waiting()
+
+
+@pytest.mark.django_db
+def test_it_measures_a_source_where_it_is_judged_by_the_same_answers_and_says_what_it_left_out() -> None:
+    campaign = kindness()
+    source = campaign.sources.get()
+    worlds.campaign(units=5, slug="elsewhere")
+    other = worlds.opened(source, slug="abuse", label_set="convabuse")
+    worlds.opened(source, slug="again")
+    out, err = StringIO(), StringIO()
+    call_command("agreement", "--source", source.name, stdout=out, stderr=err)
+    assert "2 units, 2 with two votes, 4 votes, 2 annotators" in out.getvalue()
+    assert f"left out: campaign abuse, whose label set {other.label_set} has other answers" in err.getvalue()
+    assert "elsewhere" not in err.getvalue()
+
+
+@pytest.mark.django_db
+def test_a_source_that_nobody_judges_is_told() -> None:
+    worlds.source("unread")
+    with pytest.raises(CommandError, match="No campaign judges instructions of unread@1; open one that does"):
+        run("--source", "unread")
 
 
 @pytest.mark.django_db

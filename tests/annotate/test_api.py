@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.test import Client
 
+from annotate import api
 from annotate.models import Annotator, Campaign
 from tests.annotate import worlds
 
@@ -43,3 +45,27 @@ def test_nobody_else_is_answered(kindness: Campaign, client: Client) -> None:
     client.force_login(helper)
     assert client.get(address(kindness)).status_code == 403
     assert client.post(address(kindness)).status_code == 403
+
+
+def test_annotators_are_told_under_pseudonyms_to_who_may_see_votes(kindness: Campaign, client: Client) -> None:
+    there = f"/api/v1/campaigns/{kindness.slug}/annotators/"
+    assert client.get(there).status_code == 401
+    helper = worlds.person("helper")
+    helper.is_staff = True
+    helper.save()
+    helper.user_permissions.set(Permission.objects.filter(codename="view_campaign"))
+    client.force_login(helper)
+    assert client.get(there).status_code == 403
+    helper.user_permissions.set(Permission.objects.filter(codename__in=["view_campaign", "view_annotation"]))
+    answer = client.get(there)
+    found = answer.json()["annotators"]
+    assert [one["n"] for one in found] == [1, 1]
+    assert found[0]["loo_agreement"]["value"] == 1.0
+    assert found[0]["gold_accuracy"]["reason"] == "this person has no vote on a known answer"
+    ids = [one["id"] for one in found]
+    assert ids == sorted(set(ids))
+    ada = Annotator.objects.get(username="ada")
+    assert api.pseudonym(kindness, ada.pk) in ids
+    assert api.pseudonym(worlds.campaign(slug="other"), ada.pk) not in ids
+    assert b"ada" not in answer.content
+    assert b"bob" not in answer.content

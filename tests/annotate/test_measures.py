@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import uuid
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.test import Client
 
-from annotate import measures, tallies
-from annotate.models import Campaign
+from annotate import dashboard, measures, tallies
+from annotate.models import Annotation, Campaign, Unit
 from annotate.tallies import Scope
 from labels import agreement
 from labels.votes import PatternTable
@@ -132,6 +134,110 @@ def test_a_curator_who_may_still_be_asked_does_not_see_how_others_voted(client: 
     worlds.vote(curator, made, "casual")
     tallies.fold()
     assert b"Letter 0" in client.get(address(made, "/disputed/")).content
+
+
+def test_a_curator_who_holds_the_last_slot_does_not_see_how_others_voted(client: Client) -> None:
+    made = worlds.campaign(units=1)
+    for name, answer in (("ada", "casual"), ("bob", "needs-caution")):
+        worlds.vote(worlds.person(name), made, answer)
+    curator = worlds.person("root", is_staff=True)
+    client.force_login(curator)
+    worlds.claimed(curator, made)
+    assert not made.units.with_open_slots().exists()
+    assert b"Letter 0" not in client.get(address(made, "/disputed/")).content
+
+
+def test_while_a_lease_may_lapse_a_text_is_hidden_and_shown_once_every_slot_has_an_answer(client: Client) -> None:
+    made = worlds.campaign(units=1)
+    for name, answer in (("ada", "casual"), ("bob", "needs-caution")):
+        worlds.vote(worlds.person(name), made, answer)
+    held = worlds.claimed(worlds.person("cyd"), made)
+    client.force_login(worlds.person("root", is_staff=True))
+    assert b"Letter 0" not in client.get(address(made, "/disputed/")).content
+    worlds.say(held)
+    tallies.fold()
+    assert b"Letter 0" in client.get(address(made, "/disputed/")).content
+
+
+def test_hidden_texts_take_no_place_among_the_most_disputed() -> None:
+    made = worlds.campaign(units=4, overlap=2)
+    ada, bob = worlds.person("ada"), worlds.person("bob")
+    for answer in ("casual", "casual", "casual", "casual"):
+        worlds.vote(ada, made, answer)
+    for answer in ("needs-caution", "needs-caution", "needs-caution"):
+        worlds.vote(bob, made, answer)
+    tallies.fold()
+    first, second, *_ = made.units.order_by("pk")
+    Unit.objects.filter(pk__in=[first.pk, second.pk]).update(overlap=3)
+    found = dashboard.disputed(made, worlds.person("cyd"), severe=False, limit=1)
+    assert [one.instruction for one in found] == [made.units.order_by("pk")[2].instruction]
+
+
+def test_disputed_texts_are_folded_where_a_source_or_a_vote_says_that_they_are_severe(
+    kindness: Campaign, admin: Client
+) -> None:
+    tallies.fold()
+    split = kindness.units.order_by("position")[1].instruction
+    page = admin.get(address(kindness, "/disputed/")).content.decode()
+    assert "open to read" not in page
+    split.provenances.update(suggested={"label": "needs-intervention"})
+    assert "Severe (needs intervention): open to read" in admin.get(address(kindness, "/disputed/")).content.decode()
+    split.provenances.update(suggested=None)
+    page = admin.get(address(kindness, "/disputed/?severe=1")).content.decode()
+    assert page.count("Severe (needs intervention): open to read") == 1
+
+
+def test_who_may_not_see_annotations_sees_no_disputed_text(kindness: Campaign, client: Client) -> None:
+    helper = worlds.person("helper")
+    helper.is_staff = True
+    helper.save()
+    helper.user_permissions.set(Permission.objects.filter(codename="view_campaign"))
+    client.force_login(helper)
+    page = client.get(address(kindness))
+    assert page.status_code == 200
+    assert b"Most disputed texts" not in page.content
+    assert client.get(address(kindness, "/disputed/")).status_code == 403
+
+
+def test_an_interval_is_said_to_hold_for_other_annotators_only_where_it_does(kindness: Campaign, admin: Client) -> None:
+    alike, without = "hold for other texts and other annotators alike", "no known annotator"
+    page = admin.get(address(kindness)).content.decode()
+    assert alike in page
+    assert without not in page
+    said = Annotation.objects.filter(unit__campaign=kindness)[0]
+    options = {"unit": said.unit, "choice": said.choice, "key": uuid.uuid4()}
+    Annotation.objects.create(annotator=None, **options)
+    page = admin.get(address(kindness)).content.decode()
+    assert alike not in page
+
+
+def test_unknown_slices_do_not_take_each_others_place() -> None:
+    assert list(measures._names("source", [None, 998, 999]).values()) == ["(unknown)", "(unknown 998)", "(unknown 999)"]
+    assert measures._names("language", ["", "unknown"]) == {"": "(unknown)", "unknown": "unknown"}
+
+
+def test_tags_are_told_by_source_where_there_are_several(kindness: Campaign, admin: Client) -> None:
+    other = worlds.source("poems")
+    more = worlds.instructions(other, [worlds.says("A poem")])
+    for number, instruction in enumerate(more):
+        Unit.objects.create(campaign=kindness, instruction=instruction, position=10_000 + number, overlap=2)
+    tag = kindness.label_set.spec.tags[0]
+    dan, eve = worlds.person("dan"), worlds.person("eve")
+    for person in (dan, eve):
+        worlds.say(worlds.claimed(person, kindness), tags={tag.code: True})
+    Unit.objects.filter(campaign=kindness).update(overlap=4)
+    worlds.say(worlds.claimed(dan, kindness), tags={tag.code: False})
+    tallies.fold()
+    found = admin.get(address(kindness, ".json")).json()
+    assert {source: tags[tag.name]["prevalence"]["value"] for source, tags in found["tags_by_source"].items()} == {
+        str(other): 1.0,
+        "kindness-letters@1": 0.0,
+    }
+    shown = found["figures"]["tags-by-source"]["rows"]
+    assert [(row["Tag"], row["Source"], row["Said yes"]["value"]) for row in shown] == [
+        (tag.name, "kindness-letters@1", 0.0),
+        (tag.name, str(other), 1.0),
+    ]
 
 
 @pytest.mark.parametrize("rest", ["/", ".json", "/labels.csv", "/labels-light.svg", "/disputed/"])

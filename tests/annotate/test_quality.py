@@ -4,6 +4,7 @@ import re
 import uuid
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from typing import Any
 
 import numpy as np
 import pytest
@@ -120,6 +121,15 @@ def test_weeks_and_answers_are_totals_beside_the_others() -> None:
     ]
 
 
+def test_confusion_is_of_the_others_votes_where_there_are_others() -> None:
+    day = datetime(2026, 3, 2, tzinfo=UTC)
+    # Units of two votes: both mild; mild beside severe; and one alone.
+    votes = votes_of([day] * 5, [0, 0, 0, 1, 1], [1, 2, 1, 2, 1])
+    found = quality.confusion(votes, 1)
+    assert found.rows == [("mild", 0.5, 0.5, 2), ("severe", None, None, 0)]
+    assert quality.confusion(votes, 2).rows == [("mild", 1.0, 0.0, 1), ("severe", 1.0, 0.0, 1)]
+
+
 # The pages.
 
 
@@ -166,6 +176,8 @@ def test_the_page_of_a_person_tells_measures_signals_weeks_and_answers(admin: Cl
     page = page_of(admin, "ada")
     assert "repeat casual, needs caution, needs intervention; by what the others said of them" in page
     assert "Agreement by week" in page
+    assert "Confusion with the others" in page
+    assert "Others: needs caution" in page
     assert "No vote on a known answer." in page
     assert "What could not be checked" in page_of(admin, "bob") or "None." in page_of(admin, "bob")
     assert "There is no counted vote of root" in page_of(admin, "root")
@@ -201,6 +213,20 @@ def test_votes_on_withdrawn_texts_are_not_shown_and_severe_texts_are_folded(admi
     page = page_of(admin, "ada")
     assert str(gone.instruction) not in page
     assert "Severe (needs intervention): open to read" in page
+
+
+def test_only_the_last_votes_that_differ_from_gold_are_read(
+    kindness: Campaign, django_assert_max_num_queries: Any
+) -> None:
+    judged.give_gold(kindness, count=40)
+    Campaign.objects.filter(pk=kindness.pk).update(state=Campaign.State.CLOSED)
+    ada, root = Annotator.objects.get(username="ada"), worlds.person("root")
+    with django_assert_max_num_queries(5) as asked:
+        shown, _ = quality.disagreements(kindness, ada, root)
+    assert len(shown) == quality.DISAGREEMENTS
+    assert all(one.annotation.choice != one.known.choice for one in shown)
+    assert [one.annotation.pk for one in shown] == sorted((one.annotation.pk for one in shown), reverse=True)
+    assert f"LIMIT {quality.DISAGREEMENTS}" in asked.captured_queries[0]["sql"]
 
 
 @pytest.mark.parametrize("missing", ["view_annotation", "view_annotator", "view_campaign"])

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.test import Client
 
 from annotate import measures
 from annotate.models import Annotator
@@ -19,7 +20,8 @@ from tests.processes import Web
 from tests.sources.worlds import imported, jsonl
 
 PAGE = (ROOT / "docs/api.md").read_text()
-AGREEMENT = PAGE.partition("## Agreement\n")[2]
+AGREEMENT = PAGE.partition("## Agreement\n")[2].partition("\n## ")[0]
+ANNOTATORS = PAGE.partition("## Annotators\n")[2].partition("\n## ")[0]
 
 
 def blocks(language: str) -> list[str]:
@@ -37,6 +39,18 @@ def test_it_describes_every_field() -> None:
 def test_it_describes_every_key_of_agreement() -> None:
     keys = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`.*?) \|", AGREEMENT, re.MULTILINE))))
     assert keys == set(measures.of_scope(Scope((worlds.campaign().pk,))))
+
+
+@pytest.mark.django_db
+def test_it_describes_every_key_of_an_annotator(client: Client) -> None:
+    campaign = worlds.campaign()
+    worlds.vote(worlds.person("ada"), campaign)
+    client.force_login(worlds.person("root", is_staff=True))
+    found = client.get(f"/api/v1/campaigns/{campaign.slug}/annotators/").json()
+    keys = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`.*?) \|", ANNOTATORS, re.MULTILINE))))
+    assert keys == set(found["annotators"][0])
+    for key in {*found, *found["annotators"][0]["loo_agreement"]}:
+        assert f"`{key}`" in ANNOTATORS
 
 
 def test_its_script_is_told_what_it_shows(web: Web, tmp_path: Path) -> None:

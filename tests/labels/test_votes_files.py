@@ -37,7 +37,9 @@ def test_it_reads_a_column_for_each_annotator_where_an_empty_field_is_no_vote(fi
 
 def test_it_takes_other_names_for_the_columns_and_does_without_that_of_annotators(file: Path) -> None:
     file.write_text("text,answer\nx,casual\nx,casual\n")
-    votes = votes_files.collect(votes_files.read(file, ("text", "who", "answer")))
+    with pytest.raises(VotesFileError, match="no column 'who' among 'text', 'answer'"):
+        votes_files.collect(votes_files.read(file, ("text", "who", "answer")))
+    votes = votes_files.collect(votes_files.read(file, ("text", "", "answer")))
     assert votes.annotator.tolist() == [UNKNOWN, UNKNOWN]
     assert votes.taken == 2, "nobody knows whether one person voted twice"
 
@@ -59,12 +61,22 @@ def test_it_accounts_for_every_vote(file: Path) -> None:
     ("content", "message"),
     [
         (b"", "is empty; its first line names the columns, such as unit,annotator,label."),
-        (b"unit,who\n1,x\n", "line 1: no column 'label' among 'unit', 'who'; name yours with --columns."),
-        (b"unit,label,label\n1,x,y\n", "line 1: column 'label' is there twice; give each a name of its own."),
-        (b"unit,label\n1,x\n2\n", "line 3: has not as many fields as line 1; add what is missing, or quotes."),
-        (b"unit,label\n1,x,y\n", "line 2: has not as many fields as line 1; add what is missing, or quotes."),
-        (b'unit,label\n1,"x" y\n', "is not CSV"),
-        (b"unit,label\n1,\xff\n", "is not UTF-8; save the file as UTF-8."),
+        (b"unit,annotator\n1,x\n", "line 1: no column 'label' among 'unit', 'annotator'; name yours with --columns"),
+        (b"unit,who,label\n1,x,y\n", "line 1: no column 'annotator' among 'unit', 'who', 'label'; name yours with"),
+        (
+            b"unit,annotator,label,label\n1,a,x,y\n",
+            "line 1: column 'label' is there twice; give each a name of its own.",
+        ),
+        (
+            b"unit,annotator,label\n1,a,x\n2,a\n",
+            "line 3: has not as many fields as line 1; add what is missing, or quotes.",
+        ),
+        (
+            b"unit,annotator,label\n1,a,x,y\n",
+            "line 2: has not as many fields as line 1; add what is missing, or quotes.",
+        ),
+        (b'unit,annotator,label\n1,a,"x" y\n', "is not CSV"),
+        (b"unit,annotator,label\n1,a,\xff\n", "is not UTF-8; save the file as UTF-8."),
     ],
 )
 def test_it_names_file_line_and_remedy(file: Path, content: bytes, message: str) -> None:
@@ -78,3 +90,11 @@ def test_it_names_file_line_and_remedy(file: Path, content: bytes, message: str)
 def test_it_says_that_there_is_no_such_file(file: Path) -> None:
     with pytest.raises(VotesFileError, match="cannot be read \\(No such file or directory\\)"):
         votes_files.collect(votes_files.read(file))
+
+
+def test_labels_that_are_no_answers_are_refused_and_few_offenders_are_kept(file: Path) -> None:
+    file.write_text("unit,annotator,label\n" + "".join(f"{n},anna,text {n}\n" for n in range(101)))
+    with pytest.raises(VotesFileError, match="the votes are for 101 different labels; name those to measure"):
+        votes_files.collect(votes_files.read(file))
+    votes = votes_files.collect(votes_files.read(file), ("text 1",))
+    assert (votes.taken, len(votes.offenders)) == (1, votes_files.MOST_OFFENDERS)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from argparse import ArgumentParser
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, override
 
 import orjson
 from django.core.management.base import BaseCommand, CommandError
+from django.db import models
 
-from annotate import measures
+from annotate import counted, measures, tallies
 from annotate.errors import AnnotateError
-from annotate.models import Campaign
+from annotate.models import Campaign, Unit
 from annotate.tallies import Scope
 from labels import taxonomy, votes_files
 from labels.errors import LabelsError
@@ -23,6 +27,8 @@ from sources.errors import SourceError
 from sources.models import Source
 
 WIDE, LONG = "wide", "long"
+# Seconds that it waits for the pattern tables, and that one portion may take.
+LONGEST_WAIT, PAUSE = 600, 1.0
 
 
 class Command(BaseCommand):
@@ -46,7 +52,7 @@ class Command(BaseCommand):
             "--columns",
             default=",".join(votes_files.COLUMNS),
             metavar="UNIT,ANNOTATOR,LABEL",
-            help="the names of these columns",
+            help="the names of these columns; UNIT,,LABEL where nobody knows who voted",
         )
         parser.add_argument(
             "--options", metavar="A,B,C", help="what could be voted, mild to severe; others are refused"
@@ -65,8 +71,10 @@ class Command(BaseCommand):
             _write(json, measured)
         for line in measures.as_text(measured):
             self.stdout.write(line)
-        for offender in measured["votes"].get("offenders", ()):
-            self.stderr.write(offender)
+        for remark in measured.get("votes", {}).get("offenders", ()):
+            self.stderr.write(remark)
+        for remark in _left_out(measured.get("left_out", {})):
+            self.stderr.write(remark)
 
 
 def _of_file(path: Path, **options: Any) -> dict[str, Any]:
@@ -84,6 +92,8 @@ def _read(path: Path, **given: Any) -> tuple[RawVotes, bool]:
         columns = given["columns"].split(",")
         if len(columns) != len(votes_files.COLUMNS):
             raise CommandError(f"--columns {given['columns']} names {len(columns)}; write UNIT,ANNOTATOR,LABEL.")
+        if not columns[0] or not columns[2]:
+            raise CommandError(f"--columns {given['columns']} names no unit or no label; write UNIT,ANNOTATOR,LABEL.")
         read = votes_files.read_wide(path, columns[0]) if given["format"] == WIDE else votes_files.read(path, columns)
         options = named or (chosen.option_names if chosen else ())
         # What was found in the file is in the order of the alphabet, which says nothing.
@@ -102,7 +112,20 @@ def _read(path: Path, **given: Any) -> tuple[RawVotes, bool]:
 def _of_database(campaign: str | None, source: str | None, **_: Any) -> dict[str, Any]:
     if campaign is None and source is None:
         raise CommandError("Say whose votes: --campaign SLUG, --source NAME or --file PATH.")
-    return measures.of_scope(_of_campaign(campaign) if campaign else _of_source(str(source)))
+    scope, left_out = (_of_campaign(campaign), {}) if campaign else _of_source(str(source))
+    _fold_all()
+    measured = measures.of_scope(scope, counted.voters(scope))
+    return {**measured, "left_out": left_out} if left_out else measured
+
+
+def _fold_all() -> None:
+    """Bring the pattern tables up to date, since a command prints what is, not what was a moment ago."""
+    end = time.monotonic() + LONGEST_WAIT
+    while waiting := tallies.waiting():
+        if time.monotonic() >= end:
+            raise CommandError(f"{waiting:,} changes of votes are not counted yet, and come faster; try again later.")
+        if not tallies.fold(PAUSE):
+            time.sleep(PAUSE)  # somebody else is at it
 
 
 def _of_campaign(slug: str) -> Scope:
@@ -113,14 +136,33 @@ def _of_campaign(slug: str) -> Scope:
     return Scope((found.pk,))
 
 
-def _of_source(name: str) -> Scope:
-    """The votes on the instructions of a source, in all campaigns that judge them."""
+def _of_source(name: str) -> tuple[Scope, dict[str, str]]:
+    """The votes on the instructions of a source, in the campaigns that judge them by the same answers; what others use.
+
+    Where they differ these are the answers by which most of its instructions are judged.
+    """
     found = Source.objects.filter(name=name.partition("@")[0])
     source = next((each for each in found if name in (each.name, str(each))), None)
     if source is None:
         known = ", ".join(str(each) for each in Source.objects.all()) or "none yet"
         raise CommandError(f"There is no source {name!r}; the sources are: {known}.")
-    return Scope(tuple(Campaign.objects.values_list("pk", flat=True)), source=source.pk)
+    here = Unit.objects.filter(instruction__provenances__source=source).order_by()
+    units = dict(here.values_list("campaign").annotate(models.Count("pk")))
+    if not units:
+        raise CommandError(f"No campaign judges instructions of {source}; open one that does.")
+    campaigns = list(Campaign.objects.filter(pk__in=units).select_related("label_set").order_by("pk"))
+    judged = Counter[tuple[str, ...]]()
+    for each in campaigns:
+        judged[tallies.option_codes(each.label_set.spec)] += units[each.pk]
+    answers = judged.most_common(1)[0][0]
+    chosen = [each.pk for each in campaigns if tallies.option_codes(each.label_set.spec) == answers]
+    left_out = {each.slug: str(each.label_set) for each in campaigns if each.pk not in chosen}
+    return Scope(tuple(chosen), source=source.pk), left_out
+
+
+def _left_out(campaigns: Mapping[str, str]) -> Iterator[str]:
+    for slug, label_set in campaigns.items():
+        yield f"left out: campaign {slug}, whose label set {label_set} has other answers"
 
 
 def _label_set(name: str) -> LabelSetSpec:
@@ -131,7 +173,7 @@ def _label_set(name: str) -> LabelSetSpec:
 
 
 def _reasons(votes: RawVotes) -> str:
-    return "; ".join(f"{reason}: {times}" for reason, times in votes.rejected.most_common())
+    return "; ".join(f"{reason}: {times}" for reason, times in votes.rejected.most_common(measures.MOST_NAMED))
 
 
 def _write(path: Path, measured: dict[str, Any]) -> None:
