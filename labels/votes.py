@@ -201,6 +201,11 @@ class VoterTable:
     __add__ = merge
 
     @property
+    def n_annotators(self) -> int:
+        """Annotators with a vote."""
+        return int(np.count_nonzero(np.bincount(self.annotator, minlength=len(self.annotators))))
+
+    @property
     def n_unknown(self) -> int:
         """Votes whose annotator is not known."""
         return self.patterns.n_votes - int(self.count.sum())
