@@ -25,7 +25,7 @@ ORIGINALS, ALL = "original texts", "all texts"
 
 
 def of_votes(votes: RawVotes, *, ordinal: bool) -> dict[str, Any]:
-    """What is measured of the votes of a file, with what became of each of them; kappas too, which need each vote."""
+    """What is measured of the votes of a file, with what became of each, and Conger's (of two: Cohen's) kappa."""
     table = VoterTable.from_votes(votes.options, votes.unit, votes.annotator, votes.option, votes.annotators)
     measured = _base(table, ordinal)
     measured["base"] |= _by_name([agreement.conger_kappa(table)])

@@ -285,14 +285,12 @@ def _voter_table(options: Sequence[str], found: Sequence[_Voted]) -> VoterTable:
     row_of = {tuple(pattern): row for row, pattern in enumerate(table.counts.tolist())}
     row = [row_of[tuple(count)] for count in counts.tolist()]
     people, annotator = np.unique(_joined(one.annotators for one in found), return_inverse=True)
-    return VoterTable(
-        patterns=table,
-        annotators=tuple(map(str, people.tolist())),
-        annotator=annotator,
-        pattern=np.repeat(np.array(row, dtype=np.int64), [len(one.annotators) for one in found]),
-        option=_joined(one.options for one in found),
-        count=_joined(one.votes for one in found),
-    )
+    pattern = np.repeat(np.array(row, dtype=np.int64), [len(one.annotators) for one in found])
+    option, count = _joined(one.options for one in found), _joined(one.votes for one in found)
+    # In the order of a table that is made of the votes: sums of the same numbers are then the same to the last bit.
+    order = np.lexsort((option, pattern, annotator))
+    columns = (column[order] for column in (annotator, pattern, option, count))
+    return VoterTable(table, tuple(map(str, people.tolist())), *columns)
 
 
 def _voters_of_sets(found: Sequence[_Voted]) -> VoterTable:
