@@ -63,10 +63,10 @@ def test_it_measures_what_the_votes_say(kindness: Campaign) -> None:
 
 def test_agreement_is_of_original_texts_wherever_there_are_votes_on_such(kindness: Campaign) -> None:
     """What is made of a text is not independent of it; labels and the slice by origin are of all."""
-    first, second, _ = Instruction.objects.order_by("pk")
+    first, second, _ = kindness.units.order_by("position").values_list("instruction", flat=True)
     tallies.fold()
     assert measures.of_scope(Scope((kindness.pk,)))["computed_on"] == "original texts"
-    Instruction.objects.filter(pk=second.pk).update(parent=first)
+    Instruction.objects.filter(pk=second).update(parent=first)
     tallies.rebuild(kindness)
     tallies.fold()
     found = measures.of_scope(Scope((kindness.pk,)))
