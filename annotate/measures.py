@@ -49,7 +49,8 @@ def of_scope(scope: Scope) -> dict[str, Any]:
     it. ``computed_on`` says so; labels, disputes and the slices by source and by origin are of all texts.
     """
     spec = tallies.spec_of(scope)
-    by_origin = tallies.voters(scope, "is_augmented")
+    voted = tallies.read_voters(scope)
+    by_origin = voted.by("is_augmented")
     everything = tallies.patterns(scope).get(None)
     if False in by_origin:
         computed_on, table, scope_of_agreement = ORIGINALS, by_origin[False], replace(scope, is_augmented=False)
@@ -71,8 +72,8 @@ def of_scope(scope: Scope) -> dict[str, Any]:
         },
         "tag_sets": _by_name(agreement.measure_tag_sets(tag_sets)) if tag_sets else {},
         "slices": {
-            "source": _sliced(spec, "source", tallies.voters(scope, "source")),
-            "language": _sliced(spec, "language", tallies.voters(scope_of_agreement, "language")),
+            "source": _sliced(spec, "source", voted.by("source")),
+            "language": _sliced(spec, "language", voted.by("language", is_augmented=scope_of_agreement.is_augmented)),
             "is_augmented": _sliced(spec, "is_augmented", by_origin),
             # Who voted what in which week is not kept: values and standard errors over texts alone.
             "week": _sliced(spec, "week", tallies.patterns(scope_of_agreement, "week")),
