@@ -28,12 +28,8 @@ type Ints = NDArray[np.int64]
 
 VOTES = """
     SELECT said.unit_id, array_position(%(options)s::varchar[], option.code) - 1
-    FROM annotate_unit unit
-    JOIN annotate_annotation said ON said.unit_id = unit.id
-    JOIN labels_label option ON option.id = said.choice_id
-    WHERE unit.campaign_id = %(campaign)s AND NOT unit.is_withdrawn AND NOT said.surplus
-      AND option.code = ANY(%(options)s::varchar[])
-      AND NOT EXISTS (SELECT 1 FROM annotate_annotation later WHERE later.supersedes_id = said.id)
+    FROM annotate_counted said JOIN labels_label option ON option.id = said.choice_id
+    WHERE said.campaign_id = %(campaign)s AND option.code = ANY(%(options)s::varchar[])
     ORDER BY said.id
 """
 SETTLE = "SELECT last, skipped FROM annotate_settle_piece(%(campaign)s, %(after)s, %(most)s)"
