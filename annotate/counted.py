@@ -32,20 +32,16 @@ VOTES = """
         WHERE label.kind = 'option'
     )
     SELECT said.unit_id, said.annotator_id, option.position, said.created_at
-    FROM annotate_annotation said
-    JOIN option ON option.id = said.choice_id
-    JOIN annotate_unit placed ON placed.id = said.unit_id
-    JOIN sources_instruction instruction ON instruction.id = placed.instruction_id
-    WHERE NOT said.surplus AND placed.campaign_id = ANY(%(campaigns)s) AND instruction.state = 0
-      AND NOT EXISTS (SELECT 1 FROM annotate_annotation later WHERE later.supersedes_id = said.id)
+    FROM annotate_counted said JOIN option ON option.id = said.choice_id
+    WHERE said.campaign_id = ANY(%(campaigns)s)
 """
-OF_LANGUAGE = " AND split_part(instruction.language, '-', 1) = %(language)s"
-OF_KIND = " AND (instruction.parent_id IS NOT NULL) = %(is_augmented)s"
+OF_LANGUAGE = " AND said.language = %(language)s"
+OF_KIND = " AND said.is_augmented = %(is_augmented)s"
 OF_SOURCE = """
     AND EXISTS (SELECT 1 FROM sources_provenance given
-                WHERE given.source_id = %(source)s AND given.instruction_id = instruction.id)
+                WHERE given.source_id = %(source)s AND given.instruction_id = said.instruction_id)
     AND NOT EXISTS (SELECT 1 FROM sources_provenance given
-                    WHERE given.source_id = ANY(%(earlier)s::bigint[]) AND given.instruction_id = instruction.id)
+                    WHERE given.source_id = ANY(%(earlier)s::bigint[]) AND given.instruction_id = said.instruction_id)
 """
 OF_WEEKS = """
     SELECT vote.* FROM ({votes}) vote JOIN (

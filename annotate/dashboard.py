@@ -21,6 +21,7 @@ TITLES = {
     "gwet_ac2_ordinal": "Gwet's AC2, ordinal",
     "brennan_prediger": "Brennan and Prediger's kappa",
     "fleiss_kappa_generalized": "Fleiss' kappa, with missing votes",
+    "conger_kappa": "Conger's kappa",
     "percent_agreement": "Percent agreement",
     "percent_agreement_within_1": "Percent agreement within one step",
     "share_unanimous": "Share of unanimous texts",

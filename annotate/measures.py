@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from functools import partial
+from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from annotate import tallies
+from annotate import counted, tallies
 from annotate.models import StoppingRule
 from annotate.tallies import By, Scope
 from labels import agreement
 from labels.aggregation import dispute_reasons
-from labels.agreement import Coefficient, Measure, formulas
+from labels.agreement import Coefficient
 from labels.taxonomy import LabelSetSpec
 from labels.votes import PatternTable, VoterTable
 from labels.votes_files import RawVotes
@@ -28,12 +29,14 @@ STOPPED_EARLY = (
 TAGS_BY_SOURCE = ("prevalence", "gwet_ac1")
 # Options, and reasons why votes were rejected, that a terminal names.
 MOST_NAMED = 20
-SLICES: tuple[By, ...] = ("source", "language", "is_augmented", "week")
+ORIGINALS, ALL = "original texts", "all texts"
 
 
 def of_votes(votes: RawVotes, *, ordinal: bool) -> dict[str, Any]:
-    """What is measured of the votes of a file, with what became of each of them."""
+    """What is measured of the votes of a file, with what became of each, and Conger's (of two: Cohen's) kappa."""
     table = VoterTable.from_votes(votes.options, votes.unit, votes.annotator, votes.option, votes.annotators)
+    measured = _base(table, ordinal)
+    measured["base"] |= _by_name([agreement.conger_kappa(table)])
     return {
         "votes": {
             "read": votes.read,
@@ -43,25 +46,37 @@ def of_votes(votes: RawVotes, *, ordinal: bool) -> dict[str, Any]:
             "offenders": list(votes.offenders),
         },
         "ordinal": ordinal,
-        **_base(table, ordinal),
+        **measured,
     }
 
 
-def of_scope(scope: Scope, voters: VoterTable | None = None) -> dict[str, Any]:
+def of_scope(scope: Scope, *, exact: bool = False) -> dict[str, Any]:
     """What is measured of the counted votes of campaigns, from the pattern tables. Raises NotComparable.
 
-    The base votes are those of ``voters``, as ``counted.voters`` gives them at the moment, where they are given.
+    Agreement is computed on original texts, if there are votes on such: what was made of a text is not independent of
+    it. ``computed_on`` says so; labels, disputes and the slices by source and by origin are of all texts.
+
+    With ``exact`` the base votes on which agreement is computed are read themselves, for what must be as of now.
     """
     spec = tallies.spec_of(scope)
-    everything = voters or tallies.voters(scope).get(None) or _nothing(spec)
-    tag_tables = tallies.tags(scope).get(None, {})
-    tag_sets = tallies.tag_sets(scope).get(None)
+    voted = tallies.read_voters(scope)
+    by_origin = voted.by("is_augmented")
+    everything = tallies.patterns(scope).get(None)
+    if False in by_origin:
+        computed_on, table, scope_of_agreement = ORIGINALS, by_origin[False], replace(scope, is_augmented=False)
+    else:
+        computed_on, table, scope_of_agreement = ALL, by_origin.get(True) or _nothing(spec), scope
+    if exact:
+        table = counted.voters(scope_of_agreement)
+    tag_tables = tallies.tags(scope_of_agreement).get(None, {})
+    tag_sets = tallies.tag_sets(scope_of_agreement).get(None)
     return {
         "label_set": {"name": spec.name, "revision": spec.revision},
         "ordinal": spec.ordinal,
-        **_base(everything, spec.ordinal),
-        "labels": tallies.distribution_of(scope, everything.patterns)._asdict() if everything.patterns.n_units else {},
-        "disputed": _disputed(spec, everything.patterns),
+        "computed_on": computed_on,
+        **_base(table, spec.ordinal),
+        "labels": tallies.distribution(scope)[None]._asdict() if everything else {},
+        "disputed": _disputed(spec, everything) if everything else 0,
         "tags": {
             tag.name: _by_name(agreement.measure_tag(tag_tables[tag.code]))
             for tag in spec.tags
@@ -69,7 +84,13 @@ def of_scope(scope: Scope, voters: VoterTable | None = None) -> dict[str, Any]:
         },
         "tags_by_source": _tags_by_source(spec, scope),
         "tag_sets": _by_name(agreement.measure_tag_sets(tag_sets)) if tag_sets else {},
-        "slices": {by: _sliced(spec, scope, by) for by in SLICES},
+        "slices": {
+            "source": _sliced(spec, "source", voted.by("source")),
+            "language": _sliced(spec, "language", voted.by("language", is_augmented=scope_of_agreement.is_augmented)),
+            "is_augmented": _sliced(spec, "is_augmented", by_origin),
+            # Who voted what in which week is not kept: values and standard errors over texts alone.
+            "week": _sliced(spec, "week", tallies.patterns(scope_of_agreement, "week")),
+        },
         "warnings": _warnings(scope),
     }
 
@@ -82,19 +103,15 @@ def _warnings(scope: Scope) -> list[str]:
 
 def _base(table: VoterTable, ordinal: bool) -> dict[str, Any]:
     options = table.patterns.options
-    prevalence = [
-        Measure(name, partial(formulas.prevalence, option=at), "there is no vote", (0.0, 1.0))
-        for at, name in enumerate(options)
-    ]
-    same = [
-        Measure(name, partial(formulas.specific_agreement, option=at), "nobody else voted beside it", (0.0, 1.0))
-        for at, name in enumerate(options)
-    ]
+    base = agreement.base_measures(options, ordinal)
+    prevalence = [agreement.prevalence(name, at) for at, name in enumerate(options)]
+    same = [agreement.specific_agreement(name, at) for at, name in enumerate(options)]
+    found = iter(agreement.measure_all(table, [*base, *prevalence, *same]))
     return {
         "options": list(options),
-        "base": _by_name(agreement.measure(table, ordinal)),
-        "prevalence": _by_name(agreement.measure_all(table, prevalence)),
-        "specific_agreement": _by_name(agreement.measure_all(table, same)),
+        "base": _by_name(islice(found, len(base))),
+        "prevalence": _by_name(islice(found, len(prevalence))),
+        "specific_agreement": _by_name(found),
         "confusion": confusion(table.patterns),
         "corpus": agreement.describe_corpus(table),
     }
@@ -112,14 +129,14 @@ def confusion(table: PatternTable) -> list[list[float]]:
     return found
 
 
-def _sliced(spec: LabelSetSpec, scope: Scope, by: By) -> dict[str, Any]:
-    tables = tallies.voters(scope, by)
+def _sliced(spec: LabelSetSpec, by: By, tables: Mapping[Any, VoterTable | PatternTable]) -> dict[str, Any]:
     names = _names(by, tables)
+    patterns = {key: table if isinstance(table, PatternTable) else table.patterns for key, table in tables.items()}
     return {
         names[key]: {
-            "units": table.patterns.n_units,
-            "votes": table.patterns.n_votes,
-            "disputed": _disputed(spec, table.patterns),
+            "units": patterns[key].n_units,
+            "votes": patterns[key].n_votes,
+            "disputed": _disputed(spec, patterns[key]),
             "base": _by_name(agreement.measure(table, spec.ordinal)),
         }
         for key, table in sorted(tables.items(), key=lambda pair: names[pair[0]])

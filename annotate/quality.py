@@ -36,28 +36,21 @@ DISAGREEMENTS = 10
 # In order of time: an annotation that supersedes another is a later one.
 VOTES = """
     SELECT vote.unit_id, coalesce(vote.annotator_id, -1), array_position(%(codes)s::varchar[], option.code) - 1,
-           coalesce(vote.focused_ms, -1), instruction.characters, extract(epoch FROM vote.created_at)::bigint
-    FROM annotate_unit unit
-    JOIN sources_instruction instruction ON instruction.id = unit.instruction_id
-    JOIN annotate_annotation vote ON vote.unit_id = unit.id
-    JOIN labels_label option ON option.id = vote.choice_id
-    WHERE unit.campaign_id = %(campaign)s AND NOT unit.is_withdrawn AND NOT vote.surplus
-      AND option.code = ANY(%(codes)s::varchar[])
-      AND NOT EXISTS (SELECT 1 FROM annotate_annotation later WHERE later.supersedes_id = vote.id)
-      {of_person}
+           coalesce(vote.focused_ms, -1), vote.characters, extract(epoch FROM vote.created_at)::bigint
+    FROM annotate_counted vote JOIN labels_label option ON option.id = vote.choice_id
+    WHERE vote.campaign_id = %(campaign)s AND option.code = ANY(%(codes)s::varchar[]) {of_person}
     ORDER BY vote.id
 """
-OF_PERSON = "AND unit.id IN (SELECT said.unit_id FROM annotate_annotation said WHERE said.annotator_id = %(annotator)s)"
+OF_PERSON = (
+    "AND vote.unit_id IN (SELECT said.unit_id FROM annotate_annotation said WHERE said.annotator_id = %(annotator)s)"
+)
 GOLD = """
     SELECT vote.annotator_id, count(*) FILTER (WHERE option.code = answer.code), count(*)
     FROM annotate_knownanswer known
-    JOIN annotate_unit unit ON unit.id = known.unit_id
     JOIN labels_label answer ON answer.id = known.choice_id
-    JOIN annotate_annotation vote ON vote.unit_id = unit.id
+    JOIN annotate_counted vote ON vote.unit_id = known.unit_id
     JOIN labels_label option ON option.id = vote.choice_id
-    WHERE unit.campaign_id = %(campaign)s AND NOT unit.is_withdrawn AND known.phase = 'gold' AND NOT vote.surplus
-      AND vote.annotator_id IS NOT NULL
-      AND NOT EXISTS (SELECT 1 FROM annotate_annotation later WHERE later.supersedes_id = vote.id)
+    WHERE vote.campaign_id = %(campaign)s AND known.phase = 'gold' AND vote.annotator_id IS NOT NULL
     GROUP BY vote.annotator_id
 """
 

@@ -31,15 +31,12 @@ VOTES = """
     COPY (
         SELECT said.unit_id, coalesce(said.annotator_id, -1), array_position(%(options)s::varchar[], option.code) - 1,
                (drawn.place < %(below)s)::integer
-        FROM annotate_unit unit
-        CROSS JOIN LATERAL (SELECT hashint8(unit.id)::bigint + 2147483648 AS place) drawn
-        JOIN annotate_annotation said ON said.unit_id = unit.id
+        FROM annotate_counted said
+        CROSS JOIN LATERAL (SELECT hashint8(said.unit_id)::bigint + 2147483648 AS place) drawn
         JOIN labels_label option ON option.id = said.choice_id
-        WHERE unit.campaign_id = %(campaign)s AND NOT unit.is_withdrawn AND NOT said.surplus
-          AND option.code = ANY(%(options)s::varchar[])
+        WHERE said.campaign_id = %(campaign)s AND option.code = ANY(%(options)s::varchar[])
           AND (drawn.place < %(below)s OR EXISTS (
-            SELECT 1 FROM annotate_knownanswer known WHERE known.unit_id = unit.id AND known.phase = 'gold'))
-          AND NOT EXISTS (SELECT 1 FROM annotate_annotation later WHERE later.supersedes_id = said.id)
+            SELECT 1 FROM annotate_knownanswer known WHERE known.unit_id = said.unit_id AND known.phase = 'gold'))
         ORDER BY said.id
     ) TO STDOUT (DELIMITER ' ')
 """

@@ -17,13 +17,15 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
+from itertools import chain
 from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 from django.db.models import Exists, OuterRef, QuerySet
+from numpy.typing import NDArray
 
 from annotate.errors import NotComparable
 from annotate.models import Campaign, Unit, UnitTally
@@ -35,6 +37,8 @@ from labels.taxonomy import LabelSetSpec
 from labels.votes import PatternTable, VoterTable
 from sources.models import InstructionState
 
+type Ints = NDArray[np.int64]
+
 # Numbers that one transaction takes from the queue: what an answer that changes a pattern may be behind another.
 PORTION = 2_000
 # Seconds that a page may spend on bringing the tables up to date.
@@ -42,7 +46,8 @@ PATIENCE = 0.5
 # What is waiting is counted up to so many.
 MANY = 100_000
 
-By = Literal["campaign", "source", "language", "is_augmented", "week"]
+VotersBy = Literal["campaign", "source", "language", "is_augmented"]
+By = VotersBy | Literal["week"]
 KEYS: dict[By | None, str] = {
     None: "NULL",
     "campaign": "slice.campaign_id",
@@ -82,21 +87,21 @@ PATTERNS = f"""
     FROM annotate_slice slice JOIN annotate_patterncount counted ON counted.slice_id = slice.id
     WHERE counted.kind = ANY(%(kinds)s) AND {WITHIN} GROUP BY 1, 2, 3
 """  # noqa: S608 - made of constants
-TAG_SET_PATTERNS = f"""
-    SELECT {{key}}, counted.kind, counted.pattern, sum(counted.units)::bigint
-    FROM annotate_slice slice JOIN annotate_patterncount counted ON counted.slice_id = slice.id
-    WHERE counted.kind = ANY(%(kinds)s) AND slice.tags = %(tags)s::varchar[] AND {WITHIN} GROUP BY 1, 2, 3
-"""  # noqa: S608 - made of constants
-# Patterns and voters in one statement, so that both are of one moment.
+# Patterns and voters in one statement, so that both are of one moment. Patterns are in the slices of weeks, voters in
+# those of all weeks. Nothing is summed here that numpy sums faster.
 VOTERS = f"""
-    SELECT {{key}}, counted.pattern::text, -1, -1, sum(counted.units)::bigint
+    SELECT slice.campaign_id, slice.source_id, slice.language, slice.is_augmented, counted.kind, counted.pattern,
+           sum(counted.units)::bigint, '{{{{}}}}'::bigint[], '{{{{}}}}'::int[], '{{{{}}}}'::int[]
     FROM annotate_slice slice JOIN annotate_patterncount counted ON counted.slice_id = slice.id
-    WHERE counted.kind = 'base' AND {WITHIN} GROUP BY 1, 2
+    WHERE counted.kind = ANY(%(kinds)s) AND {WITHIN} {{more}} GROUP BY 1, 2, 3, 4, 5, 6
     UNION ALL
-    SELECT {{key}}, counted.pattern::text, counted.annotator_id, counted.option, sum(counted.votes)::bigint
+    SELECT slice.campaign_id, slice.source_id, slice.language, slice.is_augmented, counted.kind, counted.pattern,
+           0, array_agg(counted.annotator_id), array_agg(counted.option), array_agg(counted.votes)
     FROM annotate_slice slice JOIN annotate_votercount counted ON counted.slice_id = slice.id
-    WHERE {WITHIN} GROUP BY 1, counted.pattern, 3, 4
+    WHERE counted.kind = ANY(%(kinds)s) AND {WITHIN} {{more}} GROUP BY slice.id, counted.kind, counted.pattern
 """  # noqa: S608 - made of constants
+# Bits of a tag set mean the tags by which it was folded.
+OF_TAGS = "AND slice.tags = %(tags)s::varchar[]"
 WAITING = "SELECT count(*) FROM (SELECT 1 FROM annotate_tallyqueue LIMIT %(most)s) behind"
 REBUILD = """
     WITH queued AS (
@@ -131,7 +136,10 @@ def waiting() -> int:
 
 
 def rebuild(campaign: Campaign) -> int:
-    """Have every unit of a campaign counted anew by the next folds; returns how many were queued."""
+    """Have every unit of a campaign counted anew by the next folds; returns how many were queued.
+
+    Curators do it by an action on campaigns, after a change of the ledger.
+    """
     return int(one(REBUILD, {"campaign": campaign.pk})[0])
 
 
@@ -165,39 +173,85 @@ def tag_codes(spec: LabelSetSpec) -> tuple[str, ...]:
 
 def patterns(scope: Scope, by: By | None = None) -> dict[Any, PatternTable]:
     """The base patterns for each value of ``by``; with None, all of them under None."""
-    found = _patterns(PATTERNS, scope, by, [BASE])
+    values = asdict(scope) | {"campaigns": list(scope.campaigns), "kinds": [BASE]}
+    found = defaultdict[Any, list[tuple[list[int], int]]](list)
+    for key, _, pattern, units in rows(PATTERNS.format(key=KEYS[by]), values):
+        found[key].append((pattern, units))
     options = option_codes(spec_of(scope))
-    return {key: _table(options, kinds[BASE]) for key, kinds in found.items()}
+    return {key: _table(options, group) for key, group in found.items()}
 
 
-def tags(scope: Scope, by: By | None = None) -> dict[Any, dict[str, PatternTable]]:
-    """For each value of ``by`` and each tag that was answered, by code: the answers "no" and "yes" as patterns."""
-    codes = tag_codes(spec_of(scope))
-    found = _patterns(PATTERNS, scope, by, [tag_kind(code) for code in codes])
-    return {
-        key: {code: _table(("no", "yes"), kinds[tag_kind(code)]) for code in codes if tag_kind(code) in kinds}
-        for key, kinds in found.items()
-    }
+class _Row(NamedTuple):
+    """A pattern of a kind in a slice: how many units have it, or who voted for which option beside it how often."""
+
+    campaign: int
+    source: int | None
+    language: str
+    is_augmented: bool
+    kind: str
+    pattern: Sequence[int]
+    units: int
+    annotators: Sequence[int]
+    options: Sequence[int]
+    votes: Sequence[int]
 
 
-def tag_sets(scope: Scope, by: By | None = None) -> dict[Any, PatternTable]:
-    """For each value of ``by`` the tag sets of votes that answered every tag, as patterns.
+@dataclass(frozen=True, eq=False)
+class Voted:
+    """Who voted what beside which pattern, as it was read; ``options`` of the patterns."""
+
+    options: tuple[str, ...]
+    rows: Sequence[_Row]
+
+    def by(self, by: VotersBy | None = None, *, is_augmented: bool | None = None) -> dict[Any, VoterTable]:
+        """The tables for each value of ``by``, of all units or of one origin; annotators are named by their ids."""
+        found = defaultdict[Any, list[_Row]](list)
+        for row in self.rows:
+            if is_augmented in (None, row.is_augmented):
+                found[getattr(row, by) if by else None].append(row)
+        return {key: _voter_table(self.options, rows) for key, rows in found.items()}
+
+
+def read_voters(scope: Scope) -> Voted:
+    """Who voted what beside which base pattern, read once for tables by this and that."""
+    return Voted(option_codes(spec_of(scope)), _read(scope, [BASE]))
+
+
+def voters(scope: Scope, by: VotersBy | None = None) -> dict[Any, VoterTable]:
+    """Who voted what beside which base pattern, for each value of ``by``; annotators are named by their ids.
+
+    Not of weeks, as none of the tables of voters: who voted is kept of all weeks together (``counted`` has the rest).
+    """
+    return read_voters(scope).by(by)
+
+
+def tags(scope: Scope, by: VotersBy | None = None) -> dict[Any, dict[str, VoterTable]]:
+    """The same of the answers "no" and "yes", for each value of ``by`` and each tag that was answered, by code."""
+    kinds = {tag_kind(code): code for code in tag_codes(spec_of(scope))}
+    found = defaultdict[str, list[_Row]](list)
+    for row in _read(scope, list(kinds)):
+        found[row.kind].append(row)
+    tables = defaultdict[Any, dict[str, VoterTable]](dict)
+    for kind, code in kinds.items():
+        for key, table in Voted(("no", "yes"), found[kind]).by(by).items():
+            tables[key][code] = table
+    return dict(tables)
+
+
+def tag_sets(scope: Scope, by: VotersBy | None = None) -> dict[Any, VoterTable]:
+    """The same of the tag sets of votes that answered every tag, for each value of ``by``.
 
     Each option is a number in digits: bit n says whether tag n of the label set was a yes. Those that nobody chose are
     not among the options.
     """
-    spec = spec_of(scope)
-    found = _patterns(TAG_SET_PATTERNS, scope, by, [TAG_SETS], tags=list(tag_codes(spec)))
-    return {key: _numbered(kinds[TAG_SETS]) for key, kinds in found.items()}
-
-
-def voters(scope: Scope, by: By | None = None) -> dict[Any, VoterTable]:
-    """Who voted what beside which base pattern, for each value of ``by``; annotators are named by their ids."""
-    options = option_codes(spec_of(scope))
-    grouped = defaultdict[Any, list[tuple[str, int, int, int]]](list)
-    for key, *row in rows(VOTERS.format(key=KEYS[by]), asdict(scope) | {"campaigns": list(scope.campaigns)}):
-        grouped[key].append((row[0], row[1], row[2], row[3]))
-    return {key: _voter_table(options, group) for key, group in grouped.items()}
+    found = _read(scope, [TAG_SETS], OF_TAGS, tags=list(tag_codes(spec_of(scope))))
+    masks = sorted({mask for row in found for mask in row.pattern})
+    place = {mask: at for at, mask in enumerate(masks)}
+    rows = [
+        row._replace(pattern=[place[mask] for mask in row.pattern], options=[place[mask] for mask in row.options])
+        for row in found
+    ]
+    return Voted(tuple(map(str, masks)), rows).by(by)
 
 
 class Distribution(NamedTuple):
@@ -211,11 +265,6 @@ def distribution(scope: Scope, by: By | None = None) -> dict[Any, Distribution]:
     """What the campaigns' way of adding votes up makes of the base votes, for each value of ``by``."""
     spec, rule = spec_of(scope), rule_of(scope)
     return {key: _distribution(spec, table, rule) for key, table in patterns(scope, by).items()}
-
-
-def distribution_of(scope: Scope, table: PatternTable) -> Distribution:
-    """What the campaigns' way of adding votes up makes of these base votes of theirs."""
-    return _distribution(spec_of(scope), table, rule_of(scope))
 
 
 def most_disputed(
@@ -237,32 +286,20 @@ def most_disputed(
 
 # Rows as arrays.
 
-type Patterns = Sequence[tuple[Sequence[int], int]]  # sorted positions, and how many units
 
-
-def _patterns(
-    statement: str, scope: Scope, by: By | None, kinds: Sequence[str], **values: Any
-) -> Mapping[Any, Mapping[str, Patterns]]:
+def _read(scope: Scope, kinds: Sequence[str], more: str = "", **values: Any) -> list[_Row]:
+    if scope.since or scope.before:
+        raise ValueError("who voted is not kept by week; ask patterns() of weeks, or counted.voters() of the votes.")
     values |= asdict(scope) | {"campaigns": list(scope.campaigns), "kinds": list(kinds)}
-    found = defaultdict[Any, dict[str, list[tuple[list[int], int]]]](lambda: defaultdict(list))
-    for key, kind, pattern, units in rows(statement.format(key=KEYS[by]), values):
-        found[key][kind].append((pattern, units))
-    return found
+    return [_Row(*row) for row in rows(VOTERS.format(more=more), values)]
 
 
-def _table(options: Sequence[str], found: Patterns) -> PatternTable:
+def _table(options: Sequence[str], found: Sequence[tuple[Sequence[int], int]]) -> PatternTable:
     counts = _counts([pattern for pattern, _ in found], len(options))
     return PatternTable.from_array(options, counts, np.array([units for _, units in found], dtype=np.int64))
 
 
-def _numbered(found: Patterns) -> PatternTable:
-    masks = sorted({mask for pattern, _ in found for mask in pattern})
-    place = {mask: at for at, mask in enumerate(masks)}
-    placed = [([place[mask] for mask in pattern], units) for pattern, units in found]
-    return _table([str(mask) for mask in masks], placed)
-
-
-def _counts(found: Sequence[Iterable[int]], options: int) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+def _counts(found: Sequence[Iterable[int]], options: int) -> Ints:
     counts = np.zeros((len(found), options), dtype=np.int64)
     for row, pattern in enumerate(found):
         for option in pattern:
@@ -270,18 +307,24 @@ def _counts(found: Sequence[Iterable[int]], options: int) -> np.ndarray[tuple[in
     return counts
 
 
-def _voter_table(options: Sequence[str], found: Sequence[tuple[str, int, int, int]]) -> VoterTable:
-    """Of rows (pattern as text, annotator id, option, number), where annotator -1 is the pattern itself."""
-    written = [(pattern, number) for pattern, annotator, _, number in found if annotator < 0]
-    counts = _counts([map(int, pattern.strip("{}").split(",")) for pattern, _ in written], len(options))
-    table = PatternTable.from_array(options, counts, np.array([number for _, number in written], dtype=np.int64))
+def _voter_table(options: Sequence[str], found: Sequence[_Row]) -> VoterTable:
+    counts = _counts([one.pattern for one in found], len(options))
+    table = PatternTable.from_array(options, counts, np.array([one.units for one in found], dtype=np.int64))
     row_of = {tuple(pattern): row for row, pattern in enumerate(table.counts.tolist())}
-    rank = {pattern: row_of[tuple(count)] for (pattern, _), count in zip(written, counts.tolist(), strict=True)}
-    people = sorted({annotator for _, annotator, _, _ in found if annotator >= 0})
-    index = {annotator: at for at, annotator in enumerate(people)}
-    votes = sorted((index[who], rank[pattern], option, number) for pattern, who, option, number in found if who >= 0)
-    columns = np.array(votes, dtype=np.int64).reshape(-1, 4).T
-    return VoterTable(table, tuple(map(str, people)), *columns)
+    row = [row_of[tuple(count)] for count in counts.tolist()]
+    people, annotator = np.unique(_joined(one.annotators for one in found), return_inverse=True)
+    return VoterTable.from_counts(
+        table,
+        tuple(map(str, people.tolist())),
+        annotator=annotator,
+        pattern=np.repeat(np.array(row, dtype=np.int64), [len(one.annotators) for one in found]),
+        option=_joined(one.options for one in found),
+        count=_joined(one.votes for one in found),
+    )
+
+
+def _joined(lists: Iterable[Sequence[int]]) -> Ints:
+    return np.fromiter(chain.from_iterable(lists), dtype=np.int64)
 
 
 def _distribution(spec: LabelSetSpec, table: PatternTable, rule: Rule) -> Distribution:

@@ -1,9 +1,9 @@
 """What the pattern tables cost and save: folding votes into them, and reading from them instead of from the votes.
 
 `python -m bench.tallies [--units 1000000]` starts an embedded database of its own and writes so many units with three
-votes each, by 60 annotators, from 4 sources, in 4 languages, over 8 weeks; one vote in five answers all tags. Each
+votes each, by 1,000 annotators, from 4 sources, in 4 languages, over 52 weeks; one vote in five answers all tags. Each
 line: seconds, and how many times the bare GROUP BY of units and patterns that is. Exit code 1 if reading everything
-from the votes takes more than 2 times that, or what a dashboard reads more than a tenth.
+from the votes takes more than 2 times that, or all that is measured for a dashboard takes more than a second.
 """
 
 import argparse
@@ -21,7 +21,8 @@ from pathlib import Path
 from config import local
 from tests import ROOT
 
-RAW_LIMIT, DASHBOARD_LIMIT = 2.0, 0.1
+RAW_LIMIT, DASHBOARD_SECONDS = 2.0, 1.0
+ANNOTATORS, WEEKS = 1_000, 52
 ANSWERS, ROUNDS = 5_000, 3  # answers that are inserted one by one, with and without the trigger of the queue
 
 WORLD = """
@@ -34,12 +35,12 @@ WORLD = """
     INSERT INTO annotate_unit (campaign_id, instruction_id, position, overlap, taken, language)
     SELECT %(campaign)s, id, id, 6, 3, split_part(language, '-', 1) FROM sources_instruction;
     INSERT INTO annotate_annotation (unit_id, annotator_id, choice_id, tags, surplus, key, created_at)
-    SELECT unit.id, person.first + (unit.id * 7 + nth * 13) %% 60,
+    SELECT unit.id, person.first + (unit.id * 7 + nth * 13) %% %(annotators)s,
            (%(choices)s::bigint[])[1 + floor(3 * power(random(), 1.5 + unit.id %% 3))::int],
            CASE WHEN (unit.id + nth) %% 5 = 0 THEN jsonb_build_object('abuse-related', random() < 0.2,
                'personal-information-related', random() < 0.1, 'sexual-content', random() < 0.1, 'hate', random() < 0.3)
            ELSE '{}' END,
-           false, gen_random_uuid(), now() - make_interval(weeks => ((8 * unit.id) / %(units)s)::int)
+           false, gen_random_uuid(), now() - make_interval(weeks => ((%(weeks)s * unit.id) / %(units)s)::int)
     FROM annotate_unit unit CROSS JOIN generate_series(1, 3) nth
     CROSS JOIN (SELECT min(id) AS first FROM annotate_annotator) person;
 """
@@ -94,7 +95,7 @@ def database() -> Iterator[None]:
 
 def measured(units: int) -> int:
     """Write the world, measure, print; 1 if a limit is missed."""
-    from annotate import counted, tallies
+    from annotate import counted, measures, tallies
     from annotate.models import PatternCount, Slice, VoterCount
     from annotate.tallies import Scope
 
@@ -120,17 +121,19 @@ def measured(units: int) -> int:
             (f"base patterns by {by}", lambda by=by: tallies.patterns(scope, by))
             for by in ("source", "language", "week")
         ),
-        ("tags and tag sets", lambda: (tallies.tags(scope), tallies.tag_sets(scope))),
         ("voters", lambda: tallies.voters(scope)),
         ("voters by source", lambda: tallies.voters(scope, "source")),
+        ("voters of tags", lambda: tallies.tags(scope)),
+        ("voters of tag sets", lambda: tallies.tag_sets(scope)),
         ("the most disputed", lambda: tallies.most_disputed(campaign)),
     ]
     times = [min(seconds(read) for _ in range(ROUNDS)) for _, read in reads]
     for (what, _), took in zip(reads, times, strict=True):
         line(what, took, bare)
-    line("all that a dashboard reads (at most 0.1)", sum(times), bare)
+    dashboard = min(seconds(lambda: measures.of_scope(scope)) for _ in range(ROUNDS))
+    line(f"all that a dashboard shows (at most {DASHBOARD_SECONDS:.0f} s)", dashboard, bare)
     answers(campaign, bare)
-    return int(raw / bare > RAW_LIMIT or sum(times) / bare > DASHBOARD_LIMIT)
+    return int(raw / bare > RAW_LIMIT or dashboard > DASHBOARD_SECONDS)
 
 
 def world(units: int):  # type: ignore[no-untyped-def]
@@ -141,13 +144,21 @@ def world(units: int):  # type: ignore[no-untyped-def]
 
     first = Source.objects.bulk_create(Source(name=f"source-{number}", license="CC0-1.0") for number in range(4))[0]
     run_ = ImportRun.objects.create(source=first, format="columns", origin="load", state="finished")
-    Annotator.objects.bulk_create(Annotator(username=f"person-{number}", password="!") for number in range(60))
+    Annotator.objects.bulk_create(Annotator(username=f"person-{number}", password="!") for number in range(ANNOTATORS))
     label_set = loading.load_shipped_set("oig-safety")
     campaign = Campaign.objects.create(slug="tallies", title="Tallies", label_set=label_set, state="open")
     choices = list(label_set.labels.filter(kind="option").values_list("pk", flat=True))
     told = seconds(
         lambda: [
-            run(part, units=units, run=run_.pk, campaign=campaign.pk, choices=choices)
+            run(
+                part,
+                units=units,
+                run=run_.pk,
+                campaign=campaign.pk,
+                choices=choices,
+                annotators=ANNOTATORS,
+                weeks=WEEKS,
+            )
             for part in (
                 "ALTER TABLE annotate_annotation DISABLE TRIGGER USER",
                 *WORLD.split(";\n"),

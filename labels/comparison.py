@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 
 from labels import dawid_skene, shared_confusion
 from labels.aggregation import RULES, SMOOTHING, Rule, published_label
+from labels.agreement import wilson
 from labels.dawid_skene import FLOOR, NO_GOLD, POOLED_STRENGTH, DawidSkene, most_probable
 from labels.errors import LabelsError
-from labels.quality import wilson
 from labels.taxonomy import LabelSetSpec
 from labels.votes import distinct_rows
 

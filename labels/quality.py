@@ -16,17 +16,15 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from labels.agreement import Level, without_each_annotator
+from labels.agreement import Level, student_95, wilson, without_each_annotator
 from labels.agreement.formulas import krippendorff_alpha
+from labels.agreement.intervals import NOTHING
 from labels.agreement.measures import NO_PAIRS, NO_VARIATION
 from labels.agreement.weights import Weights
 from labels.votes import VoterTable
 
 type Floats = NDArray[np.float64]
 type Ints = NDArray[np.int64]
-
-# The two-sided 95 % point of the normal distribution.
-Z95 = 1.959963984540054
 
 NO_VOTES = "this person has no vote"
 NO_OTHERS = "nobody else voted on what this person voted on"
@@ -68,20 +66,6 @@ class VoterQuality:
     loo_signed_bias: Estimate
     # Alpha without this person's votes - alpha with them: above 0 means that the others agree better by themselves.
     alpha_gain_if_left_out: Estimate
-
-
-def wilson(successes: float, n: int) -> tuple[float, float]:
-    """The 95 % score interval of a share (Wilson 1927): it is in 0 .. 1 and not empty even for 0 or all of few.
-
-    Given the sum of n values between 0 and 1 it is never too narrow for their mean, since no such values spread more
-    than as many zeros and ones with the same mean. Raises ValueError for n < 1.
-    """
-    if n < 1:
-        raise ValueError(f"a share of {n} votes has no interval; ask only where there are votes.")
-    share, z2 = successes / n, Z95**2
-    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = Z95 / (1 + z2 / n) * math.sqrt(max(share * (1 - share), 0) / n + z2 / (4 * n * n))
-    return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
 def share(total: float, n: int, reason: str) -> Estimate:
@@ -185,11 +169,14 @@ def _beside_others(counts: Ints, option: Ints, others: Ints, level: Level) -> tu
 
 
 def _mean(total: float, squares: float, n: int, reason: str, low: float = -math.inf) -> Estimate:
-    """The mean of n values from their sum and their sum of squares, with the normal 95 % interval."""
+    """The mean of n values from their sum and sum of squares, with Student's 95 % interval; of equal ones none."""
     if not n:
         return Estimate(None, reason, 0)
     mean = total / n
     if n == 1:
         return Estimate(mean, None, 1)
     error = math.sqrt(max(squares / n - mean**2, 0) / (n - 1))
-    return Estimate(mean, None, n, max(mean - Z95 * error, low), mean + Z95 * error, error)
+    if error < NOTHING:
+        return Estimate(mean, None, n)
+    half = student_95(n - 1) * error
+    return Estimate(mean, None, n, max(mean - half, low), mean + half, error)

@@ -30,9 +30,9 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from labels.agreement import wilson
 from labels.dawid_skene import most_probable
 from labels.errors import LabelsError
-from labels.quality import wilson
 from labels.shared_confusion import SharedConfusion, estimate
 
 Ints = NDArray[np.int64]

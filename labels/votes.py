@@ -154,10 +154,10 @@ class VoterTable:
         if annotator.min(initial=0) < 0:
             known = annotator >= 0
             unit, annotator, option = unit[known], annotator[known], option[known]
-        return cls._summed(patterns, annotators, annotator, place[unit], option)
+        return cls.from_counts(patterns, annotators, annotator, place[unit], option)
 
     @classmethod
-    def _summed(
+    def from_counts(
         cls,
         patterns: PatternTable,
         annotators: tuple[str, ...],
@@ -166,6 +166,7 @@ class VoterTable:
         option: Ints,
         count: Ints | None = None,
     ) -> Self:
+        """The table of rows (R,) that may repeat, with ``count`` or once each, in the order of annotators."""
         n_patterns, n_options = patterns.counts.shape
         code = annotator * n_patterns
         code += pattern
@@ -189,7 +190,7 @@ class VoterTable:
         annotators = tuple(dict.fromkeys([*self.annotators, *other.annotators]))
         index = {name: at for at, name in enumerate(annotators)}
         of_other = np.array([index[name] for name in other.annotators], dtype=np.int64)
-        return self._summed(
+        return self.from_counts(
             patterns,
             annotators,
             np.concatenate([self.annotator, of_other[other.annotator]]),
@@ -199,6 +200,11 @@ class VoterTable:
         )
 
     __add__ = merge
+
+    @property
+    def n_annotators(self) -> int:
+        """Annotators with a vote."""
+        return int(np.count_nonzero(np.bincount(self.annotator, minlength=len(self.annotators))))
 
     @property
     def n_unknown(self) -> int:

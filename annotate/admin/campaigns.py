@@ -14,7 +14,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from annotate import campaigns, missing, order, tasks
+from annotate import campaigns, missing, order, tallies, tasks
 from annotate.admin.guidelines import GuidelinesAdmin
 from annotate.admin.measures import MeasuresAdmin
 from annotate.admin.overlap import OverlapAdmin
@@ -99,7 +99,7 @@ class CampaignAdmin(MeasuresAdmin, OverlapAdmin, CampaignQualityAdmin, Guideline
     )
     inlines = (OrderRuleInline,)
     list_select_related = ("label_set", "stopping")
-    actions = ("open_campaigns", "close_campaigns", "apply_order")
+    actions = ("open_campaigns", "close_campaigns", "apply_order", "count_anew")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Campaign]:
         return Campaign.objects.with_progress().prefetch_related("groups")
@@ -186,6 +186,12 @@ class CampaignAdmin(MeasuresAdmin, OverlapAdmin, CampaignQualityAdmin, Guideline
     def apply_order(self, request: HttpRequest, queryset: QuerySet[Campaign]) -> None:
         for campaign in queryset:
             self._send_order(request, campaign)
+
+    @admin.action(description="Count the votes anew (a worker), as after a change of sources", permissions=["change"])
+    def count_anew(self, request: HttpRequest, queryset: QuerySet[Campaign]) -> None:
+        for campaign in queryset:
+            queued = tallies.rebuild(campaign)
+            self.message_user(request, f"A worker counts {queued:,} texts of {campaign} anew", messages.SUCCESS)
 
     def _send_order(self, request: HttpRequest, campaign: Campaign) -> None:
         tasks.apply_order.delay_on_commit(campaign.pk)  # type: ignore[attr-defined]

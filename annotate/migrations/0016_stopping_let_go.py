@@ -10,7 +10,7 @@ FROM annotate_campaign campaign WHERE campaign.stopping_id = made.id;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("annotate", "0014_aggregation")]
+    dependencies = [("annotate", "0015_voters_of_tags")]
 
     operations = [
         migrations.AddField(

@@ -26,7 +26,11 @@ def tag_kind(code: str) -> str:
 
 
 class Slice(models.Model):
-    """Units with counted votes that are measured together; ``units`` is how many there are, never 0."""
+    """Units with counted votes that are measured together; ``units`` is how many there are, never 0.
+
+    Each unit is in two: in that of its week, which has patterns, and in that of all weeks, which has voters. Who voted
+    what in which week would be about as many rows as votes.
+    """
 
     campaign = models.ForeignKey(
         Campaign, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
@@ -46,7 +50,9 @@ class Slice(models.Model):
     )
     language = models.CharField(max_length=20, blank=True, help_text="The instruction's, without its region.")
     is_augmented = models.BooleanField(help_text="Made of another instruction.")
-    week = models.DateField(help_text="The Monday before the last counted vote, in UTC.")
+    week = models.DateField(
+        null=True, help_text="The Monday before the last counted vote, in UTC; empty where it is all weeks."
+    )
     units = models.PositiveIntegerField()
 
     class Meta:
@@ -88,9 +94,9 @@ class PatternCount(models.Model):
 
 
 class VoterCount(models.Model):
-    """How often an annotator voted for an option on a unit of a base pattern, which contains that vote.
+    """How often an annotator voted for an option on a unit of a pattern, which contains that vote.
 
-    Votes of nobody known are in the patterns alone.
+    ``kind``, ``pattern`` and ``option`` are as in patterns. Votes of nobody known are in the patterns alone.
     """
 
     slice = models.ForeignKey(
@@ -99,18 +105,21 @@ class VoterCount(models.Model):
     annotator = models.ForeignKey(
         Annotator, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
     )
+    kind = models.CharField(max_length=4 + MAX_CODE)
     pattern = ArrayField(models.IntegerField())
-    option = models.PositiveSmallIntegerField()
+    option = models.PositiveIntegerField()
     votes = models.PositiveIntegerField()
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["slice", "annotator", "pattern", "option"], name="voter_count_unique"),
+            models.UniqueConstraint(
+                fields=["slice", "kind", "annotator", "pattern", "option"], name="voter_count_unique"
+            ),
             models.CheckConstraint(condition=Q(votes__gt=0), name="voter_count_has_votes"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.votes} votes of {self.annotator_id} for {self.option} in {self.pattern}"
+        return f"{self.votes} votes of {self.annotator_id} for {self.option} in {self.kind} {self.pattern}"
 
 
 class UnitTally(models.Model):

@@ -155,34 +155,46 @@ BEGIN
         MERGE INTO annotate_slice slice
         USING (
             SELECT campaign, tags, source, language, is_augmented, week, sum(sign)::int AS units
-            FROM moved GROUP BY campaign, tags, source, language, is_augmented, week
+            FROM moved GROUP BY campaign, tags, source, language, is_augmented, ROLLUP (week)
         ) key
         ON slice.campaign_id = key.campaign AND slice.tags = key.tags AND slice.source_id IS NOT DISTINCT FROM key.source
-           AND slice.language = key.language AND slice.is_augmented = key.is_augmented AND slice.week = key.week
+           AND slice.language = key.language AND slice.is_augmented = key.is_augmented
+           AND slice.week IS NOT DISTINCT FROM key.week
         WHEN MATCHED AND slice.units + key.units = 0 THEN DELETE
         WHEN MATCHED THEN UPDATE SET units = slice.units + key.units
         WHEN NOT MATCHED THEN INSERT (campaign_id, tags, source_id, language, is_augmented, week, units)
             VALUES (key.campaign, key.tags, key.source, key.language, key.is_augmented, key.week, key.units)
         RETURNING slice.*
     ), side AS MATERIALIZED (
-        SELECT sliced.id AS slice, moved.* FROM moved JOIN sliced
-        ON sliced.campaign_id = moved.campaign AND sliced.tags = moved.tags
-           AND sliced.source_id IS NOT DISTINCT FROM moved.source AND sliced.language = moved.language
-           AND sliced.is_augmented = moved.is_augmented AND sliced.week = moved.week
-    ), pattern AS (
-        SELECT slice, 'base' AS kind, base AS pattern, sign FROM side
+        SELECT sliced.id AS slice, whole.id AS whole, moved.*
+        FROM moved
+        JOIN sliced
+          ON sliced.campaign_id = moved.campaign AND sliced.tags = moved.tags
+             AND sliced.source_id IS NOT DISTINCT FROM moved.source AND sliced.language = moved.language
+             AND sliced.is_augmented = moved.is_augmented AND sliced.week = moved.week
+        JOIN sliced whole
+          ON whole.campaign_id = moved.campaign AND whole.tags = moved.tags
+             AND whole.source_id IS NOT DISTINCT FROM moved.source AND whole.language = moved.language
+             AND whole.is_augmented = moved.is_augmented AND whole.week IS NULL
+    ), tagged AS MATERIALIZED (
+        SELECT slice, whole, unit, sign, tags, said.voter, said.yes, said.answered
+        FROM side, unnest(side.voters, side.yes, side.answered) AS said(voter, yes, answered)
+        WHERE side.yes <> '{}'
+    ), pattern AS MATERIALIZED (
+        -- Of each unit and kind: its pattern, and beside each other who voted for which option.
+        SELECT slice, whole, sign, 'base' AS kind, base AS pattern, voters, choices FROM side
         UNION ALL
-        SELECT slice, 'tag:' || tag.code, array_agg((said.yes >> (tag.at - 1)::int) & 1
-                                                    ORDER BY (said.yes >> (tag.at - 1)::int) & 1), sign
-        FROM side, unnest(side.yes, side.answered) AS said(yes, answered),
-             unnest(side.tags) WITH ORDINALITY AS tag(code, at)
-        WHERE (said.answered >> (tag.at - 1)::int) & 1 = 1
-        GROUP BY slice, unit, sign, tag.code
+        SELECT slice, whole, sign, 'tag:' || tag.code, array_agg(answer ORDER BY answer, voter),
+               array_agg(voter ORDER BY answer, voter), array_agg(answer ORDER BY answer, voter)
+        FROM tagged CROSS JOIN unnest(tagged.tags) WITH ORDINALITY AS tag(code, at)
+        CROSS JOIN LATERAL (SELECT (tagged.yes >> (tag.at - 1)::int) & 1 AS answer) one
+        WHERE (tagged.answered >> (tag.at - 1)::int) & 1 = 1
+        GROUP BY slice, whole, unit, sign, tag.code
         UNION ALL
-        SELECT slice, 'tags', array_agg(said.yes ORDER BY said.yes), sign
-        FROM side, unnest(side.yes, side.answered) AS said(yes, answered)
-        WHERE tags <> '{}' AND said.answered = (1 << cardinality(tags)) - 1
-        GROUP BY slice, unit, sign
+        SELECT slice, whole, sign, 'tags', array_agg(yes ORDER BY yes, voter), array_agg(voter ORDER BY yes, voter),
+               array_agg(yes ORDER BY yes, voter)
+        FROM tagged WHERE answered = (1 << cardinality(tags)) - 1
+        GROUP BY slice, whole, unit, sign
     ), patterned AS (
         MERGE INTO annotate_patterncount known
         USING (
@@ -197,17 +209,17 @@ BEGIN
     ), voted AS (
         MERGE INTO annotate_votercount known
         USING (
-            SELECT slice, said.voter, base AS pattern, said.option, sum(sign)::int AS votes
-            FROM side, unnest(side.voters, side.choices) AS said(voter, option)
+            SELECT whole AS slice, kind, said.voter, pattern, said.option, sum(sign)::int AS votes
+            FROM pattern, unnest(pattern.voters, pattern.choices) AS said(voter, option)
             WHERE said.voter IS NOT NULL
-            GROUP BY slice, said.voter, base, said.option HAVING sum(sign) <> 0
+            GROUP BY whole, kind, said.voter, pattern, said.option HAVING sum(sign) <> 0
         ) more
-        ON known.slice_id = more.slice AND known.annotator_id = more.voter AND known.pattern = more.pattern
-           AND known.option = more.option
+        ON known.slice_id = more.slice AND known.kind = more.kind AND known.annotator_id = more.voter
+           AND known.pattern = more.pattern AND known.option = more.option
         WHEN MATCHED AND known.votes + more.votes = 0 THEN DELETE
         WHEN MATCHED THEN UPDATE SET votes = known.votes + more.votes
-        WHEN NOT MATCHED THEN INSERT (slice_id, annotator_id, pattern, option, votes)
-            VALUES (more.slice, more.voter, more.pattern, more.option, more.votes)
+        WHEN NOT MATCHED THEN INSERT (slice_id, kind, annotator_id, pattern, option, votes)
+            VALUES (more.slice, more.kind, more.voter, more.pattern, more.option, more.votes)
     ), emptied AS (
         DELETE FROM annotate_unittally
         WHERE unit_id IN (SELECT unit FROM before) AND unit_id NOT IN (SELECT unit FROM after)

@@ -5,7 +5,7 @@ source, intervals.py the standard errors. Pure numpy, no Django.
 """
 
 from labels.agreement.formulas import AgreementError, Formula, Level
-from labels.agreement.intervals import bootstrap, without_each_annotator
+from labels.agreement.intervals import student_95, wilson, without_each_annotator
 from labels.agreement.measures import (
     Coefficient,
     Measure,
@@ -15,6 +15,8 @@ from labels.agreement.measures import (
     measure_all,
     measure_tag,
     measure_tag_sets,
+    prevalence,
+    specific_agreement,
     tag_measures,
     tag_set_measures,
 )
@@ -27,14 +29,17 @@ __all__ = [
     "Level",
     "Measure",
     "base_measures",
-    "bootstrap",
     "conger_kappa",
     "describe_corpus",
     "measure",
     "measure_all",
     "measure_tag",
     "measure_tag_sets",
+    "prevalence",
+    "specific_agreement",
+    "student_95",
     "tag_measures",
     "tag_set_measures",
+    "wilson",
     "without_each_annotator",
 ]

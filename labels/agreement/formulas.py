@@ -81,19 +81,19 @@ def percent_agreement(counts: Floats, weights: Weights) -> Floats:
 
     p_a = mean of sum_k C_k (C_k - 1) / (m (m - 1)) (Gwet 2014).
     """
-    return _mean(weights, _agreeing(counts, np.eye(counts.shape[1])), _is_pairable(counts))
+    return _mean(weights, _agreeing(counts, np.eye(counts.shape[1])), is_pairable(counts))
 
 
 def percent_agreement_within_1(counts: Floats, weights: Weights) -> Floats:
     """The share of pairs of votes within a unit that are at most one option apart, averaged as percent agreement."""
     places = np.arange(counts.shape[1])
     near = np.abs(places[:, None] - places) <= 1
-    return _mean(weights, _agreeing(counts, near.astype(float)), _is_pairable(counts))
+    return _mean(weights, _agreeing(counts, near.astype(float)), is_pairable(counts))
 
 
 def share_unanimous(counts: Floats, weights: Weights) -> Floats:
     """The share of the pairable units on which all votes are the same, 0 to 1."""
-    return _mean(weights, counts.max(axis=1, initial=0) == counts.sum(axis=1), _is_pairable(counts))
+    return _mean(weights, counts.max(axis=1, initial=0) == counts.sum(axis=1), is_pairable(counts))
 
 
 def mean_entropy_bits(counts: Floats, weights: Weights) -> Floats:
@@ -103,7 +103,7 @@ def mean_entropy_bits(counts: Floats, weights: Weights) -> Floats:
     """
     shares = _shares(counts)
     bits = -(shares * np.log2(shares, out=np.zeros_like(shares), where=shares > 0)).sum(axis=1)
-    return _mean(weights, bits, _is_pairable(counts))
+    return _mean(weights, bits, is_pairable(counts))
 
 
 def gwet_ac1(counts: Floats, weights: Weights) -> Floats:
@@ -144,7 +144,7 @@ def fleiss_kappa_generalized(counts: Floats, weights: Weights) -> Floats:
 
 def prevalence(counts: Floats, weights: Weights, option: int) -> Floats:
     """The share of an option in a unit's votes, averaged over all units with a vote, 0 to 1: the q_k of AC1."""
-    return _mean(weights, _shares(counts)[:, option], counts.sum(axis=1) >= 1)
+    return _mean(weights, _shares(counts)[:, option], has_votes(counts))
 
 
 def specific_agreement(counts: Floats, weights: Weights, option: int) -> Floats:
@@ -155,6 +155,18 @@ def specific_agreement(counts: Floats, weights: Weights, option: int) -> Floats:
     chosen, others = counts[:, option], np.maximum(counts.sum(axis=1) - 1, 0)
     sums = weights @ np.column_stack([chosen * (chosen - 1), chosen * others])
     return _ratio(sums[:, 0], sums[:, 1])
+
+
+def has_votes(counts: Floats) -> NDArray[np.bool_]:
+    """Patterns (P,) of one vote or more."""
+    voted: NDArray[np.bool_] = counts.sum(axis=1) >= 1
+    return voted
+
+
+def is_pairable(counts: Floats, option: int | None = None) -> NDArray[np.bool_]:
+    """Patterns (P,) of two votes or more, with ``option`` those with a vote for it."""
+    pairable: NDArray[np.bool_] = counts.sum(axis=1) >= 2
+    return pairable if option is None else pairable & (counts[:, option] >= 1)
 
 
 def _gwet(counts: Floats, weights: Weights, closeness: Floats) -> Floats:
@@ -189,17 +201,12 @@ def _agreeing(counts: Floats, closeness: Floats) -> Floats:
 def _paired(counts: Floats) -> tuple[Floats, Floats]:
     """The counts of pairable patterns, 0 for the others, and by how many others each vote is met (P,)."""
     others = np.maximum(counts.sum(axis=1) - 1, 1)
-    return counts * _is_pairable(counts)[:, None], others
+    return counts * is_pairable(counts)[:, None], others
 
 
 def _shares(counts: Floats) -> Floats:
     shares: Floats = counts / np.maximum(counts.sum(axis=1), 1)[:, None]
     return shares
-
-
-def _is_pairable(counts: Floats) -> NDArray[np.bool_]:
-    pairable: NDArray[np.bool_] = counts.sum(axis=1) >= 2
-    return pairable
 
 
 def _mean(weights: Weights, feature: NDArray[np.generic], of: NDArray[np.bool_]) -> Floats:

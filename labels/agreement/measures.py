@@ -14,7 +14,7 @@ import numpy as np
 
 from labels.agreement import formulas
 from labels.agreement.formulas import AgreementError, Formula
-from labels.agreement.intervals import Resamples, Spread
+from labels.agreement.intervals import Resamples, Spread, Units
 from labels.agreement.tag_sets import jaccard_distance, masi_distance
 from labels.votes import PatternTable, VoterTable
 
@@ -55,20 +55,41 @@ class Coefficient:
 
 @dataclass(frozen=True)
 class Measure:
-    """A coefficient to compute: its formula (None where it has no meaning), why it may be undefined, its limits."""
+    """A coefficient to compute: its formula (None where it has no meaning), why it may be undefined, its limits.
+
+    ``of`` are the units that it is a mean over; ``is_share`` where it is a share of them or of their votes.
+    """
 
     name: str
     formula: Formula | None
     undefined: str = NO_PAIRS
     limits: tuple[float, float] = (-1.0, 1.0)
+    of: Units = formulas.is_pairable
+    is_share: bool = False
+
+
+def share(name: str, formula: Formula | None, undefined: str = NO_PAIRS, of: Units = formulas.is_pairable) -> Measure:
+    """A share, 0 to 1."""
+    return Measure(name, formula, undefined, (0.0, 1.0), of, is_share=True)
+
+
+def prevalence(name: str, option: int) -> Measure:
+    """How common an option is."""
+    return share(name, partial(formulas.prevalence, option=option), NO_VOTES, formulas.has_votes)
+
+
+def specific_agreement(name: str, option: int) -> Measure:
+    """How often another vote beside one for an option is for it too; its units are those with such a vote."""
+    units = partial(formulas.is_pairable, option=option)
+    return share(name, partial(formulas.specific_agreement, option=option), NOT_CHOSEN, units)
 
 
 def base_measures(options: tuple[str, ...], ordinal: bool) -> list[Measure]:
     """Those of a base label; the ones that need an order are there without a formula where there is none."""
-    share = (0.0, 1.0)
+    within_1 = formulas.percent_agreement_within_1 if ordinal else None
 
-    def ordered(name: str, formula: Formula, undefined: str, limits: tuple[float, float] = (-1.0, 1.0)) -> Measure:
-        return Measure(name, formula, undefined, limits) if ordinal else Measure(name, None, NO_ORDER, limits)
+    def ordered(name: str, formula: Formula, undefined: str) -> Measure:
+        return Measure(name, formula, undefined) if ordinal else Measure(name, None, NO_ORDER)
 
     return [
         Measure("krippendorff_alpha_nominal", partial(formulas.krippendorff_alpha, level="nominal"), NO_VARIATION),
@@ -78,9 +99,9 @@ def base_measures(options: tuple[str, ...], ordinal: bool) -> list[Measure]:
         ordered("gwet_ac2_ordinal", formulas.gwet_ac2_ordinal, ONE_OPTION),
         Measure("brennan_prediger", formulas.brennan_prediger, ONE_OPTION),
         Measure("fleiss_kappa_generalized", formulas.fleiss_kappa_generalized, NO_VARIATION),
-        Measure("percent_agreement", formulas.percent_agreement, NO_PAIRS, share),
-        ordered("percent_agreement_within_1", formulas.percent_agreement_within_1, NO_PAIRS, share),
-        Measure("share_unanimous", formulas.share_unanimous, NO_PAIRS, share),
+        share("percent_agreement", formulas.percent_agreement),
+        share("percent_agreement_within_1", within_1, NO_PAIRS if ordinal else NO_ORDER),
+        share("share_unanimous", formulas.share_unanimous),
         Measure("mean_entropy_bits", formulas.mean_entropy_bits, NO_PAIRS, (0.0, log2(len(options)))),
     ]
 
@@ -89,15 +110,14 @@ def tag_measures(options: tuple[str, ...]) -> list[Measure]:
     """Those of one tag, whose options are ``yes`` and ``no``. On rare tags alpha falls to 0 while AC1 stays near 1."""
     if sorted(options) != ["no", "yes"]:
         raise AgreementError(f"the options of a tag are {list(options)}; name them yes and no.")
-    yes, no, share = options.index("yes"), options.index("no"), (0.0, 1.0)
-    agreement = formulas.specific_agreement
+    yes, no = options.index("yes"), options.index("no")
     return [
-        Measure("prevalence", partial(formulas.prevalence, option=yes), NO_VOTES, share),
-        Measure("percent_agreement", formulas.percent_agreement, NO_PAIRS, share),
+        prevalence("prevalence", yes),
+        share("percent_agreement", formulas.percent_agreement),
         Measure("krippendorff_alpha_nominal", partial(formulas.krippendorff_alpha, level="nominal"), NO_VARIATION),
         Measure("gwet_ac1", formulas.gwet_ac1, ONE_OPTION),
-        Measure("positive_specific_agreement", partial(agreement, option=yes), NOT_CHOSEN, share),
-        Measure("negative_specific_agreement", partial(agreement, option=no), NOT_CHOSEN, share),
+        specific_agreement("positive_specific_agreement", yes),
+        specific_agreement("negative_specific_agreement", no),
     ]
 
 
@@ -109,7 +129,7 @@ def tag_set_measures(options: tuple[str, ...]) -> list[Measure]:
     return [
         Measure("alpha_masi", partial(by, distance=masi_distance(options)), NO_VARIATION),
         Measure("alpha_jaccard", partial(by, distance=jaccard_distance(options)), NO_VARIATION),
-        Measure("exact_set_match", formulas.percent_agreement, NO_PAIRS, (0.0, 1.0)),
+        share("exact_set_match", formulas.percent_agreement),
     ]
 
 
@@ -138,7 +158,7 @@ def measure_all(table: Table, measures: Iterable[Measure]) -> list[Coefficient]:
         if wanted.formula is None or isnan(value):
             reason = _why(wanted, patterns)
             return Coefficient(wanted.name, None, reason, None, None, None, reason, *counted)
-        spread = resamples.spread(wanted.formula, value, wanted.limits)
+        spread = resamples.spread(wanted.formula, value, wanted.limits, wanted.of, is_share=wanted.is_share)
         return Coefficient(wanted.name, value, None, *_fields(spread), *counted)
 
     return [one(wanted) for wanted in measures]
@@ -154,7 +174,7 @@ def describe_corpus(table: Table) -> dict[str, Any]:
         "units": patterns.n_units,
         "pairable": patterns.n_pairable,
         "votes": patterns.n_votes,
-        "annotators": Resamples.of(table).n_annotators,
+        "annotators": None if isinstance(table, PatternTable) or table.n_unknown else table.n_annotators,
         "votes_per_unit": {str(number): times for number, times in enumerate(histogram) if times},
         "options": dict(zip(patterns.options, cast, strict=True)),
         "patterns": [

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from labels.votes import PatternTable, VoterTable, distinct_rows
+from labels.votes import VoterTable, distinct_rows
 
 type Floats = NDArray[np.float64]
 type Ints = NDArray[np.int64]
@@ -71,10 +71,3 @@ class WithoutOneAnnotator:
 
 
 type Weights = Floats | WithoutOneUnit | WithoutOneAnnotator
-
-
-def resampled(table: PatternTable, times: int, seed: int) -> Floats:
-    """Weights (``times``, P) of as many units drawn with replacement, the same for the same seed."""
-    units = table.n_units
-    shares = table.multiplicity / max(units, 1)
-    return np.random.default_rng(seed).multinomial(units, shares, size=times).astype(float)

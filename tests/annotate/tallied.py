@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from datetime import UTC, timedelta
 from typing import Any
 
@@ -74,19 +75,26 @@ class Recount:
             last - timedelta(days=last.weekday()),
         )
         base = tuple(sorted(options.index(vote["code"]) for vote in votes))
-        self.patterns[key, "base", base] += 1
-        for vote in votes:
-            if vote["annotator_id"] is not None:
-                self.voters[key, vote["annotator_id"], base, options.index(vote["code"])] += 1
+        who = [vote["annotator_id"] for vote in votes]
+        self._count(key, "base", zip(who, (options.index(vote["code"]) for vote in votes), strict=True))
         said = [json.loads(vote["tags"]) if isinstance(vote["tags"], str) else vote["tags"] for vote in votes]
+        answers = list(zip(who, said, strict=True))
         for tag in tags:
-            if answers := sorted(int(answer[tag]) for answer in said if tag in answer):
-                self.patterns[key, f"tag:{tag}", tuple(answers)] += 1
-        full = [answer for answer in said if tags and all(tag in answer for tag in tags)]
-        if full:
-            masks = sorted(sum(answer[tag] << bit for bit, tag in enumerate(tags)) for answer in full)
-            self.patterns[key, "tags", tuple(masks)] += 1
+            self._count(key, f"tag:{tag}", [(by, int(answer[tag])) for by, answer in answers if tag in answer])
+        full = [(by, answer) for by, answer in answers if tags and all(tag in answer for tag in tags)]
+        self._count(key, "tags", [(by, sum(one[tag] << bit for bit, tag in enumerate(tags))) for by, one in full])
         self.units[unit] = (key, base, _disagreement(base, len(options), ordinal=_is_ordinal(one["label_set"])))
+
+    def _count(self, key: Any, kind: str, votes: Iterable[tuple[int | None, int]]) -> None:
+        """One unit of a kind, where somebody voted; voters are of all weeks."""
+        votes = list(votes)
+        if not votes:
+            return
+        pattern = tuple(sorted(option for _, option in votes))
+        self.patterns[key, kind, pattern] += 1
+        for who, option in votes:
+            if who is not None:
+                self.voters[(*key[:-1], None), kind, who, pattern, option] += 1
 
 
 def _is_ordinal(label_set: int) -> bool:
@@ -120,7 +128,7 @@ def differences() -> list[str]:
         stored[slices[count.slice_id], count.kind, tuple(count.pattern)] += count.units
     voted: Counter[Any] = Counter()
     for one in VoterCount.objects.all():
-        voted[slices[one.slice_id], one.annotator_id, tuple(one.pattern), one.option] += one.votes
+        voted[slices[one.slice_id], one.kind, one.annotator_id, tuple(one.pattern), one.option] += one.votes
     units = {
         tally.pk: (
             slices[tally.slice_id],
@@ -129,7 +137,7 @@ def differences() -> list[str]:
         )
         for tally in UnitTally.objects.all()
     }
-    in_slices = Counter(key for key, _, _ in told.units.values())
+    in_slices = Counter(key for unit, _, _ in told.units.values() for key in (unit, (*unit[:-1], None)))
     for what, table, right in (
         ("patterns", stored, told.patterns),
         ("voters", voted, told.voters),

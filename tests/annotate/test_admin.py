@@ -5,7 +5,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from annotate import campaigns
+from annotate import campaigns, tallies
 from annotate.models import Annotation, Campaign
 from labels import loading
 from tests.annotate import worlds
@@ -49,6 +49,14 @@ def test_what_people_said_can_be_looked_at_and_not_changed(admin: Client) -> Non
     assert admin.post(f"{page}change/", {"surplus": "on"}).status_code == 403
     assert admin.post(f"{page}delete/", {"post": "yes"}).status_code == 403
     assert admin.get("/admin/annotate/annotation/add/").status_code == 403
+
+
+def test_votes_are_counted_anew_on_request(admin: Client) -> None:
+    kindness = worlds.campaign(units=2)
+    worlds.vote(worlds.person("ada"), kindness)
+    tallies.fold()
+    assert "A worker counts 2 texts" in act(admin, "count_anew", kindness)
+    assert tallies.waiting() == 2
 
 
 def test_a_volunteer_does_not_get_into_admin(client: Client, db: None) -> None:

@@ -57,6 +57,10 @@ def test_it_writes_everything_as_json(file: Path, tmp_path: Path) -> None:
     run("--file", str(file), "--options", "low,high", "--json", str(tmp_path / "out.json"))
     found = json.loads((tmp_path / "out.json").read_bytes())
     assert found["base"]["percent_agreement"]["value"] == pytest.approx(2 / 3)
+    # Cohen's, of two: by chance they would agree on 4/9.
+    assert found["base"]["conger_kappa"]["value"] == pytest.approx((2 / 3 - 4 / 9) / (5 / 9))
+    assert found["base"]["percent_agreement"]["ci95"] is None
+    assert "there are two annotators" in found["base"]["percent_agreement"]["interval_reason"]
     assert found["base"]["krippendorff_alpha_nominal"]["value"] == pytest.approx(1 - 5 * 2 / 18)
     assert found["corpus"]["options"] == {"low": 3, "high": 3}
     assert found["confusion"] == [[2.0, 1.0], [1.0, 2.0]]

@@ -16,6 +16,7 @@ from annotate.models import Annotation, Campaign, Unit
 from annotate.tallies import Scope
 from labels import agreement
 from labels.votes import PatternTable
+from sources.models import Instruction
 from tests.annotate import worlds
 
 pytestmark = pytest.mark.django_db
@@ -60,6 +61,38 @@ def test_it_measures_what_the_votes_say(kindness: Campaign) -> None:
     assert found["disputed"] == 1
     assert found["slices"]["is_augmented"]["original"]["votes"] == 9
     assert [row["units"] for row in found["slices"]["source"].values()] == [3]
+
+
+def test_agreement_is_of_original_texts_wherever_there_are_votes_on_such(kindness: Campaign) -> None:
+    """What is made of a text is not independent of it; labels and the slice by origin are of all."""
+    first, second, _ = kindness.units.order_by("position").values_list("instruction", flat=True)
+    tallies.fold()
+    assert measures.of_scope(Scope((kindness.pk,)))["computed_on"] == "original texts"
+    Instruction.objects.filter(pk=second).update(parent=first)
+    tallies.rebuild(kindness)
+    tallies.fold()
+    found = measures.of_scope(Scope((kindness.pk,)))
+    table = PatternTable.from_ratings(("casual", "needs-caution", "needs-intervention"), [PATTERNS[0], PATTERNS[2]])
+    for expected in agreement.measure(table, ordinal=True):
+        assert found["base"][expected.name]["value"] == pytest.approx(expected.value), expected.name
+    assert (found["computed_on"], found["corpus"]["units"]) == ("original texts", 2)
+    assert sum(found["labels"]["labels"].values()) + sum(found["labels"]["without"].values()) == 3
+    assert {name: one["units"] for name, one in found["slices"]["is_augmented"].items()} == {
+        "original": 2,
+        "augmented": 1,
+    }
+    alone = measures.of_scope(Scope((kindness.pk,), is_augmented=True))
+    assert (alone["computed_on"], alone["corpus"]["units"]) == ("all texts", 1)
+
+
+def test_who_answered_a_tag_is_known_to_its_interval(kindness: Campaign) -> None:
+    for said in Annotation.objects.all():
+        worlds.revise(said, "casual", {"hate": said.pk % 2 == 0})
+    tallies.fold()
+    found = measures.of_scope(Scope((kindness.pk,)))["tags"]["hate"]
+    assert found["prevalence"]["n_annotators"] == 3
+    assert found["prevalence"]["ci95"] is not None
+    assert found["prevalence"]["interval_reason"] is None
 
 
 def test_confusion_spreads_every_vote_over_the_others_of_its_unit() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from django.db import connection
 
-from annotate.sql import DESK, FUNCTIONS, TALLIES, TALLY_FUNCTIONS
+from annotate.sql import COUNTED, DESK, FUNCTIONS, TALLIES, TALLY_FUNCTIONS
 
 pytestmark = pytest.mark.django_db
 
@@ -18,3 +18,13 @@ def test_the_database_has_the_functions_of_the_file_as_they_are_now(text: str, f
         loaded = dict(cursor.fetchall())
     assert sorted(loaded) == sorted(functions)
     assert [name for name, body in loaded.items() if body not in text] == []
+
+
+def test_the_database_has_the_view_of_the_file_as_it_is_now() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_get_viewdef('annotate_counted'::regclass)")
+        loaded = cursor.fetchone()
+        cursor.execute("DROP VIEW annotate_counted")
+        cursor.execute(COUNTED)
+        cursor.execute("SELECT pg_get_viewdef('annotate_counted'::regclass)")
+        assert cursor.fetchone() == loaded

@@ -30,7 +30,7 @@ from annotate.models import (
     VoterCount,
 )
 from annotate.sql import TALLIES
-from annotate.tallies import By, Scope
+from annotate.tallies import Scope, VotersBy
 from labels.models import Label
 from labels.votes import VoterTable
 from sources import removals
@@ -188,6 +188,10 @@ FORGOTTEN = {
         "array_agg(id)",
     ),
     "changes of an instruction": ("SELECT id FROM annotate_unit WHERE instruction_id = NEW.id", "SELECT 1 WHERE false"),
+    "who said no to a tag": (
+        "array_agg(voter ORDER BY answer, voter), array_agg(answer",
+        "array_agg(voter ORDER BY answer DESC, voter), array_agg(answer",
+    ),
     "tags of another revision": ("SELECT id FROM annotate_unit WHERE campaign_id = NEW.id", "SELECT 1 WHERE false"),
 }
 
@@ -275,21 +279,28 @@ def as_lists(table: VoterTable) -> list[object]:
 def test_tables_and_the_votes_themselves_say_the_same_of_every_scope() -> None:
     campaigns = told()
     whole = Scope(tuple(campaign.pk for campaign in campaigns))
-    weeks = sorted(set(Slice.objects.filter(campaign__in=campaigns).values_list("week", flat=True)))
+    weeks = sorted({one.week for one in Slice.objects.filter(campaign__in=campaigns) if one.week})
     scopes = [
         whole,
         Scope((campaigns[0].pk,)),
         replace(whole, language="en"),
         replace(whole, language="fr"),
         replace(whole, is_augmented=True),
-        replace(whole, is_augmented=False, since=weeks[-1]),
-        replace(whole, before=weeks[-1]),
         *(replace(whole, source=source.pk) for source in Source.objects.all()),
     ]
     for scope in scopes:
         tables = tallies.voters(scope)
         raw = as_lists(counted.voters(scope))
         assert as_lists(tables[None]) == raw if tables else raw[1] == []
+    for scope in (replace(whole, is_augmented=False, since=weeks[-1]), replace(whole, before=weeks[-1])):
+        of_weeks = tallies.patterns(scope)[None]
+        assert as_lists(counted.voters(scope))[:3] == [
+            of_weeks.options,
+            of_weeks.counts.tolist(),
+            of_weeks.multiplicity.tolist(),
+        ]
+        with pytest.raises(ValueError, match="not kept by week"):
+            tallies.voters(scope)
     external_ = Campaign.objects.get(kind="external")
     assert as_lists(counted.voters(Scope((external_.pk,)))) == as_lists(tallies.voters(Scope((external_.pk,)))[None])
     assert counted.voters(Scope((external_.pk,))).n_unknown > 0
@@ -305,8 +316,8 @@ def test_votes_come_in_portions_that_add_up(monkeypatch: pytest.MonkeyPatch) -> 
     assert as_lists(counted.voters(scope)) == whole
 
 
-@pytest.mark.parametrize("by", ["campaign", "source", "language", "is_augmented", "week"])
-def test_parts_add_up_to_the_whole(by: By) -> None:
+@pytest.mark.parametrize("by", ["campaign", "source", "language", "is_augmented"])
+def test_parts_add_up_to_the_whole(by: VotersBy) -> None:
     scope = Scope(tuple(campaign.pk for campaign in told()))
     parts, voters = tallies.patterns(scope, by), tallies.voters(scope, by)
     assert len(parts) == 2
@@ -315,6 +326,13 @@ def test_parts_add_up_to_the_whole(by: By) -> None:
     assert {key: table.n_units for key, table in parts.items()} == {
         key: table.patterns.n_units for key, table in voters.items()
     }
+
+
+def test_weeks_add_up_to_the_whole() -> None:
+    scope = Scope(tuple(campaign.pk for campaign in told()))
+    first, second = tallies.patterns(scope, "week").values()
+    whole, both = tallies.patterns(scope)[None], first + second
+    assert (both.counts.tolist(), both.multiplicity.tolist()) == (whole.counts.tolist(), whole.multiplicity.tolist())
 
 
 def test_tags_and_tag_sets_are_patterns_too() -> None:
@@ -326,11 +344,18 @@ def test_tags_and_tag_sets_are_patterns_too() -> None:
     scope = Scope((kindness.pk,))
     found = tallies.tags(scope)[None]
     assert sorted(found) == sorted(TAGS)
-    assert (found["hate"].options, found["hate"].counts.tolist()) == (("no", "yes"), [[1, 2]])
-    assert found["sexual-content"].counts.tolist() == [[2, 0]]
+    assert (found["hate"].patterns.options, found["hate"].patterns.counts.tolist()) == (("no", "yes"), [[1, 2]])
+    names = dict(Annotator.objects.values_list("pk", "username"))
+    hate = found["hate"]
+    said = {names[int(hate.annotators[who])]: to for who, to in zip(hate.annotator, hate.option, strict=True)}
+    assert said == {"ada": 1, "bob": 0, "cyd": 1}
+    assert found["hate"].n_unknown == 0
+    assert found["sexual-content"].patterns.counts.tolist() == [[2, 0]]
+    assert found["sexual-content"].n_annotators == 2
     sets = tallies.tag_sets(scope)[None]
-    assert sets.options == ("0", str(2 ** tallies.tag_codes(kindness.label_set.spec).index("hate")))
-    assert sets.counts.tolist() == [[1, 1]]
+    assert sets.patterns.options == ("0", str(2 ** tallies.tag_codes(kindness.label_set.spec).index("hate")))
+    assert sets.patterns.counts.tolist() == [[1, 1]]
+    assert (sets.n_annotators, sets.n_unknown, sorted(sets.option.tolist())) == (2, 0, [0, 1])
     guidelines.adopt(kindness, revisions.loaded(revisions.with_tag()))
     tallies.fold()
     assert tallies.tag_sets(scope) == {}  # nobody has answered every tag of this revision

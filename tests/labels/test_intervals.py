@@ -15,12 +15,12 @@ from bench import coverage
 from labels.agreement import (
     Coefficient,
     base_measures,
-    bootstrap,
     formulas,
     intervals,
     measure,
     measure_tag,
     measure_tag_sets,
+    wilson,
     without_each_annotator,
 )
 from labels.votes import PatternTable, VoterTable
@@ -71,10 +71,14 @@ def test_its_standard_errors_are_those_of_leaving_out_each_one(votes: Votes) -> 
         if c.value is None:
             assert (c.se_items, c.se_annotators, c.ci95, c.interval_reason) == (None, None, None, c.reason)
             continue
-        # Both are published or neither: an interval needs the units' own.
+        # Those of annotators are never published without those of units, nor of two annotators.
         assert c.se_items == pytest.approx(items[c.name], abs=1e-9)
-        if c.se_items is not None:
+        if c.se_items is not None and (c.n_annotators or 0) > 2:
             assert c.se_annotators == pytest.approx(annotators[c.name], abs=1e-9)
+        else:
+            assert c.se_annotators is None
+        assert (c.ci95 is None) == (c.interval_reason is not None)
+        assert c.ci95 is None or c.se_annotators is not None
 
 
 @settings(max_examples=40, deadline=None)
@@ -155,14 +159,14 @@ def world(units: int, annotators: int, spread: float = 1.0) -> Votes:
     }
 
 
-def test_its_bootstrap_agrees_with_the_jackknife_and_is_the_same_every_time() -> None:
+def test_a_bootstrap_agrees_with_the_jackknife() -> None:
+    """A thousand samples of as many units, drawn with replacement."""
     table = tabulate(world(400, 5)).patterns
+    shares = table.multiplicity / table.n_units
+    weights = np.random.default_rng(1).multinomial(table.n_units, shares, size=1000).astype(float)
     for wanted in base_measures(OPTIONS, ordinal=True):
         assert wanted.formula is not None
-        found = bootstrap(table, wanted.formula)
-        assert found.shape == (1000,)
-        assert (found == bootstrap(table, wanted.formula)).all()
-        assert not (found == bootstrap(table, wanted.formula, seed=2)).all()
+        found = wanted.formula(table.counts.astype(float), weights)
         jackknifed = by_name(measure(table, ordinal=True))[wanted.name]
         assert found.std() == pytest.approx(jackknifed.se_items, rel=0.1)
 
@@ -173,19 +177,18 @@ def test_its_interval_is_of_units_and_annotators() -> None:
         assert both.interval_reason is None
         assert both.n_annotators == 5
         assert both.ci95 is not None
-        assert alone.ci95 is not None
-        assert alone.interval_reason == intervals.UNKNOWN_ANNOTATORS
+        assert (alone.ci95, alone.interval_reason) == (None, intervals.ONLY_PATTERNS)
         assert (alone.se_annotators, alone.n_annotators, alone.se_items) == (None, None, both.se_items)
-        assert both.ci95[0] < alone.ci95[0] < (alone.value or 0) < alone.ci95[1] < both.ci95[1]
-        half = intervals.student_95(199) * (alone.se_items or 0)
-        assert alone.ci95 == pytest.approx(((alone.value or 0) - half, (alone.value or 0) + half))
+        half = 1.96 * sqrt((both.se_items or 0) ** 2 + (both.se_annotators or 0) ** 2)
+        assert both.ci95[1] - both.ci95[0] > 2 * half or "percent" in both.name or "share" in both.name
+        assert both.ci95[0] < (both.value or 0) < both.ci95[1]
 
 
 def test_it_says_that_annotators_are_unknown_if_one_is() -> None:
     rows = np.array([(0, 0, 0), (0, 1, 1), (1, 0, 0), (1, -1, 0), (2, 0, 1), (2, 1, 1)])
     table = VoterTable.from_votes(OPTIONS, rows[:, 0], rows[:, 1], rows[:, 2], NAMES)
     for c in measure(table, ordinal=True):
-        assert (c.se_annotators, c.n_annotators) == (None, None)
+        assert (c.se_annotators, c.ci95, c.n_annotators) == (None, None, None)
         assert c.interval_reason == intervals.UNKNOWN_ANNOTATORS
 
 
@@ -195,7 +198,44 @@ def test_one_annotator_alone_agrees_with_nobody() -> None:
         assert c.reason == "no unit has two votes, so there is nothing to compare"
     prevalence = measure_tag(yes_no({(0, 0): 1, (1, 0): 0, (2, 0): 1}))[0]
     assert prevalence.value == pytest.approx(2 / 3)
-    assert prevalence.interval_reason == intervals.ONE_ANNOTATOR
+    assert prevalence.se_items is not None
+    assert (prevalence.ci95, prevalence.interval_reason) == (None, intervals.ONE_ANNOTATOR)
+
+
+def test_two_annotators_have_no_interval() -> None:
+    """Every text by the same two: without one there is no pair, and of the texts alone it would be too narrow."""
+    twice = {place: option for place, option in world(300, 5).items() if place[1] < 2}
+    for c in measure(tabulate(twice), ordinal=True):
+        assert c.se_items is not None
+        assert (c.se_annotators, c.ci95, c.n_annotators) == (None, None, 2)
+        assert c.interval_reason == intervals.TWO_ANNOTATORS
+
+
+def test_shares_of_few_texts_that_are_all_alike_have_the_interval_of_wilson_at_least() -> None:
+    alike = {(unit, who): 0 for unit in range(4) for who in range(3)}
+    found = by_name(measure_tag(yes_no(alike)))
+    # As exact as can be said of four: Student's point is that of the fewer degrees of freedom.
+    for name, value in {"percent_agreement": 1, "prevalence": 0, "negative_specific_agreement": 1}.items():
+        c, least = found[name], wilson(4 * value, 4)
+        assert c.value == value
+        assert c.ci95 is not None
+        assert c.ci95[0] <= least[0] <= least[1] <= c.ci95[1]
+        assert c.ci95[1] - c.ci95[0] < 1
+    assert found["positive_specific_agreement"].value is None
+    assert found["gwet_ac1"].value == 1
+    assert (found["gwet_ac1"].ci95, found["gwet_ac1"].interval_reason) == (None, intervals.NO_SPREAD)
+    assert found["gwet_ac1"].se_items == pytest.approx(0, abs=1e-9)
+
+
+@settings(max_examples=60, deadline=None)
+@given(some_votes)
+def test_no_interval_of_a_share_is_narrower_than_wilsons(votes: Votes) -> None:
+    table = tabulate(votes)
+    for c in measure(table, ordinal=True):
+        if c.name in ("percent_agreement", "percent_agreement_within_1", "share_unanimous") and c.ci95:
+            low, high = wilson((c.value or 0) * c.n_pairable, c.n_pairable)
+            assert c.ci95[0] <= low + 1e-9
+            assert c.ci95[1] >= high - 1e-9
 
 
 def yes_no(votes: Votes) -> VoterTable:
@@ -214,9 +254,22 @@ def test_it_says_where_an_interval_cannot_be_had() -> None:
     one_varies = by_name(measure(tabulate(votes), ordinal=True))["krippendorff_alpha_nominal"]
     assert (one_varies.ci95, one_varies.interval_reason) == (None, intervals.NEEDED_UNIT)
     two = {**votes, (2, 0): 1, (2, 1): 2}
+    two[3, 2] = 1
     needed = {c.name: c for c in measure(tabulate(two), ordinal=True)}["krippendorff_alpha_nominal"]
-    assert (needed.se_annotators, needed.interval_reason) == (None, intervals.NEEDED_ANNOTATOR)
-    assert needed.ci95 is not None
+    assert needed.se_items is not None
+    assert (needed.se_annotators, needed.ci95, needed.interval_reason) == (None, None, intervals.NEEDED_ANNOTATOR)
+
+
+def test_units_with_one_vote_give_an_interval_no_freedom() -> None:
+    """What 40 lonely votes add to 5 texts with three is prevalence, not how far agreement would vary."""
+    votes = {(unit, who): int(who == unit % 3) for unit in range(5) for who in range(3)} | {(0, 0): 0, (1, 1): 0}
+    lonely = {(unit, unit % 3): 0 for unit in range(5, 45)}
+    few, more = (by_name(measure(tabulate(each), ordinal=True)) for each in (votes, {**votes, **lonely}))
+    for name in ("percent_agreement", "krippendorff_alpha_nominal"):
+        one, other = few[name].ci95, more[name].ci95
+        assert one is not None
+        assert other is not None
+        assert other[1] - other[0] == pytest.approx(one[1] - one[0], rel=0.2)
 
 
 def test_its_interval_stays_within_what_a_coefficient_can_be() -> None:
@@ -227,10 +280,13 @@ def test_its_interval_stays_within_what_a_coefficient_can_be() -> None:
                 assert lowest <= c.ci95[0] <= c.value <= c.ci95[1] <= highest
 
 
-def test_it_is_certain_where_all_agree_on_every_unit() -> None:
+def test_it_is_never_certain_however_well_all_agree() -> None:
     found = by_name(measure(tabulate({(unit, who): unit % 3 for unit in range(9) for who in range(4)}), ordinal=True))
-    assert found["krippendorff_alpha_ordinal"].ci95 == (1.0, 1.0)
-    assert found["mean_entropy_bits"].ci95 == (0.0, 0.0)
+    for name, value in {"krippendorff_alpha_ordinal": 1, "mean_entropy_bits": 0}.items():
+        assert found[name].value == value
+        assert (found[name].ci95, found[name].interval_reason) == (None, intervals.NO_SPREAD)
+    assert found["percent_agreement"].ci95 is not None
+    assert found["percent_agreement"].ci95[0] < 0.75
 
 
 def test_it_is_near_0_where_votes_are_at_random() -> None:
@@ -239,13 +295,21 @@ def test_it_is_near_0_where_votes_are_at_random() -> None:
     for c in measure(table, ordinal=True):
         if "alpha" in c.name or "fleiss" in c.name:
             assert c.value == pytest.approx(0, abs=0.01)
-            assert c.ci95 is not None
-            assert c.ci95[0] < 0 < c.ci95[1]
+            assert abs(c.value or 0) < 3 * (c.se_items or 0)
 
 
 @pytest.mark.parametrize(
     ("freedom", "point"),
-    [(3, 3.182446), (5, 2.570582), (11, 2.200985), (39, 2.022691), (199, 1.971957), (1e9, 1.959964)],
+    [
+        (1, 12.706205),
+        (2, 4.302653),
+        (3, 3.182446),
+        (5, 2.570582),
+        (11, 2.200985),
+        (39, 2.022691),
+        (199, 1.971957),
+        (1e9, 1.959964),
+    ],
 )
 def test_its_students_t_is_that_of_the_tables(freedom: float, point: float) -> None:
     assert intervals.student_95(freedom) == pytest.approx(point, abs=5e-3)
@@ -264,8 +328,20 @@ def test_sets_of_tags_have_the_same_intervals() -> None:
 
 def test_its_interval_holds_the_truth_where_that_of_units_alone_does_not() -> None:
     """A short form of bench.coverage: 12 annotators, 40 studies of one world, the same every time."""
-    true = coverage.truth(np.random.default_rng(0), 50_000)
-    held = coverage.held(1, true, n_annotators=12, n_units=200, studies=40)
-    alone, published, _ = held["krippendorff_alpha_ordinal"]
-    assert published >= 0.85
-    assert alone <= 0.75
+    place = coverage.World("12 annotators", units=200, annotators=12)
+    held = coverage.held(place, place.truth(np.random.default_rng(0), 50_000), seed=1, studies=40)
+    alpha = held["krippendorff_alpha_ordinal"]
+    assert alpha.published >= 0.85
+    assert alpha.alone <= 0.75
+
+
+def test_its_interval_holds_the_prevalence_of_a_rare_tag() -> None:
+    place = coverage.World("a rare tag", units=30, limits=(2.0537 * coverage.SPREAD,))
+    held = coverage.held(place, place.truth(np.random.default_rng(0), 200_000), seed=1, studies=100)
+    assert held["prevalence"].published >= 0.93
+    assert held["percent_agreement"].published >= 0.93
+
+
+def test_its_students_t_is_never_below_that_of_more_freedom() -> None:
+    points = [intervals.student_95(freedom) for freedom in np.linspace(1, 40, 400)]
+    assert points == sorted(points, reverse=True)

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labels import quality
-from labels.agreement import Level
+from labels.agreement import Level, wilson
 from labels.agreement.formulas import krippendorff_alpha
 from labels.agreement.measures import NO_VARIATION
-from labels.quality import gold_accuracy, measure, wilson
+from labels.quality import gold_accuracy, measure
 from labels.votes import PatternTable, VoterTable
 
 OPTIONS = ("mild", "middling", "severe")

@@ -13,7 +13,7 @@ import orjson
 from django.core.management.base import BaseCommand, CommandError
 from django.db import models
 
-from annotate import counted, measures, tallies
+from annotate import measures, tallies
 from annotate.errors import AnnotateError
 from annotate.models import Campaign, Unit
 from annotate.tallies import Scope
@@ -114,7 +114,7 @@ def _of_database(campaign: str | None, source: str | None, **_: Any) -> dict[str
         raise CommandError("Say whose votes: --campaign SLUG, --source NAME or --file PATH.")
     scope, left_out = (_of_campaign(campaign), {}) if campaign else _of_source(str(source))
     _fold_all()
-    measured = measures.of_scope(scope, counted.voters(scope))
+    measured = measures.of_scope(scope, exact=True)
     return {**measured, "left_out": left_out} if left_out else measured
 
 
