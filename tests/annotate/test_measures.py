@@ -111,6 +111,7 @@ def test_the_page_shows_the_headline_and_every_figure(kindness: Campaign, admin:
     page = admin.get(address(kindness)).content.decode()
     assert "9 of 9 votes (100.0 %) on 3 texts" in page
     assert "9 votes of 3 people" in page
+    assert "Computed on original texts." in page
     for title in ("ordinal", "AC1", "Percent agreement", "Published labels", "Confusion between readers", "By source"):
         assert title in page
     assert page.index("alpha, ordinal") < page.index("AC1") < page.index("Percent agreement")
