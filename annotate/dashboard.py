@@ -60,7 +60,8 @@ def headline(measured: Mapping[str, Any]) -> list[Headline]:
 
 def _figures(spec: LabelSetSpec, measured: Mapping[str, Any]) -> Iterator[Figure]:
     names = dict(zip(measured["options"], spec.option_names, strict=True))
-    yield _coefficients("agreement", "Agreement on the base vote", measured["base"])
+    on = f" Computed on {measured['computed_on']}."
+    yield _coefficients("agreement", "Agreement on the base vote", measured["base"], on)
     yield _slice("week", measured, chart="points")
     yield _labels(measured)
     yield _options(measured, names)
@@ -74,7 +75,7 @@ def _figures(spec: LabelSetSpec, measured: Mapping[str, Any]) -> Iterator[Figure
     yield _votes(measured)
 
 
-def _coefficients(slug: str, title: str, found: Mapping[str, Any]) -> Figure:
+def _coefficients(slug: str, title: str, found: Mapping[str, Any], more: str = "") -> Figure:
     rows = [
         (TITLES[name], Estimate.of(each), each["se_items"], each["se_annotators"], each["n_pairable"], each["n_votes"])
         for name, each in found.items()
@@ -84,7 +85,7 @@ def _coefficients(slug: str, title: str, found: Mapping[str, Any]) -> Figure:
         "The interval tells how far the value would move with other texts and with other annotators. 1 is perfect "
         "agreement; 0 is what chance would give, for those that take chance into account."
     )
-    return Figure(slug, title, head, list(rows), about)
+    return Figure(slug, title, head, list(rows), about + more)
 
 
 def _slice(by: str, measured: Mapping[str, Any], chart: Any = "") -> Figure:

@@ -41,8 +41,9 @@ END $$;
 -- if there is nothing to do, or somebody else is at it. Only this function writes the tables; of two at once the second
 -- returns at once, so nothing is ever waited for. Every row that it locks is one of these tables.
 --
--- Counted are the tips of the chains that are answers and not surplus, on instructions that are available, for options
--- that the campaign's label set has (by code: its revisions share them).
+-- Counted is what annotate_counted says (counted.sql), written out: the tips of the chains that are answers and not
+-- surplus, on instructions that are available; for options that the campaign's label set has (by code: its revisions
+-- share them).
 --
 -- Tables that were filled a moment ago have no statistics yet, and the planner would read them whole for every number.
 CREATE OR REPLACE FUNCTION annotate_fold(most integer) RETURNS integer LANGUAGE plpgsql SET enable_seqscan = off AS $$

@@ -158,7 +158,14 @@ def measure_all(table: Table, measures: Iterable[Measure]) -> list[Coefficient]:
         if wanted.formula is None or isnan(value):
             reason = _why(wanted, patterns)
             return Coefficient(wanted.name, None, reason, None, None, None, reason, *counted)
-        spread = resamples.spread(wanted.formula, value, wanted.limits, wanted.of, is_share=wanted.is_share)
+        spread = resamples.spread(
+            wanted.formula,
+            value,
+            wanted.limits,
+            wanted.of,
+            is_share=wanted.is_share,
+            needs_variation=wanted.undefined == NO_VARIATION,
+        )
         return Coefficient(wanted.name, value, None, *_fields(spread), *counted)
 
     return [one(wanted) for wanted in measures]

@@ -261,9 +261,9 @@ def test_it_says_where_an_interval_cannot_be_had() -> None:
 
 
 def test_units_with_one_vote_give_an_interval_no_freedom() -> None:
-    """What 40 lonely votes add to 5 texts with three is prevalence, not how far agreement would vary."""
-    votes = {(unit, who): int(who == unit % 3) for unit in range(5) for who in range(3)} | {(0, 0): 0, (1, 1): 0}
-    lonely = {(unit, unit % 3): 0 for unit in range(5, 45)}
+    """What 40 lonely votes add to 9 texts with three is prevalence, not how far agreement would vary."""
+    votes = {(unit, who): int(who == unit % 3) for unit in range(9) for who in range(3)} | {(0, 1): 1, (1, 2): 1}
+    lonely = {(unit, unit % 3): 0 for unit in range(9, 49)}
     few, more = (by_name(measure(tabulate(each), ordinal=True)) for each in (votes, {**votes, **lonely}))
     for name in ("percent_agreement", "krippendorff_alpha_nominal"):
         one, other = few[name].ci95, more[name].ci95
@@ -340,6 +340,16 @@ def test_its_interval_holds_the_prevalence_of_a_rare_tag() -> None:
     held = coverage.held(place, place.truth(np.random.default_rng(0), 200_000), seed=1, studies=100)
     assert held["prevalence"].published >= 0.93
     assert held["percent_agreement"].published >= 0.93
+
+
+def test_alpha_of_a_rare_tag_has_no_interval_below_ten_votes() -> None:
+    """Two lonely yes: alpha is near 0 and hardly moves, whatever it would be of more texts."""
+    rare = {(unit, who): int(unit < 2 and who == unit) for unit in range(60) for who in range(4)}
+    alpha = by_name(measure_tag(yes_no(rare)))["krippendorff_alpha_nominal"]
+    assert alpha.se_items is not None
+    assert (alpha.ci95, alpha.interval_reason) == (None, intervals.FEW_RARE)
+    more = {(unit, who): int(unit < 10 and who == unit % 4) for unit in range(60) for who in range(4)}
+    assert by_name(measure_tag(yes_no(more)))["krippendorff_alpha_nominal"].ci95 is not None
 
 
 def test_its_students_t_is_never_below_that_of_more_freedom() -> None:
