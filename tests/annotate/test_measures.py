@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 import uuid
@@ -17,7 +18,7 @@ from annotate.tallies import Scope
 from labels import agreement
 from labels.votes import PatternTable
 from sources.models import Instruction
-from tests.annotate import worlds
+from tests.annotate import judged, worlds
 
 pytestmark = pytest.mark.django_db
 
@@ -233,16 +234,25 @@ def test_who_may_not_see_annotations_sees_no_disputed_text(kindness: Campaign, c
     assert client.get(address(kindness, "/disputed/")).status_code == 403
 
 
-def test_an_interval_is_said_to_hold_for_other_annotators_only_where_it_does(kindness: Campaign, admin: Client) -> None:
-    alike, without = "hold for other texts and other annotators alike", "no known annotator"
-    page = admin.get(address(kindness)).content.decode()
-    assert alike in page
-    assert without not in page
-    said = Annotation.objects.filter(unit__campaign=kindness)[0]
-    options = {"unit": said.unit, "choice": said.choice, "key": uuid.uuid4()}
-    Annotation.objects.create(annotator=None, **options)
-    page = admin.get(address(kindness)).content.decode()
+def test_an_interval_is_said_to_hold_for_other_annotators_only_where_it_does(admin: Client) -> None:
+    alike = "hold for other texts and other annotators alike"
+    made = judged.campaign()
+    assert alike in admin.get(address(made)).content.decode()
+    said = Annotation.objects.filter(unit__campaign=made)[0]
+    Annotation.objects.create(unit=said.unit, choice=said.choice, key=uuid.uuid4())
+    page = admin.get(address(made)).content.decode()
     assert alike not in page
+    reason = measures.of_scope(Scope((made.pk,)))["base"]["gwet_ac1"]["interval_reason"]
+    assert f"Intervals: {reason}." in page
+
+
+def test_a_campaign_too_small_for_intervals_says_why(kindness: Campaign, admin: Client) -> None:
+    tallies.fold()
+    found = measures.of_scope(Scope((kindness.pk,)))["base"].values()
+    reasons = {one["interval_reason"] for one in found if one["value"] is not None and one["ci95"] is None}
+    page = html.unescape(admin.get(address(kindness)).content.decode())
+    assert reasons
+    assert all(f"Intervals: {reason}." in page for reason in reasons)
 
 
 def test_unknown_slices_do_not_take_each_others_place() -> None:
