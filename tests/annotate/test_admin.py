@@ -94,6 +94,7 @@ def test_an_opened_campaign_keeps_what_its_units_were_made_from(admin: Client) -
         "label_set": other.pk,
         "target": "dialogue",
         "overlap": 9,
+        "aggregation": "rule",
         "seed": 5,
         "lease_minutes": 10,
         "family_distance": 3,
