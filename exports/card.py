@@ -30,20 +30,27 @@ SPDX = re.compile(r"[a-z0-9.+-]+")
 
 def render(name: str, manifest: dict[str, Any], statistics: dict[str, Any], spec: LabelSetSpec) -> str:
     """The text of the card of the snapshot ``name``; the same for the same statistics."""
+    shown = tables.tables(statistics)
     context = {
         "name": name,
         "head": _head(name, statistics, list(manifest["files"])),
         "facts": [_cells(row) for row in _facts(manifest, statistics)],
-        "headline": tables.headline(statistics),
-        "tables": [
-            {"title": table.title, "head": table.head, "rows": [_cells(row) for row in table.rows]}
-            for table in tables.tables(statistics)
+        "interval_reason": next((found["reason"] for found in tables.headline(statistics) if found["value"]), ""),
+        "agreement": [
+            ("", tables.headline(statistics)),
+            ("The other coefficients of the base vote", tables.others(statistics)),
         ],
+        "tables": [_table(table) for table in shown if not table.is_more],
+        "more": [_table(table) for table in shown if table.is_more],
         "spec": spec,
         "sources": [_source(found) for _, found in sorted(statistics["by_source"].items())],
         "warnings": warnings(statistics),
     }
     return render_to_string("exports/card.md", context)
+
+
+def _table(table: tables.Table) -> dict[str, Any]:
+    return {"title": table.title, "head": table.head, "rows": [_cells(row) for row in table.rows]}
 
 
 def warnings(statistics: dict[str, Any]) -> list[str]:

@@ -20,7 +20,9 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models.expressions import RawSQL
+from django.utils.crypto import salted_hmac
 
+from annotate import known
 from annotate.annotations import take_cut
 from annotate.models import Annotation, Annotator, Campaign, CampaignQuerySet, Unit
 from exports import card, differences, formats, records, writers
@@ -171,7 +173,7 @@ def _retry_with(snapshot: Snapshot, campaigns: Sequence[Campaign]) -> bool:
 def retry(snapshot: Snapshot) -> bool:
     """Queue a snapshot that failed once more, with the votes of now; False, and nothing changed, if it had not."""
     failed = Snapshot.objects.filter(pk=snapshot.pk, state=JobState.FAILED)
-    queued = failed.update(state=JobState.QUEUED, error="", cut=None, cut_at=None, attempts=0, lines_done=0)
+    queued = failed.update(state=JobState.QUEUED, error="", cut=None, cut_at=None, settled={}, attempts=0, lines_done=0)
     snapshot.refresh_from_db()
     return bool(queued)
 
@@ -207,8 +209,9 @@ def _publish(snapshot: Snapshot, beat: Heartbeat, on_progress: Progress) -> None
         _check_screened()
     if snapshot.cut is None:
         snapshot.cut, snapshot.cut_at = take_cut()
+        snapshot.settled = settle(snapshot.version, campaigns)
         lines = Unit.objects.filter(campaign__in=campaigns).values("instruction").distinct().count()
-        snapshot.renew(cut=snapshot.cut, cut_at=snapshot.cut_at, lines_total=lines)
+        snapshot.renew(cut=snapshot.cut, cut_at=snapshot.cut_at, settled=snapshot.settled, lines_total=lines)
     target, manifest_file = snapshot.path, manifest_name(snapshot.version)
     with _workshop(snapshot) as folder:
         manifest, statistics = _write(snapshot, folder, renew)
@@ -222,6 +225,23 @@ def _publish(snapshot: Snapshot, beat: Heartbeat, on_progress: Progress) -> None
             snapshot.finish(manifest=manifest, statistics=statistics, lines_done=lines, lines_total=lines)
             _move(folder, target, manifest_file)
     writers.sync_directory(target.parent)
+
+
+def settle(version: str, campaigns: Sequence[Campaign]) -> dict[str, Any]:
+    """What must not change with the installation once the cut is taken: gold, and how annotators are numbered."""
+    key = salted_hmac("exports.annotators", version, algorithm="sha256").hexdigest()
+    return {"gold": _gold(campaigns), "annotators": key}
+
+
+def _gold(campaigns: Sequence[Campaign]) -> dict[str, str]:
+    """The known answers as options' codes by the ids of lines; where campaigns differ on a text, none is known."""
+    answers: dict[str, set[str]] = {}
+    for campaign in campaigns:
+        found, codes = known.gold(campaign), [option.code for option in campaign.label_set.spec.options]
+        digests = dict(Unit.objects.filter(pk__in=found.unit.tolist()).values_list("pk", "instruction__digest"))
+        for unit, option in zip(found.unit.tolist(), found.option.tolist(), strict=True):
+            answers.setdefault(bytes(digests[unit]).hex(), set()).add(codes[option])
+    return {digest: code for digest, (code, *others) in sorted(answers.items()) if not others}
 
 
 def _check_screened() -> None:
@@ -273,7 +293,15 @@ def selection(snapshot: Snapshot) -> Selection:
         snapshot.cut_at,
         snapshot.mask_personal,
         Options.read(snapshot.options).filters,
+        snapshot.settled.get("gold", {}),
     )
+
+
+def tally(snapshot: Snapshot, chosen: Selection) -> Tally:
+    """What counts the lines of a snapshot."""
+    slugs = dict(Campaign.objects.filter(pk__in=chosen.campaigns).values_list("pk", "slug"))
+    key = snapshot.settled.get("annotators", "")
+    return Tally(chosen.label_set.spec, tuple(slugs[pk] for pk in chosen.campaigns), key)
 
 
 def _label_set(snapshot: Snapshot, campaign: Campaign) -> LabelSet:
@@ -288,26 +316,26 @@ def _write(snapshot: Snapshot, folder: Path, on_progress: Progress) -> tuple[dic
     """Write the three data files and what other forms are asked for; return the manifest and the statistics."""
     names, chosen = file_names(snapshot.version), selection(snapshot)
     spec = chosen.label_set.spec
-    tally = Tally(spec)
-    with records.reading(chosen) as reader, closing(reader.lines(tally.add)) as lines:
+    counted = tally(snapshot, chosen)
+    with records.reading(chosen) as reader, closing(reader.lines(counted.add, counted.voters)) as lines:
         writers.write_lines(folder / names["records"], _reported(lines, on_progress))
-        if not tally.instructions:
+        if not counted.instructions:
             if reader.filtered:
                 raise NothingToPublish(f"The filters leave nothing: {', '.join(sorted(reader.filtered))}")
             raise NothingToPublish(
                 "No available instruction with votes has a source with a known licence: "
                 "set it in admin, then publish again"
             )
-        # While the database counts readers, the other processor takes the checksum of the lines.
+        # While this one measures, the other processor takes the checksum of the lines.
         with ThreadPoolExecutor(1) as beside:
             taken = beside.submit(writers.fingerprint, folder / names["records"])
-            summary = tally.summary(reader.annotators(), reader.sources())
+            summary = counted.summary(reader.annotators(counted.voters), reader.sources())
             left_out: dict[str, Any] = {**reader.left_out()}
             take_downs = reader.take_downs()
     statistics = {"version": snapshot.version, **summary}
     writers.write_json(folder / names["statistics"], statistics)
     options = Options.read(snapshot.options)
-    rows = {names["records"]: tally.instructions, **formats.write(Lines(folder / names["records"], spec, options))}
+    rows = {names["records"]: counted.instructions, **formats.write(Lines(folder / names["records"], spec, options))}
     left_out["filters"] = {name: dict(reader.filtered[name]) for name in sorted(reader.filtered)}
     manifest = _manifest(snapshot, chosen, statistics, left_out, take_downs, rows)
     writers.write_text(folder / names["card"], card.render(str(snapshot), manifest, statistics, spec))
