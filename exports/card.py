@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from django.template.loader import render_to_string
 
+from annotate.models import Campaign
 from exports import tables
 from exports.formats import SPLITS
 from exports.records import UNDETERMINED
@@ -114,9 +115,21 @@ def _facts(manifest: dict[str, Any], statistics: dict[str, Any]) -> list[tuple[s
     return [
         *((what, f"{n:,}") for what, n in numbers.items()),
         ("label set", f"{label_set['name']}, revision {label_set['revision']} (rule: {label_set['rule']})"),
+        *_aggregation(manifest),
         ("judged", manifest["target"]),
         ("personal information", manifest["personal_information"]),
     ]
+
+
+def _aggregation(manifest: dict[str, Any]) -> list[tuple[str, str]]:
+    """What made the labels, and what is said beside them."""
+    found = manifest.get("aggregation", {"rule": "rule", "model": None})
+    rule = ("label of a line", str(Campaign.Aggregation(found["rule"]).label))
+    model = found["model"]
+    if model is None:
+        return [rule]
+    learnt = f"{Campaign.Model(model['name']).label}; {model['n_gold']:,} known answers"
+    return [rule, ("model_label and model_distribution", learnt)]
 
 
 def _source(found: dict[str, str]) -> str:

@@ -15,16 +15,19 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, LiteralString, NamedTuple
 
+import numpy as np
 import orjson
 import psycopg
 from django.db import connection
 from psycopg import sql
 
 from annotate.models import Annotator
+from exports import modelled
 from exports.errors import SnapshotRefused
 from exports.filters import EVERYTHING, Filters
+from exports.modelled import Model
 from exports.voters import Voters
-from labels.aggregation import Aggregate, aggregate, tag_outcome
+from labels.aggregation import Aggregate, Rule, aggregate, tag_outcome
 from labels.models import LabelSet
 from labels.taxonomy import LabelSetSpec
 from sources import personal
@@ -55,6 +58,8 @@ SEPARATOR = b"\x02"
 TURN = b'{"role": "'
 ONE_TURN = b'[{"role": "human", "text": "'
 NOTHING_FOUND = (b"", b"[]")
+# Stands for what a model says of one line alone; in JSON it would be escaped.
+OF_MODEL = b"\x03"
 
 # Every line is fetched, so a plan that gives the first ones soon is the wrong one. Without workers: PostgreSQL likes to
 # let each of them count all votes. Without compilation: it cannot be made good in a query of seconds.
@@ -85,6 +90,8 @@ class Selection:
     filters: Filters = EVERYTHING
     gold: Mapping[str, str] = field(default_factory=dict)  # known answers: the option's code by the line's id
     among: tuple[int, ...] | None = None  # only these instructions
+    rule: Rule = "rule"  # what makes labels of votes
+    model: str = ""  # what says something of each line beside it: see ``modelled``
 
 
 class Ballot(NamedTuple):
@@ -208,7 +215,7 @@ LINES = f"""
            concat_ws(',', encode(ballots, 'hex'), is_flagged::int, (instruction.parent_id IS NOT NULL)::int,
                      ({{has_personal}})::int, (instruction.state = 0)::int, coalesce(source_id, 0), to_json(format),
                      to_json(language)),
-           to_json("row"), {{parent}}, {{root}}
+           to_json("row"), {{parent}}, {{root}}, {{number}}
     FROM (
         SELECT DISTINCT ON (instruction.digest) instruction.*, answer.*, given.source_id, given.row,
                coalesce(augmentation.format, '') AS format, {FLAGGED} AS is_flagged
@@ -232,6 +239,20 @@ LINES = f"""
         OFFSET 0
     ) instruction
 """  # noqa: S608 - made of constants
+
+# The counted votes as numbers, three for each, in stretches of instructions.
+VOTES = f"""
+    SELECT string_agg(int8send(unit.instruction_id) || int8send(coalesce(vote.annotator_id, 0))
+                      || int8send({OPTION} >> %(shift)s), '')
+    FROM {STANDING} {{among}} {{unrepeated}} AND {OPTION} IS NOT NULL {{of_gold}}
+    GROUP BY unit.instruction_id >> 12
+"""  # noqa: S608 - made of constants
+
+N_VOTES = f"SELECT count(*) FROM {STANDING} {{among}}"  # noqa: S608 - made of constants
+
+GOLD = "SELECT id, encode(digest, 'hex') FROM sources_instruction WHERE digest = ANY(%(gold)s)"
+
+OF_GOLD = "AND unit.instruction_id IN (SELECT id FROM sources_instruction WHERE digest = ANY(%(gold)s))"
 
 # Looked up for the few that have one: a join would read all instructions for it.
 RELATIVE = """
@@ -307,7 +328,7 @@ class Reader:
         that were read, by group, now and then and at the end; ``voters`` of their annotators.
         """
         # Asked before: a connection that is being copied from answers no other question.
-        lines, _ = _Lines(self, count, voters), self.sources_by_id
+        lines, _ = _Lines(self, count, voters, self.model), self.sources_by_id
         statement = sql.SQL(COPY).format(self._query(LINES))
         with self.connection.cursor() as cursor, cursor.copy(statement, self._arguments) as rows:
             yield from lines.of(rows)
@@ -352,6 +373,33 @@ class Reader:
         return {pk: dict(zip(names, facts, strict=True)) for pk, *facts in self._rows(sql.SQL(SOURCES))}
 
     @cached_property
+    def model(self) -> Model | None:
+        """What the selection's model learnt, if it has one."""
+        name = self.selection.model
+        if not name:
+            return None
+        ((votes,),) = self._rows(self._query(N_VOTES)) if name == modelled.POOLED else [(0,)]
+        if votes > modelled.MOST_VOTES:
+            raise SnapshotRefused(
+                f"{votes:,} votes are more than the {modelled.MOST_VOTES:,} that {name} can learn from: publish fewer "
+                f"campaigns together, or let them choose {modelled.SHARED}"
+            )
+        parts = self._rows(self._query(VOTES))
+        numbers = np.frombuffer(b"".join(part for (part,) in parts), dtype=">i8").astype(np.int64).reshape(-1, 3)
+        position = {option.code: at for at, option in enumerate(self.spec.options)}
+        gold = {pk: position[self.selection.gold[public]] for pk, public in self._rows(sql.SQL(GOLD))}
+        return modelled.learn(
+            name, self.spec, modelled.Votes(numbers[:, 0], numbers[:, 1], numbers[:, 2], gold), FEWEST_VOTES
+        )
+
+    @property
+    def aggregation(self) -> dict[str, Any]:
+        """What made the labels, ready for JSON: the rule, and the model with its parameters."""
+        chosen = self.selection
+        model = {"name": chosen.model, **self.model.facts} if self.model else None
+        return {"rule": chosen.rule, "model": model, "gold": modelled.gold_facts(chosen.gold)}
+
+    @cached_property
     def _options(self) -> tuple[int, list[int | None]]:
         """The lowest id of a label of an option, and from there on, by id, the bits of the option."""
         codes = [option.code for option in self.spec.options]
@@ -371,6 +419,8 @@ class Reader:
             "first": first,
             "options": options,
             "among": list(chosen.among or ()),
+            "shift": 2 * len(self.spec.tags),
+            "gold": [bytes.fromhex(public) for public in chosen.gold],
         }
 
     def _rows(self, query: sql.SQL | sql.Composed, **values: Any) -> list[tuple[Any, ...]]:
@@ -395,6 +445,8 @@ class Reader:
             personal=sql.SQL(PERSONAL if self.selection.mask_personal else "NULL"),
             parent=sql.SQL(RELATIVE).format(key=sql.SQL("parent_id")),
             root=sql.SQL(RELATIVE).format(key=sql.SQL("root_id")),
+            of_gold=sql.SQL(OF_GOLD if self.selection.model == modelled.SHARED else ""),
+            number=sql.SQL("instruction.id" if self.selection.model == modelled.POOLED else "NULL"),
             among=sql.SQL("" if self.selection.among is None else AMONG),
             unrepeated=sql.SQL(UNREPEATED if several else ""),
         )
@@ -407,6 +459,7 @@ class _Lines:
     reader: Reader
     count: Count
     voters: Voters | None
+    model: Model | None
     known: dict[bytes, _Common] = field(default_factory=dict)
     cast: dict[bytes, _Cast] = field(default_factory=dict)
     # Of lines whose annotators were not counted yet: the places of their votes, and who gave these.
@@ -417,8 +470,9 @@ class _Lines:
         # All in one place: a call for each of a million lines would cost as much as the line.
         known, places, people, voters = self.known, self.places, self.people, self.voters
         gold = self._gold() if voters else {}
+        of_line = self.model.of_line if self.model else None
         for row in rows:
-            turns, spans, digest, who, key, place, parent, root = bytes(row)[:-1].split(SEPARATOR)
+            turns, spans, digest, who, key, place, parent, root, number = bytes(row)[:-1].split(SEPARATOR)
             common = known.get(key) or self._common(key)
             common.lines += 1
             if common.left_out_by:
@@ -439,8 +493,11 @@ class _Lines:
                 said, turns = b"<human>: " + text, b'[{"role":"human","text":"' + text + b'"}]'
             else:
                 said, turns = _written(orjson.loads(turns))
+            of_votes = common.of_votes
+            if number and of_line:
+                of_votes = of_votes.replace(OF_MODEL, of_line(int(number), common.group.aggregate.n_votes))
             yield b"".join((
-                b'{"text":"', said, b'","metadata":{"id":"', digest, b'","turns":', turns, common.of_votes, place,
+                b'{"text":"', said, b'","metadata":{"id":"', digest, b'","turns":', turns, of_votes, place,
                 b',"parent":"', parent, common.of_augmenter, root or digest, b'"}}}\n',
             ))  # fmt: skip
 
@@ -478,7 +535,7 @@ class _Lines:
         cast_key = key[: len(ballots) + 2]
         cast = self.cast.get(cast_key)
         if cast is None:
-            self.cast[cast_key] = cast = _cast(self.reader, ballots, is_flagged == b"1")
+            self.cast[cast_key] = cast = _cast(self.reader, self.model, ballots, is_flagged == b"1")
         self.known[key] = common = _common(self.reader, cast, rest)
         if self.voters and not common.left_out_by:
             common.place = self.voters.place(common.group)
@@ -511,7 +568,7 @@ class _Common:
     place: int = 0
 
 
-def _cast(reader: Reader, written: bytes, is_flagged: bool) -> _Cast:
+def _cast(reader: Reader, model: Model | None, written: bytes, is_flagged: bool) -> _Cast:
     spec = reader.spec
     numbers = [int(written[at : at + DIGITS], 16) for at in range(0, len(written), DIGITS)]
     ballots = tuple(_ballot(number, len(spec.tags)) for number in numbers)
@@ -520,7 +577,7 @@ def _cast(reader: Reader, written: bytes, is_flagged: bool) -> _Cast:
     answers = [[ballot.tags[at] for ballot in ballots] for at in range(len(spec.tags))]
     tag_counts = tuple((said.count(True), said.count(False)) for said in answers)
     simulated = sum(ballot.is_simulated for ballot in ballots)
-    found = aggregate(spec, counts, tag_counts, is_flagged=is_flagged)
+    found = aggregate(spec, counts, tag_counts, is_flagged=is_flagged, rule=reader.selection.rule)
     labels = _labels(found)
     before = {"label": found.label or "", "labels": labels}
     after = {
@@ -537,7 +594,8 @@ def _cast(reader: Reader, written: bytes, is_flagged: bool) -> _Cast:
         "no_label_because": found.reason or "",
         "disputed_because": "; ".join(found.dispute_reasons),
     }
-    return _Cast(counts, tag_counts, ballots, simulated, found, labels, _members(before), _members(after))
+    beside = b"," + (model.of_votes(counts) or OF_MODEL) if model else b""
+    return _Cast(counts, tag_counts, ballots, simulated, found, labels, _members(before), _members(after) + beside)
 
 
 def _ballot(number: int, n_tags: int) -> Ballot:

@@ -51,7 +51,8 @@ def verify(snapshot: Snapshot, on_progress: Progress = lambda _: None) -> Report
         if promised != report.lines:
             raise NotReproducible(f"{path}: has {report.lines:,} lines, but the manifest says {promised:,}")
         if not report.first:
-            summary = {"version": snapshot.version, **tally.summary(reader.annotators(tally.voters), reader.sources())}
+            measured = tally.summary(reader.annotators(tally.voters), reader.sources())
+            summary = {"version": snapshot.version, "aggregation": reader.aggregation, **measured}
             report.statistics = _difference(snapshot.statistics, orjson.loads(orjson.dumps(summary)))
     return report
 
