@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from django.template.loader import render_to_string
 
+from annotate.models import Campaign
 from exports import tables
 from exports.formats import SPLITS
 from exports.records import UNDETERMINED
@@ -30,20 +31,27 @@ SPDX = re.compile(r"[a-z0-9.+-]+")
 
 def render(name: str, manifest: dict[str, Any], statistics: dict[str, Any], spec: LabelSetSpec) -> str:
     """The text of the card of the snapshot ``name``; the same for the same statistics."""
+    shown = tables.tables(statistics)
     context = {
         "name": name,
         "head": _head(name, statistics, list(manifest["files"])),
         "facts": [_cells(row) for row in _facts(manifest, statistics)],
-        "headline": tables.headline(statistics),
-        "tables": [
-            {"title": table.title, "head": table.head, "rows": [_cells(row) for row in table.rows]}
-            for table in tables.tables(statistics)
+        "interval_reason": next((found["reason"] for found in tables.headline(statistics) if found["value"]), ""),
+        "agreement": [
+            ("", tables.headline(statistics)),
+            ("The other coefficients of the base vote", tables.others(statistics)),
         ],
+        "tables": [_table(table) for table in shown if not table.is_more],
+        "more": [_table(table) for table in shown if table.is_more],
         "spec": spec,
         "sources": [_source(found) for _, found in sorted(statistics["by_source"].items())],
         "warnings": warnings(statistics),
     }
     return render_to_string("exports/card.md", context)
+
+
+def _table(table: tables.Table) -> dict[str, Any]:
+    return {"title": table.title, "head": table.head, "rows": [_cells(row) for row in table.rows]}
 
 
 def warnings(statistics: dict[str, Any]) -> list[str]:
@@ -107,9 +115,21 @@ def _facts(manifest: dict[str, Any], statistics: dict[str, Any]) -> list[tuple[s
     return [
         *((what, f"{n:,}") for what, n in numbers.items()),
         ("label set", f"{label_set['name']}, revision {label_set['revision']} (rule: {label_set['rule']})"),
+        *_aggregation(manifest),
         ("judged", manifest["target"]),
         ("personal information", manifest["personal_information"]),
     ]
+
+
+def _aggregation(manifest: dict[str, Any]) -> list[tuple[str, str]]:
+    """What made the labels, and what is said beside them."""
+    found = manifest.get("aggregation", {"rule": "rule", "model": None})
+    rule = ("label of a line", str(Campaign.Aggregation(found["rule"]).label))
+    model = found["model"]
+    if model is None:
+        return [rule]
+    learnt = f"{Campaign.Model(model['name']).label}; {model['n_gold']:,} known answers"
+    return [rule, ("model_label and model_distribution", learnt)]
 
 
 def _source(found: dict[str, str]) -> str:

@@ -7,15 +7,17 @@ from django.urls import reverse
 from annotate.models import Annotator
 from annotate.progress import InRelease
 from annotate.statements import rows
+from exports import snapshots
 from exports.models import Snapshot
 from exports.records import AVAILABLE, ORIGIN
 from sources.models import UNKNOWN_LICENSE
 
 # As records.ANSWERS has it, of one person and all releases at once: up to the cut, of the campaigns of the release,
 # not surplus, not replaced up to the cut. On an instruction that is in several of the campaigns they are one reader.
-# What has no line, since its text has left or its source has no known licence, is in no release.
+# What has no line, since its text has left or its source has no known licence, is in no release; what its filters left
+# out is in no line either, which the votes of all its readers decide.
 VOTES = f"""
-    SELECT answer.release, count(*) FROM (
+    SELECT answer.release, array_agg(answer.instruction_id) FROM (
         SELECT DISTINCT release.id AS release, unit.instruction_id
         FROM annotate_annotation vote
         JOIN annotate_unit unit ON unit.id = vote.unit_id
@@ -32,6 +34,7 @@ VOTES = f"""
 
 def of_person(annotator: Annotator) -> list[InRelease]:
     """The published releases with votes of ``annotator``, the highest version first, with how many."""
-    votes: dict[int, int] = dict(rows(VOTES, {"annotator": annotator.pk, "unknown": UNKNOWN_LICENSE}))
-    releases = Snapshot.objects.published().filter(pk__in=votes).only("version")
-    return [InRelease(found.version, reverse("release", args=[found.version]), votes[found.pk]) for found in releases]
+    voted: dict[int, list[int]] = dict(rows(VOTES, {"annotator": annotator.pk, "unknown": UNKNOWN_LICENSE}))
+    releases = Snapshot.objects.published().filter(pk__in=voted).defer("statistics")
+    counted = [(found, snapshots.lines_of(found, voted[found.pk])) for found in releases]
+    return [InRelease(found.version, reverse("release", args=[found.version]), n) for found, n in counted if n]

@@ -74,6 +74,7 @@ class Lines:
     path: Path
     spec: LabelSetSpec
     options: Options
+    has_model: bool = False  # whether a model's columns stand beside the rule's
 
     def __iter__(self) -> Iterator[bytes]:
         with self.path.open("rb") as file:
@@ -151,7 +152,7 @@ def split_of(family: str, seed: int) -> str:
 
 def parquet(lines: Lines) -> Written:
     """The records as typed columns, nested as the lines are."""
-    path, rows, schema = lines.named("parquet"), 0, columns(lines.spec)
+    path, rows, schema = lines.named("parquet"), 0, columns(lines.spec, lines.has_model)
     with writers.complete_file(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
         for records in batched(lines.records(), BATCH):
             writer.write_batch(pa.RecordBatch.from_pylist(list(records), schema))
@@ -159,7 +160,7 @@ def parquet(lines: Lines) -> Written:
     yield path, rows
 
 
-def columns(spec: LabelSetSpec) -> pa.Schema:
+def columns(spec: LabelSetSpec, has_model: bool = False) -> pa.Schema:
     """The types of the fields of a record."""
     text, whole, share = pa.string(), pa.int32(), pa.float64()
     answers = pa.struct({"yes": whole, "no": whole, "outcome": text})
@@ -177,6 +178,7 @@ def columns(spec: LabelSetSpec) -> pa.Schema:
         "distribution": pa.struct(options),
         "distribution_smoothed": pa.struct(options),
         **dict.fromkeys(("agreement", "no_label_because", "disputed_because"), text),
+        **({"model_label": text, "model_distribution": pa.struct(options)} if has_model else {}),
         "lineage": pa.struct(dict.fromkeys(("source", "row", "parent", "augmenter", "family"), text)),
     }
     return pa.schema({"text": text, "metadata": pa.struct(metadata)})
@@ -244,11 +246,11 @@ def _safe(cell: object) -> object:
 def described(lines: Lines) -> Written:
     """The JSON Schema of a line."""
     path = lines.named("schema.json")
-    writers.write_json(path, schema(lines.spec))
+    writers.write_json(path, schema(lines.spec, lines.has_model))
     yield path, 0
 
 
-def schema(spec: LabelSetSpec) -> dict[str, Any]:
+def schema(spec: LabelSetSpec, has_model: bool = False) -> dict[str, Any]:
     """The JSON Schema (2020-12) of a record of this label set."""
     text, whole = {"type": "string"}, {"type": "integer", "minimum": 0}
     share = {"type": "number", "minimum": 0, "maximum": 1}
@@ -273,6 +275,7 @@ def schema(spec: LabelSetSpec) -> dict[str, Any]:
         "agreement": {"enum": ["unanimous", "majority", "disputed", "too few votes"]},
         "no_label_because": text,
         "disputed_because": text,
+        **({"model_label": {"enum": [*spec.option_names, ""]}, "model_distribution": shares} if has_model else {}),
         "lineage": _object(
             {
                 "source": text,

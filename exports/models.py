@@ -44,6 +44,12 @@ class Snapshot(Job):
     cut_at = models.DateTimeField(
         null=True, editable=False, help_text="When the cut was taken: flags count as they stood then."
     )
+    settled = models.JSONField(
+        default=dict,
+        db_default={},
+        editable=False,
+        help_text="What was decided when the cut was taken, and stays so; see snapshots.settle.",
+    )
     lines_total = models.BigIntegerField(default=0, editable=False)
     lines_done = models.BigIntegerField(default=0, editable=False)
     manifest = models.JSONField(default=dict, editable=False)

@@ -14,20 +14,24 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.expressions import RawSQL
+from django.utils.crypto import salted_hmac
 
+from annotate import known
 from annotate.annotations import take_cut
 from annotate.models import Annotation, Annotator, Campaign, CampaignQuerySet, Unit
-from exports import card, differences, formats, records, writers
+from exports import card, differences, formats, modelled, records, writers
 from exports.errors import ExportError, NothingToPublish, NotReproducible, SnapshotRefused
+from exports.filters import EVERYTHING
 from exports.formats import Lines, Options
 from exports.models import Snapshot
-from exports.records import Group, Selection
+from exports.records import Group, Reader, Selection
 from exports.statistics import Tally
 from exports.versions import code_revision, validate_version
 from labels.errors import LabelsError
@@ -35,6 +39,9 @@ from labels.models import LabelSet
 from sources import jobs
 from sources.jobs import Heartbeat, JobState, LostLease
 from sources.models import Screening
+
+if TYPE_CHECKING:
+    from labels.aggregation import Rule
 
 # Lines, and seconds, that lie at least between two commits of the progress.
 BATCH = 1_000
@@ -111,7 +118,8 @@ def preview(campaigns: Sequence[Campaign], options: Options) -> dict[str, int]:
     def count(group: Group, lines: int) -> None:
         counted.update(instructions=lines, votes=lines * group.aggregate.n_votes)
 
-    asked = Selection(places, first.label_set, first.target, cut.last, cut.at, filters=options.filters)
+    rule = cast("Rule", first.aggregation)
+    asked = Selection(places, first.label_set, first.target, cut.last, cut.at, filters=options.filters, rule=rule)
     with records.reading(asked) as reader, closing(reader.lines(count)) as lines:
         for _ in lines:
             pass
@@ -128,9 +136,26 @@ def check_campaigns(campaigns: Sequence[Campaign]) -> None:
         raise SnapshotRefused(
             f"These campaigns differ in label set or target; name those that belong together: {listed}"
         )
+    check_aggregation(campaigns)
     if not Annotation.objects.counted().filter(unit__campaign__in=campaigns).exists():
         listed = ", ".join(campaign.slug for campaign in campaigns)
         raise SnapshotRefused(f"Nobody has voted in {listed} yet: there is nothing to publish")
+
+
+def check_aggregation(campaigns: Sequence[Campaign]) -> None:
+    """Raise SnapshotRefused unless all have one way of adding votes up, and it can be gone."""
+    first = campaigns[0]
+    if len({(campaign.aggregation, campaign.model) for campaign in campaigns}) > 1:
+        listed = ", ".join(f"{c.slug} ({c.aggregation}, {c.model or 'no model'})" for c in campaigns)
+        raise SnapshotRefused(
+            f"These campaigns add votes up in different ways; name those that belong together: {listed}"
+        )
+    try:
+        first.clean()
+    except ValidationError as error:
+        raise SnapshotRefused(f"{first.slug}: {' '.join(error.messages)}") from None
+    if first.model == modelled.SHARED and not _gold(campaigns):
+        raise SnapshotRefused(modelled.NO_ANSWERS)
 
 
 def opened_campaigns() -> CampaignQuerySet:
@@ -171,7 +196,7 @@ def _retry_with(snapshot: Snapshot, campaigns: Sequence[Campaign]) -> bool:
 def retry(snapshot: Snapshot) -> bool:
     """Queue a snapshot that failed once more, with the votes of now; False, and nothing changed, if it had not."""
     failed = Snapshot.objects.filter(pk=snapshot.pk, state=JobState.FAILED)
-    queued = failed.update(state=JobState.QUEUED, error="", cut=None, cut_at=None, attempts=0, lines_done=0)
+    queued = failed.update(state=JobState.QUEUED, error="", cut=None, cut_at=None, settled={}, attempts=0, lines_done=0)
     snapshot.refresh_from_db()
     return bool(queued)
 
@@ -207,8 +232,9 @@ def _publish(snapshot: Snapshot, beat: Heartbeat, on_progress: Progress) -> None
         _check_screened()
     if snapshot.cut is None:
         snapshot.cut, snapshot.cut_at = take_cut()
+        snapshot.settled = settle(snapshot.version, campaigns)
         lines = Unit.objects.filter(campaign__in=campaigns).values("instruction").distinct().count()
-        snapshot.renew(cut=snapshot.cut, cut_at=snapshot.cut_at, lines_total=lines)
+        snapshot.renew(cut=snapshot.cut, cut_at=snapshot.cut_at, settled=snapshot.settled, lines_total=lines)
     target, manifest_file = snapshot.path, manifest_name(snapshot.version)
     with _workshop(snapshot) as folder:
         manifest, statistics = _write(snapshot, folder, renew)
@@ -222,6 +248,25 @@ def _publish(snapshot: Snapshot, beat: Heartbeat, on_progress: Progress) -> None
             snapshot.finish(manifest=manifest, statistics=statistics, lines_done=lines, lines_total=lines)
             _move(folder, target, manifest_file)
     writers.sync_directory(target.parent)
+
+
+def settle(version: str, campaigns: Sequence[Campaign]) -> dict[str, Any]:
+    """What must not change with the installation once the cut is taken: gold, and how annotators are numbered."""
+    key = salted_hmac("exports.annotators", version, algorithm="sha256").hexdigest()
+    first = campaigns[0]
+    chosen = {"rule": first.aggregation, "model": first.model}
+    return {"gold": _gold(campaigns), "annotators": key, "aggregation": chosen}
+
+
+def _gold(campaigns: Sequence[Campaign]) -> dict[str, str]:
+    """The known answers as options' codes by the ids of lines; where campaigns differ on a text, none is known."""
+    answers: dict[str, set[str]] = {}
+    for campaign in campaigns:
+        found, codes = known.gold(campaign), [option.code for option in campaign.label_set.spec.options]
+        digests = dict(Unit.objects.filter(pk__in=found.unit.tolist()).values_list("pk", "instruction__digest"))
+        for unit, option in zip(found.unit.tolist(), found.option.tolist(), strict=True):
+            answers.setdefault(bytes(digests[unit]).hex(), set()).add(codes[option])
+    return {digest: code for digest, (code, *others) in sorted(answers.items()) if not others}
 
 
 def _check_screened() -> None:
@@ -273,7 +318,16 @@ def selection(snapshot: Snapshot) -> Selection:
         snapshot.cut_at,
         snapshot.mask_personal,
         Options.read(snapshot.options).filters,
+        snapshot.settled.get("gold", {}),
+        **snapshot.settled.get("aggregation", {}),
     )
+
+
+def tally(snapshot: Snapshot, chosen: Selection) -> Tally:
+    """What counts the lines of a snapshot."""
+    slugs = dict(Campaign.objects.filter(pk__in=chosen.campaigns).values_list("pk", "slug"))
+    key = snapshot.settled.get("annotators", "")
+    return Tally(chosen.label_set.spec, tuple(slugs[pk] for pk in chosen.campaigns), key)
 
 
 def _label_set(snapshot: Snapshot, campaign: Campaign) -> LabelSet:
@@ -288,26 +342,30 @@ def _write(snapshot: Snapshot, folder: Path, on_progress: Progress) -> tuple[dic
     """Write the three data files and what other forms are asked for; return the manifest and the statistics."""
     names, chosen = file_names(snapshot.version), selection(snapshot)
     spec = chosen.label_set.spec
-    tally = Tally(spec)
-    with records.reading(chosen) as reader, closing(reader.lines(tally.add)) as lines:
+    counted = tally(snapshot, chosen)
+    with records.reading(chosen) as reader, closing(reader.lines(counted.add, counted.voters)) as lines:
         writers.write_lines(folder / names["records"], _reported(lines, on_progress))
-        if not tally.instructions:
+        if not counted.instructions:
             if reader.filtered:
                 raise NothingToPublish(f"The filters leave nothing: {', '.join(sorted(reader.filtered))}")
             raise NothingToPublish(
                 "No available instruction with votes has a source with a known licence: "
                 "set it in admin, then publish again"
             )
-        # While the database counts readers, the other processor takes the checksum of the lines.
+        # While this one measures, the other processor takes the checksum of the lines.
         with ThreadPoolExecutor(1) as beside:
             taken = beside.submit(writers.fingerprint, folder / names["records"])
-            summary = tally.summary(reader.annotators(), reader.sources())
+            summary = counted.summary(reader.annotators(counted.voters), reader.sources())
+            aggregation = reader.aggregation
             left_out: dict[str, Any] = {**reader.left_out()}
             take_downs = reader.take_downs()
-    statistics = {"version": snapshot.version, **summary}
+    statistics = {"version": snapshot.version, "aggregation": aggregation, **summary}
     writers.write_json(folder / names["statistics"], statistics)
     options = Options.read(snapshot.options)
-    rows = {names["records"]: tally.instructions, **formats.write(Lines(folder / names["records"], spec, options))}
+    rows = {
+        names["records"]: counted.instructions,
+        **formats.write(Lines(folder / names["records"], spec, options, bool(chosen.model))),
+    }
     left_out["filters"] = {name: dict(reader.filtered[name]) for name in sorted(reader.filtered)}
     manifest = _manifest(snapshot, chosen, statistics, left_out, take_downs, rows)
     writers.write_text(folder / names["card"], card.render(str(snapshot), manifest, statistics, spec))
@@ -343,6 +401,7 @@ def _manifest(
         "label_set": {"name": spec.name, "revision": spec.revision, "digest": spec.digest, "rule": spec.rule},
         # The seed decided the order in which a campaign was served; nothing in publishing is left to chance.
         "campaigns": list(snapshot.campaigns.order_by("slug").values("slug", "kind", "overlap", "seed")),
+        "aggregation": statistics["aggregation"],
         "target": chosen.target,
         "cut": chosen.cut,
         "instructions": statistics["instructions"],
@@ -392,12 +451,29 @@ def _not_reproducible(snapshot: Snapshot, problem: str) -> NotReproducible:
     )
 
 
+def lines_of(snapshot: Snapshot, instructions: Sequence[int]) -> int:
+    """How many lines of a published version are of these instructions, which have votes in it.
+
+    Where it took only some lines, these are derived again: a filter asks for all votes on a text.
+    """
+    if Options.read(snapshot.options).filters == EVERYTHING or not instructions:
+        return len(instructions)
+    # On the caller's connection: what it sees is asked about.
+    connection.ensure_connection()
+    among = replace(selection(snapshot), among=tuple(instructions), model="", mask_personal=False)
+    return sum(1 for _ in Reader(among, connection.connection).lines())
+
+
 def concerned(instructions: RawSQL) -> dict[str, int]:
     """How many lines of each published version are of instructions whose ids ``instructions`` selects."""
     found = {}
     for snapshot in Snapshot.objects.published():
         votes = Annotation.objects.counted(snapshot.cut).filter(unit__campaign__in=snapshot.campaigns.all())
-        lines = votes.filter(unit__instruction__in=instructions).values("unit__instruction").distinct().count()
+        voted = votes.filter(unit__instruction__in=instructions).values("unit__instruction").distinct()
+        filtered = Options.read(snapshot.options).filters != EVERYTHING
+        lines = (
+            lines_of(snapshot, list(voted.values_list("unit__instruction", flat=True))) if filtered else voted.count()
+        )
         if lines:
             found[f"lines of {snapshot}, which stays as it was published"] = lines
     return found

@@ -15,7 +15,6 @@ import orjson
 from exports import differences, records, snapshots
 from exports.errors import NotReproducible
 from exports.models import Snapshot
-from exports.statistics import Tally
 
 type Progress = Callable[[int], None]  # called with the number of lines compared so far
 
@@ -43,16 +42,17 @@ def verify(snapshot: Snapshot, on_progress: Progress = lambda _: None) -> Report
     """Compare files, manifest and database; raise NotReproducible if the files are not those that were published."""
     snapshots.check_files(snapshot)
     chosen = snapshots.selection(snapshot)
-    tally = Tally(chosen.label_set.spec)
+    tally = snapshots.tally(snapshot, chosen)
     path = snapshot.path / snapshots.file_names(snapshot.version)["records"]
     with records.reading(chosen) as reader, path.open("rb") as published:
-        with closing(reader.lines(tally.add)) as again:
+        with closing(reader.lines(tally.add, tally.voters)) as again:
             report = _compared(published, again, on_progress)
         promised = snapshot.manifest["files"][path.name].get("rows", report.lines)
         if promised != report.lines:
             raise NotReproducible(f"{path}: has {report.lines:,} lines, but the manifest says {promised:,}")
         if not report.first:
-            summary = {"version": snapshot.version, **tally.summary(reader.annotators(), reader.sources())}
+            measured = tally.summary(reader.annotators(tally.voters), reader.sources())
+            summary = {"version": snapshot.version, "aggregation": reader.aggregation, **measured}
             report.statistics = _difference(snapshot.statistics, orjson.loads(orjson.dumps(summary)))
     return report
 

@@ -57,12 +57,15 @@ def releases(request: HttpRequest) -> HttpResponse:
 @require_safe
 def release(request: HttpRequest, version: str) -> HttpResponse:
     snapshot = get_object_or_404(Snapshot.objects.published(), version=version)
+    shown = tables.tables(snapshot.statistics)
     context = {
         "snapshot": snapshot,
         "manifest": snapshot.manifest,
         "files": _files(snapshot),
         "headline": tables.headline(snapshot.statistics),
-        "tables": [_shown(snapshot, table) for table in tables.tables(snapshot.statistics)],
+        "others": tables.others(snapshot.statistics),
+        "tables": [_shown(snapshot, table) for table in shown if not table.is_more],
+        "more": [_shown(snapshot, table) for table in shown if table.is_more],
         "warnings": card.warnings(snapshot.statistics),
     }
     return render(request, "exports/release.html", context)

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from django.contrib.auth.models import Group
 from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Coalesce
@@ -171,6 +172,12 @@ class Campaign(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("label", args=[self.slug])
+
+    def clean(self) -> None:
+        """A median needs an order."""
+        if self.label_set_id and self.aggregation == self.Aggregation.MEDIAN and not self.label_set.ordinal:
+            message = f"The options of {self.label_set} have no order, so they have no median: choose another way."
+            raise ValidationError({"aggregation": message})
 
     @property
     def is_open(self) -> bool:

@@ -11,11 +11,12 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from annotate.models import Annotation, Campaign
-from exports import snapshots, verification
+from exports import contributions, snapshots, verification
 from exports.errors import SnapshotRefused
 from exports.filters import Filters
 from exports.formats import Options
 from exports.models import Snapshot
+from sources import criteria, removals
 from sources.models import Instruction, PersonalFinding, Source
 from tests.exports import worlds
 from tests.exports.folders import file_of
@@ -82,6 +83,33 @@ def test_it_names_the_first_filter_that_leaves_a_line_out() -> None:
     counted: Counter[str] = Counter({name: counts["instructions"] for name, counts in left_out.items()})
     assert counted["languages"] == 2
     assert counted.total() + len(lines_of(snapshot)) == 16
+
+
+@pytest.mark.parametrize(
+    "asked", [{"languages": ("de",)}, {"min_votes": 3}, {"statuses": ("majority",)}, {"sources": ("novels",)}]
+)
+def test_what_was_left_out_is_in_no_release(kindness: Campaign, letters: Source, asked: dict[str, Any]) -> None:
+    """Of five texts that Ada read one is taken; a take-down and her own page say so."""
+    novels = worlds.source("novels", "MIT")
+    taken = worlds.unit(kindness, worlds.instruction("taken", novels, language="de"))
+    worlds.votes(taken, worlds.people("ada ben cleo"), worlds.CASUAL, worlds.CASUAL, worlds.CAUTION)
+    for number in range(3):
+        worlds.agreeing(kindness, letters, f"left out {number}")
+    published(kindness, **asked)
+    everything = worlds.published("0.4", kindness)
+    assert [(one.version, one.votes) for one in contributions.of_person(worlds.person("ada"))] == [
+        ("0.4", 5),
+        ("0.3", 1),
+    ]
+    assert [(one.version, one.votes) for one in contributions.of_person(worlds.person("cleo"))] == [
+        ("0.4", 1),
+        ("0.3", 1),
+    ]
+    both = removals.preview(criteria.by_ids([taken.instruction.public_id])).concerned
+    assert both["lines of OIG_safety_v0.3, which stays as it was published"] == 1
+    of_letters = removals.preview(criteria.by_source("letters")).concerned
+    assert of_letters[f"lines of {everything}, which stays as it was published"] == 4
+    assert not any("v0.3" in words for words in of_letters)
 
 
 def test_it_refuses_where_nothing_is_left_and_what_no_line_can_be(kindness: Campaign) -> None:

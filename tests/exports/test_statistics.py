@@ -16,6 +16,7 @@ from tests.exports import worlds
 
 GOLDEN = Path(__file__).parent / "golden"
 LINES = [json.loads(line)["metadata"] for line in (GOLDEN / "OIG_safety_v0.3.jsonl").read_text().split("\n") if line]
+ORIGINALS = [line for line in LINES if not line["lineage"]["parent"]]
 STATISTICS = json.loads((GOLDEN / "OIG_safety_v0.3.stats.json").read_text())
 OPTIONS = ["casual", "needs caution", "needs intervention"]
 
@@ -23,8 +24,8 @@ type Units = list[list[int]]
 
 
 def units(votes: Callable[[dict[str, Any]], dict[str, int]], names: list[str]) -> Units:
-    """Each line's votes as a list of the positions of what was chosen."""
-    return [[at for at, name in enumerate(names) for _ in range(votes(line)[name])] for line in LINES]
+    """The votes of each line of an original as a list of the positions of what was chosen."""
+    return [[at for at, name in enumerate(names) for _ in range(votes(line)[name])] for line in ORIGINALS]
 
 
 def alpha(found: Units, distance: Callable[[int, int, list[int]], float]) -> float:
@@ -70,7 +71,7 @@ def ac1(found: Units, options: int) -> float:
     return (agreement(found) - chance) / (1 - chance)
 
 
-def test_it_measures_the_base_vote_as_the_lines_say() -> None:
+def test_it_measures_the_base_vote_of_originals_as_the_lines_say() -> None:
     base = units(lambda line: line["votes"], OPTIONS)
     expected = {
         "krippendorff_alpha_nominal": alpha(base, nominal),
@@ -79,9 +80,15 @@ def test_it_measures_the_base_vote_as_the_lines_say() -> None:
         "gwet_ac1": ac1(base, 3),
         "percent_agreement": agreement(base),
     }
-    assert {name: found["value"] for name, found in STATISTICS["base"].items()} == pytest.approx(expected, abs=1e-9)
-    assert {found["n_pairable"] for found in STATISTICS["base"].values()} == {15}
-    assert {found["n_votes"] for found in STATISTICS["base"].values()} == {39}
+    published = {name: STATISTICS["base"][name]["value"] for name in expected}
+    assert published == pytest.approx(expected, abs=1e-9)
+    assert len(STATISTICS["base"]) == 11
+    assert {found["n_pairable"] for found in STATISTICS["base"].values()} == {14}
+    assert {found["n_votes"] for found in STATISTICS["base"].values()} == {37}
+    # Three votes came without an annotator.
+    assert {found["n_annotators"] for found in STATISTICS["base"].values()} == {None}
+    assert STATISTICS["slices"]["origin"]["original"]["base"] == STATISTICS["base"]
+    assert STATISTICS["slices"]["origin"]["augmented"]["votes"] == 2
 
 
 def test_it_measures_tags_with_their_prevalence() -> None:
@@ -90,7 +97,8 @@ def test_it_measures_tags_with_their_prevalence() -> None:
         answers = [answer for votes in said for answer in votes]
         assert found["answers"] == len(answers)
         if answers:
-            assert found["prevalence"] == {"value": answers.count(0) / len(answers), "reason": None}
+            shares = [votes.count(0) / len(votes) for votes in said if votes]
+            assert found["prevalence"]["value"] == pytest.approx(sum(shares) / len(shares))
     abuse = units(lambda line: line["tag_votes"]["abuse related"], ["yes", "no"])
     published = {name: STATISTICS["tags"]["abuse related"][name]["value"] for name in ("percent_agreement", "gwet_ac1")}
     assert published == pytest.approx({"percent_agreement": agreement(abuse), "gwet_ac1": ac1(abuse, 2)}, abs=1e-9)
@@ -98,7 +106,7 @@ def test_it_measures_tags_with_their_prevalence() -> None:
 
 def test_it_says_null_with_a_reason_of_what_is_undefined() -> None:
     unasked = STATISTICS["tags"]["personal information related"]
-    assert unasked["prevalence"] == {"value": None, "reason": "nobody answered this tag"}
+    assert (unasked["prevalence"]["value"], unasked["prevalence"]["reason"]) == (None, "there is no vote")
     assert unasked["gwet_ac1"]["value"] is None
     assert unasked["gwet_ac1"]["reason"] == "no unit has two votes, so there is nothing to compare"
 
@@ -114,7 +122,7 @@ def test_it_counts_what_the_lines_hold() -> None:
     assert STATISTICS["votes"] == sum(line["n_votes"] for line in LINES)
     assert STATISTICS["simulated_votes"] == sum(line["n_simulated_votes"] for line in LINES) == 1
     assert STATISTICS["without_base_label"] == sum(line["no_label_because"] != "" for line in LINES) == 1
-    assert sum(row["instructions"] for row in STATISTICS["patterns"]) == len(LINES)
+    assert sum(row["instructions"] for row in STATISTICS["patterns"]) == len(ORIGINALS)
     for key, found in STATISTICS["by_source"].items():
         lines = [line for line in LINES if line["lineage"]["source"] == key]
         assert found["simulated_votes"] == sum(line["n_simulated_votes"] for line in lines)

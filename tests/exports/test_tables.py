@@ -45,7 +45,7 @@ def test_it_says_undefined_with_the_reason() -> None:
     (tags,) = [table for table in tables.tables(STATISTICS) if table.title == "Additional tags"]
     unasked = dict(zip(tags.head, tags.rows[1], strict=True))
     assert unasked["Tag"] == "personal information related"
-    assert unasked["Said yes"] == "undefined: nobody answered this tag"
+    assert unasked["Said yes"] == "undefined: there is no vote"
     assert unasked["AC1"] == "undefined: no unit has two votes, so there is nothing to compare"
     assert tables.number(None) is None
     assert tables.number(0.0) == "0.000"
