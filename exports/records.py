@@ -217,7 +217,9 @@ LINES = f"""
                      to_json(language)),
            to_json("row"), {{parent}}, {{root}}, {{number}}
     FROM (
-        SELECT DISTINCT ON (instruction.digest) instruction.*, answer.*, given.source_id, given.row,
+        SELECT DISTINCT ON (instruction.digest) instruction.id, instruction.digest, instruction.turns,
+               instruction.state, instruction.language, instruction.parent_id, instruction.root_id,
+               ballots, people, given.source_id, given.row,
                coalesce(augmentation.format, '') AS format, {FLAGGED} AS is_flagged
         FROM (
             SELECT instruction_id, string_agg(int8send(ballot), '' ORDER BY ballot) AS ballots,

@@ -352,13 +352,14 @@ def _write(snapshot: Snapshot, folder: Path, on_progress: Progress) -> tuple[dic
                 "No available instruction with votes has a source with a known licence: "
                 "set it in admin, then publish again"
             )
-        # While this one measures, the other processor takes the checksum of the lines.
-        with ThreadPoolExecutor(1) as beside:
+        people, sources, aggregation = reader.annotators(counted.voters), reader.sources(), reader.aggregation
+        take_downs = reader.take_downs()
+        # While this one measures, another takes the checksum of the lines, and the database counts what is left out.
+        with ThreadPoolExecutor(2) as beside:
             taken = beside.submit(writers.fingerprint, folder / names["records"])
-            summary = counted.summary(reader.annotators(counted.voters), reader.sources())
-            aggregation = reader.aggregation
-            left_out: dict[str, Any] = {**reader.left_out()}
-            take_downs = reader.take_downs()
+            missing = beside.submit(reader.left_out)
+            summary = counted.summary(people, sources)
+            left_out: dict[str, Any] = {**missing.result()}
     statistics = {"version": snapshot.version, "aggregation": aggregation, **summary}
     writers.write_json(folder / names["statistics"], statistics)
     options = Options.read(snapshot.options)
