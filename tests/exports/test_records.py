@@ -53,9 +53,10 @@ def connections() -> int:
         return int(cursor.fetchone()[0])
 
 
-# Annotators are numbered by their ids, in an order of the release's own.
+# Annotators are numbered by their ids, in an order of the release's own that the installation's key decides.
 @pytest.mark.django_db(transaction=True, reset_sequences=True)
-def test_it_publishes_what_was_checked_by_eye() -> None:
+def test_it_publishes_what_was_checked_by_eye(settings: Any) -> None:
+    settings.SECRET_KEY = "the key of the golden release"
     worlds.published("0.3", *worlds.everything())
     folder = worlds.published("0.3").path
     for golden in sorted(GOLDEN.iterdir()):
