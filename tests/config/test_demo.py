@@ -131,7 +131,7 @@ def test_its_children_end_when_it_is_killed(home: Path, environment: dict[str, s
     running = Demo(home, environment)
     os.kill(running.pid, signal.SIGKILL)
     running.wait()
-    wait_until(lambda: processes(home) == [], lambda: f"still running: {processes(home)}")
+    wait_until(lambda: processes(home) == [], lambda: f"still running: {processes(home)}", 120)
 
 
 def test_it_refuses_to_run_twice_in_one_folder(home: Path, environment: dict[str, str]) -> None:
