@@ -110,6 +110,7 @@ TEMPLATES = [
 ]
 
 AUTH_USER_MODEL = "annotate.Annotator"
+AUTHENTICATION_BACKENDS = ["annotate.backends.PreparedBackend"]
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "campaigns"
 LOGOUT_REDIRECT_URL = "front"
@@ -160,7 +161,7 @@ DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.url("REDIS_URL", local.redis_url(), schemes=("redis", "rediss", "unix"))
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+CACHES = {"default": {"BACKEND": "config.cache.RedisCache", "LOCATION": REDIS_URL}}
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 
 STATIC_URL = "static/"
