@@ -12,3 +12,7 @@ class NothingToPublish(SnapshotRefused):
 
 class NotReproducible(ExportError):
     """A published version gives other bytes now than when it was published; the message names what differs."""
+
+
+class StandingRefused(ExportError):
+    """The release cannot be deprecated, withdrawn or published again as asked; nothing changed."""

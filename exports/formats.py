@@ -91,9 +91,17 @@ class Lines:
 type Written = Iterator[tuple[Path, int]]
 
 
-def write(lines: Lines) -> dict[str, int]:
-    """Write the forms that the options ask for; return the records of each file by its name, in order."""
-    return {path.name: rows for form in lines.options.forms for path, rows in FORMS[form](lines)}
+def write(lines: Lines, on_file: Callable[[], None] = lambda: None) -> dict[str, int]:
+    """Write the forms that the options ask for; return the records of each file by its name, in order.
+
+    ``on_file`` is called after each file, and may raise to go no further.
+    """
+    found = {}
+    for form in lines.options.forms:
+        for path, rows in FORMS[form](lines):
+            found[path.name] = rows
+            on_file()
+    return found
 
 
 def compressed(lines: Lines) -> Written:

@@ -91,7 +91,7 @@ def _interrupt(*_: object) -> None:
 def test_it_accepts_the_folder_of_a_worker_that_died_before_its_commit(kindness: Campaign) -> None:
     snapshot = worlds.published("0.3", kindness)
     before = contents(snapshot.path)
-    worlds.lose_worker(snapshot)
+    worlds.lose_commit(snapshot)
     again = worlds.published("0.3")
     assert (again.manifest, contents(again.path)) == (snapshot.manifest, before)
 
@@ -183,4 +183,4 @@ def test_it_needs_a_cut_to_be_published(kindness: Campaign) -> None:
     with pytest.raises(RuntimeError, match="has no cut yet"):
         snapshots.selection(snapshot)
     with pytest.raises(IntegrityError, match="snapshot_published_has_cut"):
-        Snapshot.objects.update(state=JobState.FINISHED)
+        Snapshot.objects.update(state=JobState.FINISHED, standing="published")
