@@ -6,6 +6,10 @@ class SnapshotRefused(ExportError):
     """The snapshot cannot be published as asked; nothing was written."""
 
 
+class SnapshotExists(SnapshotRefused):
+    """The version is taken; a draft can be resumed, and what is published stays as it is."""
+
+
 class NothingToPublish(SnapshotRefused):
     """No line would be in it."""
 

@@ -28,9 +28,9 @@ from annotate import known
 from annotate.annotations import take_cut
 from annotate.models import Annotation, Annotator, Campaign, CampaignQuerySet, Unit
 from exports import card, differences, formats, modelled, records, writers
-from exports.errors import ExportError, NothingToPublish, NotReproducible, SnapshotRefused
+from exports.errors import ExportError, NothingToPublish, NotReproducible, SnapshotExists, SnapshotRefused
 from exports.filters import EVERYTHING
-from exports.formats import Lines, Options
+from exports.formats import PLAIN, Lines, Options
 from exports.models import Snapshot, Standing
 from exports.records import Group, Reader, Selection
 from exports.statistics import Tally
@@ -56,8 +56,6 @@ MANIFEST_FORMAT = 2
 # A version that is not published and that no worker has may be begun again.
 ENDED = (JobState.FAILED, JobState.CANCELLED)
 NO_CUT: dict[str, Any] = {"cut": None, "cut_at": None, "settled": {}}
-
-PLAIN = Options()
 
 type Progress = Callable[[int], None]  # called with the number of lines written so far
 
@@ -115,6 +113,16 @@ def prepare(
         if created:
             snapshot.campaigns.set(chosen)
     return snapshot if created else _again(snapshot, campaigns, mask_personal, options)
+
+
+def begin(version: str, campaigns: Sequence[Campaign] = (), **asked: Any) -> Snapshot:
+    """Prepare a version that nobody asked for before; raise SnapshotExists if somebody did."""
+    existing = Snapshot.objects.filter(version=version).first()
+    if existing is None:
+        return prepare(version, campaigns, **asked)
+    if existing.is_published:
+        raise SnapshotExists(f"{existing} is {existing.standing}, and stays as it is: choose another version")
+    raise SnapshotExists(f"{existing} was begun and is {existing.state}: go on with that, or choose another version")
 
 
 def preview(campaigns: Sequence[Campaign], options: Options) -> dict[str, int]:
@@ -218,7 +226,7 @@ def _retry_with(snapshot: Snapshot, campaigns: Sequence[Campaign], mask_personal
 
 
 def retry(snapshot: Snapshot) -> bool:
-    """Queue what failed or was cancelled once more, with the votes of now; False, and nothing changed, if it did not."""
+    """Queue what failed or was cancelled once more, with the votes of now; False if it had not, and nothing changed."""
     return _queue(snapshot, **NO_CUT)
 
 
