@@ -15,7 +15,7 @@ from django.contrib.admin.widgets import (
 
 from annotate.models import Campaign
 from exports import snapshots
-from exports.errors import SnapshotExists, SnapshotRefused
+from exports.errors import SnapshotRefused
 from exports.filters import Filters
 from exports.formats import FORMS, MOST, PLAIN, Options
 from exports.models import Snapshot, Standing
@@ -129,10 +129,12 @@ class PublishForm(forms.Form):
         """Say at its field what publishing would refuse."""
         cleaned = super().clean() or {}
         if not self.errors:
-            self._check("version", snapshots.check_free, cleaned["version"])
+            # A field that is wrong is no longer among what is cleaned.
+            version, campaigns = cleaned["version"], self.chosen()
+            self._check("version", snapshots.check_free, version)
             if not cleaned["allow_lower"]:
-                self._check("version", snapshots.check_highest, cleaned["version"])
-            self._check("campaigns", snapshots.check_campaigns, self.chosen())
+                self._check("version", snapshots.check_highest, version)
+            self._check("campaigns", snapshots.check_campaigns, campaigns)
         return cleaned
 
     def chosen(self) -> list[Campaign]:
@@ -147,7 +149,7 @@ class PublishForm(forms.Form):
     def _check(self, field: str, check: Any, *asked: Any) -> None:
         try:
             check(*asked)
-        except (SnapshotExists, SnapshotRefused) as error:
+        except SnapshotRefused as error:
             self.add_error(field, str(error))
 
 
