@@ -20,12 +20,6 @@ from sources import workers
 from sources.admin import JobAdmin
 from sources.jobs import JobState
 
-REMEDIES = {
-    JobState.FAILED: "Nothing of it is left. Resume it with the votes up to its cut, or begin anew with those of now.",
-    JobState.CANCELLED: "Nothing of it is left. Resume it with the votes up to its cut, or begin anew with those of "
-    "now.",
-}
-
 
 @admin.register(Snapshot)
 class SnapshotAdmin(JobAdmin):
@@ -62,6 +56,10 @@ class SnapshotAdmin(JobAdmin):
         "cut_at",
     )
     actions = ("publish_again",)
+
+    def view_on_site(self, obj: Snapshot) -> str | None:
+        """A draft has no page."""
+        return obj.get_absolute_url() if obj.is_published else None
 
     @override
     def get_urls(self) -> list[URLPattern | URLResolver]:  # type: ignore[override]
@@ -146,7 +144,7 @@ class SnapshotAdmin(JobAdmin):
         return {
             "state": _state(job),
             "why_it_waits": workers.why_it_waits() if job.state == JobState.QUEUED else "",
-            "remedy": REMEDIES.get(job.state, ""),
+            "remedy": _remedy(job),
         }
 
     @admin.display(description="Instructions")
@@ -200,6 +198,13 @@ def _state(snapshot: Snapshot) -> str:
         return str(snapshot.get_standing_display())
     named = {JobState.QUEUED: "Waiting for a worker", JobState.RUNNING: "Being made"}
     return f"Draft: {named.get(JobState(snapshot.state), str(snapshot.get_state_display()).lower())}"
+
+
+def _remedy(snapshot: Snapshot) -> str:
+    if snapshot.state not in snapshots.ENDED:
+        return ""
+    resumed = "Resume it with the votes up to its cut, or begin" if snapshot.cut is not None else "Begin"
+    return f"Nothing of it is left. {resumed} anew with the votes of now."
 
 
 def _told(chosen: dict[str, Any]) -> str:

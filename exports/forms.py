@@ -7,6 +7,7 @@ from typing import Any, get_args, override
 
 from django import forms
 from django.contrib.admin.widgets import (
+    AdminBigIntegerFieldWidget,
     AdminIntegerFieldWidget,
     AdminTextareaWidget,
     AdminTextInputWidget,
@@ -54,7 +55,7 @@ class PublishForm(forms.Form):
     allow_lower = forms.BooleanField(
         required=False,
         label="Allow a lower version",
-        help_text="Than the highest that is published: 0.2.1 beside 0.3, say.",
+        help_text="One below the highest that is published, such as 0.2.1 beside 0.3.",
     )
     campaigns = forms.ModelMultipleChoiceField(
         Campaign.objects.select_related("label_set"),
@@ -112,7 +113,12 @@ class PublishForm(forms.Form):
         min_value=-MOST, max_value=MOST, initial=PLAIN.seed, widget=AdminIntegerFieldWidget, help_text="Of the splits."
     )
     shard_bytes = forms.IntegerField(
-        label="Bytes of a shard", min_value=1, max_value=MOST, initial=PLAIN.shard_bytes, widget=AdminIntegerFieldWidget
+        label="Bytes of a shard",
+        min_value=1,
+        max_value=MOST,
+        initial=PLAIN.shard_bytes,
+        widget=AdminBigIntegerFieldWidget,
+        help_text="The most that one has, unless a line alone has more.",
     )
 
     fieldsets = (
