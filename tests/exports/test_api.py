@@ -107,6 +107,13 @@ def test_it_refuses_in_words(publisher: Client, kindness: Campaign, letters: Sou
     assert ask(publisher, 201, version="0.2.1", allow_lower=True)["version"] == "0.2.1"
 
 
+def test_another_site_cannot_have_a_browser_publish(publisher: Client, kindness: Campaign) -> None:
+    browser = Client(enforce_csrf_checks=True)
+    browser.cookies = publisher.cookies
+    assert browser.post(LIST, {"version": "0.3"}, content_type="application/json").status_code == 403
+    assert not Snapshot.objects.exists()
+
+
 def test_it_takes_every_filter_that_there_is() -> None:
     assert list(FiltersSerializer().fields) == list(Filters.__dataclass_fields__)
 
