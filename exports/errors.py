@@ -6,9 +6,21 @@ class SnapshotRefused(ExportError):
     """The snapshot cannot be published as asked; nothing was written."""
 
 
+class SnapshotExists(SnapshotRefused):
+    """The version is taken; a draft can be resumed, and what is published stays as it is."""
+
+
+class LowerVersion(SnapshotRefused):
+    """A higher version was published; a lower one has to be allowed."""
+
+
 class NothingToPublish(SnapshotRefused):
     """No line would be in it."""
 
 
 class NotReproducible(ExportError):
     """A published version gives other bytes now than when it was published; the message names what differs."""
+
+
+class StandingRefused(ExportError):
+    """The release cannot be deprecated, withdrawn or published again as asked; nothing changed."""

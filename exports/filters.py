@@ -24,6 +24,7 @@ class Filters:
     min_votes: int = 1
     without_augmented: bool = False
     without_personal: bool = False
+    without_disputed: bool = False  # held back until somebody has decided
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Filters:
@@ -56,6 +57,7 @@ class Filters:
         yield "min_votes", group.aggregate.n_votes >= self.min_votes
         yield "without_augmented", not (self.without_augmented and group.is_augmented)
         yield "without_personal", not (self.without_personal and group.has_personal)
+        yield "without_disputed", not (self.without_disputed and group.aggregate.status == "disputed")
 
 
 EVERYTHING = Filters()

@@ -25,6 +25,9 @@ from exports.errors import SnapshotRefused
 from exports.filters import EVERYTHING, Filters
 from labels.taxonomy import LabelSetSpec
 
+# Of whole numbers that somebody asks for.
+MOST = 10**18 - 1
+
 # Of a thousand families; what is left is tested on.
 TRAIN, VALIDATION = 800, 100
 SPLITS = ("train", "validation", "test")
@@ -63,8 +66,15 @@ class Options:
         unknown = sorted(set(self.forms) - set(FORMS))
         if unknown:
             raise SnapshotRefused(f"There is no form {unknown[0]!r}; the forms are: {', '.join(FORMS)}")
-        if self.shard_bytes < 1:
-            raise SnapshotRefused(f"A shard of {self.shard_bytes} bytes holds nothing: give 1 or more")
+        if not -MOST <= self.seed <= MOST:
+            raise SnapshotRefused(f"A seed has at most 18 digits; {self.seed} has more")
+        if not 1 <= self.shard_bytes <= MOST:
+            raise SnapshotRefused(
+                f"A shard of {self.shard_bytes} bytes cannot be: give 1 or more, of 18 digits at most"
+            )
+
+
+PLAIN = Options()
 
 
 @dataclass(frozen=True)
@@ -91,9 +101,17 @@ class Lines:
 type Written = Iterator[tuple[Path, int]]
 
 
-def write(lines: Lines) -> dict[str, int]:
-    """Write the forms that the options ask for; return the records of each file by its name, in order."""
-    return {path.name: rows for form in lines.options.forms for path, rows in FORMS[form](lines)}
+def write(lines: Lines, on_file: Callable[[], None] = lambda: None) -> dict[str, int]:
+    """Write the forms that the options ask for; return the records of each file by its name, in order.
+
+    ``on_file`` is called after each file, and may raise to go no further.
+    """
+    found = {}
+    for form in lines.options.forms:
+        for path, rows in FORMS[form](lines):
+            found[path.name] = rows
+            on_file()
+    return found
 
 
 def compressed(lines: Lines) -> Written:

@@ -9,15 +9,28 @@ from django.db import models
 from django.urls import reverse
 
 from annotate.models import Campaign
-from exports.versions import validate_version
+from exports.versions import numbers, validate_version
 from sources.jobs import Job, JobQuerySet, JobState
+
+
+class Standing(models.TextChoices):
+    """Whether a release is to be used. The last two have a reason; whatever it is, no byte of a release changes."""
+
+    DRAFT = "draft"  # not published yet, or never
+    PUBLISHED = "published"
+    DEPRECATED = "deprecated"  # there is a better one; it can still be fetched
+    WITHDRAWN = "withdrawn"  # for good: nobody can fetch it any more
 
 
 class SnapshotQuerySet(JobQuerySet):
     def published(self) -> SnapshotQuerySet:
-        """The highest version first: 0.10 before 0.9."""
-        numbers = models.Func(models.F("version"), template="string_to_array(%(expressions)s, '.')::int[]")
-        return self.filter(state=JobState.FINISHED).order_by(numbers.desc())
+        """Whatever was published, deprecated and withdrawn ones too. The highest version first: 0.10 before 0.9."""
+        by_numbers = models.Func(models.F("version"), template="string_to_array(%(expressions)s, '.')::int[]")
+        return self.filter(state=JobState.FINISHED).order_by(by_numbers.desc())
+
+    def recommended(self) -> SnapshotQuerySet:
+        """Of these, what is neither deprecated nor withdrawn."""
+        return self.published().filter(standing=Standing.PUBLISHED)
 
 
 class Snapshot(Job):
@@ -50,6 +63,15 @@ class Snapshot(Job):
         editable=False,
         help_text="What was decided when the cut was taken, and stays so; see snapshots.settle.",
     )
+    standing = models.CharField(
+        max_length=10, choices=Standing, default=Standing.DRAFT, db_default=Standing.DRAFT, editable=False
+    )
+    standing_reason = models.TextField(
+        blank=True, db_default="", editable=False, help_text="Why it is deprecated, withdrawn or published again."
+    )
+    standing_since = models.DateTimeField(
+        null=True, editable=False, help_text="When it was deprecated, withdrawn or published again."
+    )
     lines_total = models.BigIntegerField(default=0, editable=False)
     lines_done = models.BigIntegerField(default=0, editable=False)
     manifest = models.JSONField(default=dict, editable=False)
@@ -62,7 +84,17 @@ class Snapshot(Job):
         constraints = [
             models.CheckConstraint(
                 condition=~models.Q(state="finished") | models.Q(cut__isnull=False), name="snapshot_published_has_cut"
-            )
+            ),
+            # What was published never becomes a draft again: a trigger (exports_published_stays) keeps its state.
+            models.CheckConstraint(
+                condition=models.Q(state="finished", standing__in=["published", "deprecated", "withdrawn"])
+                | (~models.Q(state="finished") & models.Q(standing="draft")),
+                name="snapshot_draft_until_published",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(standing__in=["deprecated", "withdrawn"]) | ~models.Q(standing_reason=""),
+                name="snapshot_standing_has_reason",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -74,6 +106,20 @@ class Snapshot(Job):
     @property
     def is_published(self) -> bool:
         return self.state == JobState.FINISHED
+
+    @property
+    def is_withdrawn(self) -> bool:
+        return self.standing == Standing.WITHDRAWN
+
+    @property
+    def is_deprecated(self) -> bool:
+        return self.standing == Standing.DEPRECATED
+
+    @property
+    def newer(self) -> Snapshot | None:
+        """The highest release that is recommended, if that is a higher one."""
+        highest: Snapshot | None = Snapshot.objects.recommended().first()
+        return highest if highest and numbers(highest.version) > numbers(self.version) else None
 
     @property
     def percent(self) -> int:

@@ -21,19 +21,20 @@ from typing import TYPE_CHECKING, Any, cast
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.db.models.expressions import RawSQL
+from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from annotate import known
 from annotate.annotations import take_cut
 from annotate.models import Annotation, Annotator, Campaign, CampaignQuerySet, Unit
 from exports import card, differences, formats, modelled, records, writers
-from exports.errors import ExportError, NothingToPublish, NotReproducible, SnapshotRefused
+from exports.errors import ExportError, LowerVersion, NothingToPublish, NotReproducible, SnapshotExists, SnapshotRefused
 from exports.filters import EVERYTHING
-from exports.formats import Lines, Options
-from exports.models import Snapshot
+from exports.formats import PLAIN, Lines, Options
+from exports.models import Snapshot, Standing
 from exports.records import Group, Reader, Selection
 from exports.statistics import Tally
-from exports.versions import code_revision, validate_version
+from exports.versions import code_revision, numbers, validate_version
 from labels.errors import LabelsError
 from labels.models import LabelSet
 from sources import jobs
@@ -52,7 +53,9 @@ FRUITLESS_ATTEMPTS = 5
 
 MANIFEST_FORMAT = 2
 
-PLAIN = Options()
+# A version that is not published and that no worker has may be begun again.
+ENDED = (JobState.FAILED, JobState.CANCELLED)
+NO_CUT: dict[str, Any] = {"cut": None, "cut_at": None, "settled": {}}
 
 type Progress = Callable[[int], None]  # called with the number of lines written so far
 
@@ -86,8 +89,12 @@ def prepare(
     mask_personal: bool = False,
     options: Options = PLAIN,
     started_by: Annotator | None = None,
+    allow_lower: bool = False,
 ) -> Snapshot:
-    """Return the snapshot of this version, new or from before; raise SnapshotRefused if it cannot be made."""
+    """Return the snapshot of this version, new or from before; raise SnapshotRefused if it cannot be made.
+
+    A new one that is lower than what is published, such as 0.2.1 beside 0.3, has to be allowed.
+    """
     try:
         validate_version(version)
     except ValidationError as error:
@@ -96,6 +103,8 @@ def prepare(
     existing = Snapshot.objects.filter(version=version).first()
     if existing is not None:
         return _again(existing, campaigns, mask_personal, options)
+    if not allow_lower:
+        check_highest(version)
     chosen = list(campaigns or opened_campaigns())
     check_campaigns(chosen)
     facts = {"started_by": started_by, "mask_personal": mask_personal, "options": options.stored()}
@@ -104,6 +113,23 @@ def prepare(
         if created:
             snapshot.campaigns.set(chosen)
     return snapshot if created else _again(snapshot, campaigns, mask_personal, options)
+
+
+def begin(version: str, campaigns: Sequence[Campaign] = (), **asked: Any) -> Snapshot:
+    """Prepare a version that nobody asked for before; raise SnapshotExists if somebody did."""
+    check_free(version)
+    return prepare(version, campaigns, **asked)
+
+
+def check_free(version: str) -> None:
+    """Raise SnapshotExists if there is such a version, published or not."""
+    existing = Snapshot.objects.filter(version=version).first()
+    if existing and existing.is_published:
+        raise SnapshotExists(f"{existing} is {existing.standing}, and stays as it is: choose another version")
+    if existing:
+        raise SnapshotExists(
+            f"{existing} was begun, and is {existing.state}: go on with that, or choose another version"
+        )
 
 
 def preview(campaigns: Sequence[Campaign], options: Options) -> dict[str, int]:
@@ -125,6 +151,16 @@ def preview(campaigns: Sequence[Campaign], options: Options) -> dict[str, int]:
             pass
         left_out = {name: reader.filtered[name]["instructions"] for name in sorted(reader.filtered)}
     return {**left_out, "instructions": counted["instructions"], "votes": counted["votes"]}
+
+
+def check_highest(version: str) -> None:
+    """Raise LowerVersion if a higher one was published."""
+    highest = Snapshot.objects.published().first()
+    if highest and numbers(version) < numbers(highest.version):
+        raise LowerVersion(
+            f"{version} is lower than {highest.version}, the highest that is published: "
+            "choose a higher version, or allow a lower one"
+        )
 
 
 def check_campaigns(campaigns: Sequence[Campaign]) -> None:
@@ -167,13 +203,13 @@ def opened_campaigns() -> CampaignQuerySet:
 def _again(
     snapshot: Snapshot, campaigns: Sequence[Campaign], mask_personal: bool, options: Options = PLAIN
 ) -> Snapshot:
-    """A snapshot of before: published, being published, or failed, which may be tried with other campaigns."""
+    """A snapshot of before: published, being published, or ended without, which may be asked for anew."""
+    if snapshot.state in ENDED and _retry_with(snapshot, campaigns, mask_personal, options):
+        return snapshot
     if options not in (PLAIN, Options.read(snapshot.options)):
         raise SnapshotRefused(f"{snapshot} exists with other filters or forms: choose another version")
     if mask_personal and not snapshot.mask_personal:
         raise SnapshotRefused(f"{snapshot} exists, and nothing is masked in it: choose another version")
-    if snapshot.state == JobState.FAILED and _retry_with(snapshot, campaigns):
-        return snapshot
     before = list(snapshot.campaigns.all())
     if campaigns and set(campaigns) != set(before):
         listed = ", ".join(campaign.slug for campaign in before)
@@ -181,24 +217,53 @@ def _again(
     return snapshot
 
 
-def _retry_with(snapshot: Snapshot, campaigns: Sequence[Campaign]) -> bool:
-    """Queue a snapshot that failed, made of ``campaigns`` if any are named; False if somebody else was first."""
+def _retry_with(snapshot: Snapshot, campaigns: Sequence[Campaign], mask_personal: bool, options: Options) -> bool:
+    """Queue what failed or was cancelled, with what is asked for beside it; False if somebody else was first."""
     chosen = list(campaigns or snapshot.campaigns.select_related("label_set"))
     check_campaigns(chosen)
+    asked: dict[str, Any] = {} if options == PLAIN else {"options": options.stored()}
+    if mask_personal:
+        asked["mask_personal"] = True
     with transaction.atomic():
         # First the row: no worker sees it queued with the campaigns of before, and of two only one chooses.
-        queued = retry(snapshot)
+        queued = _queue(snapshot, **NO_CUT, **asked)
         if queued:
             snapshot.campaigns.set(chosen)
     return queued
 
 
 def retry(snapshot: Snapshot) -> bool:
-    """Queue a snapshot that failed once more, with the votes of now; False, and nothing changed, if it had not."""
-    failed = Snapshot.objects.filter(pk=snapshot.pk, state=JobState.FAILED)
-    queued = failed.update(state=JobState.QUEUED, error="", cut=None, cut_at=None, settled={}, attempts=0, lines_done=0)
+    """Queue what failed or was cancelled once more, with the votes of now; False if it had not, and nothing changed."""
+    return _queue(snapshot, **NO_CUT)
+
+
+def resume(snapshot: Snapshot) -> bool:
+    """Queue what failed or was cancelled once more, with the votes up to its own cut; False if it had not."""
+    return _queue(snapshot)
+
+
+def _queue(snapshot: Snapshot, **facts: Any) -> bool:
+    ended = Snapshot.objects.filter(pk=snapshot.pk, state__in=ENDED)
+    queued = ended.update(
+        state=JobState.QUEUED, error="", attempts=0, lines_done=0, lease_token=None, finished_at=None, **facts
+    )
     snapshot.refresh_from_db()
     return bool(queued)
+
+
+def cancel(snapshot: Snapshot) -> bool:
+    """Stop the publishing of a version, which can be resumed; False, and nothing changed, if it had ended.
+
+    Its worker finds its lease gone before it writes any more. Nothing of what it wrote is left.
+    """
+    with transaction.atomic():
+        live = Snapshot.objects.filter(pk=snapshot.pk, state__in=[JobState.QUEUED, JobState.RUNNING])
+        cancelled = live.update(state=JobState.CANCELLED, lease_token=None, finished_at=timezone.now())
+        if cancelled:
+            # While the row is locked: nobody who resumes it has begun a folder of their own.
+            _sweep(snapshot)
+    snapshot.refresh_from_db()
+    return bool(cancelled)
 
 
 def work(snapshot: Snapshot, on_progress: Progress = _silent) -> None:
@@ -245,7 +310,13 @@ def _publish(snapshot: Snapshot, beat: Heartbeat, on_progress: Progress) -> None
         # lease, so neither a lost lease nor a failed rename leaves one without the other.
         with transaction.atomic():
             lines = manifest["instructions"]
-            snapshot.finish(manifest=manifest, statistics=statistics, lines_done=lines, lines_total=lines)
+            snapshot.finish(
+                standing=Standing.PUBLISHED,
+                manifest=manifest,
+                statistics=statistics,
+                lines_done=lines,
+                lines_total=lines,
+            )
             _move(folder, target, manifest_file)
     writers.sync_directory(target.parent)
 
@@ -282,15 +353,24 @@ def _workshop(snapshot: Snapshot) -> Iterator[Path]:
 
     Whoever calls this holds the snapshot's lease: what an earlier worker left when it was killed is swept away.
     """
-    parent, prefix = snapshot.path.parent, f".partial-{snapshot.version}-"
+    parent = snapshot.path.parent
     parent.mkdir(parents=True, exist_ok=True)
-    for left in parent.glob(f"{prefix}*"):
-        shutil.rmtree(left, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    _sweep(snapshot)
+    folder = Path(tempfile.mkdtemp(prefix=_partial(snapshot), dir=parent))
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _partial(snapshot: Snapshot) -> str:
+    return f".partial-{snapshot.version}-"
+
+
+def _sweep(snapshot: Snapshot) -> None:
+    """Delete the temporary folders of this version."""
+    for left in snapshot.path.parent.glob(f"{_partial(snapshot)}*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _move(folder: Path, target: Path, manifest: str) -> None:
@@ -360,12 +440,16 @@ def _write(snapshot: Snapshot, folder: Path, on_progress: Progress) -> tuple[dic
             missing = beside.submit(reader.left_out)
             summary = counted.summary(people, sources)
             left_out: dict[str, Any] = {**missing.result()}
+    on_progress(counted.instructions)
     statistics = {"version": snapshot.version, "aggregation": aggregation, **summary}
     writers.write_json(folder / names["statistics"], statistics)
     options = Options.read(snapshot.options)
     rows = {
         names["records"]: counted.instructions,
-        **formats.write(Lines(folder / names["records"], spec, options, bool(chosen.model))),
+        **formats.write(
+            Lines(folder / names["records"], spec, options, bool(chosen.model)),
+            on_file=lambda: on_progress(counted.instructions),
+        ),
     }
     left_out["filters"] = {name: dict(reader.filtered[name]) for name in sorted(reader.filtered)}
     manifest = _manifest(snapshot, chosen, statistics, left_out, take_downs, rows)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any, Final, cast
 
 from django.conf import settings
@@ -16,7 +17,7 @@ from django.views.decorators.http import require_GET, require_safe
 from annotate import charts
 from annotate.models import Annotation, Annotator, Campaign
 from exports import card, tables
-from exports.models import Snapshot
+from exports.models import Snapshot, Standing
 from exports.snapshots import file_names, in_order, manifest_name
 from sources.models import Instruction
 
@@ -40,7 +41,7 @@ def front(request: HttpRequest) -> HttpResponse:
     context = {
         # Counting reads every annotation: strangers make it happen once a minute, not once a request.
         **cast("dict[str, int]", cache.get_or_set("front-numbers", _numbers, NUMBERS_AGE)),
-        "releases": Snapshot.objects.published()[:3],
+        "releases": Snapshot.objects.recommended()[:3],
         "campaigns": Campaign.objects.filter(kind=Campaign.Kind.VOLUNTEER, state=Campaign.State.OPEN).with_progress(),
         "contact_email": settings.CONTACT_EMAIL,
     }
@@ -57,6 +58,10 @@ def releases(request: HttpRequest) -> HttpResponse:
 @require_safe
 def release(request: HttpRequest, version: str) -> HttpResponse:
     snapshot = get_object_or_404(Snapshot.objects.published(), version=version)
+    if snapshot.is_withdrawn:
+        # What it said of its texts goes with it; by the digests of its files a copy can be told.
+        context = {"snapshot": snapshot, "manifest": snapshot.manifest, "files": _files(snapshot)}
+        return render(request, "exports/withdrawn.html", context)
     shown = tables.tables(snapshot.statistics)
     context = {
         "snapshot": snapshot,
@@ -73,11 +78,16 @@ def release(request: HttpRequest, version: str) -> HttpResponse:
 
 @login_not_required
 @require_safe
-def download(request: HttpRequest, version: str, name: str) -> FileResponse:
-    """A file of a published snapshot; only names that its manifest lists, and the manifest itself."""
+def download(request: HttpRequest, version: str, name: str) -> HttpResponse | FileResponse:
+    """A file of a published snapshot; only names that its manifest lists, and the manifest itself.
+
+    Of one that was withdrawn nothing is given: 410, with the reason.
+    """
     snapshot = get_object_or_404(Snapshot.objects.published(), version=version)
     if name not in snapshot.manifest["files"] and name != manifest_name(version):
         raise Http404(f"{snapshot} has no file {name}")
+    if snapshot.is_withdrawn:
+        return _gone(snapshot)
     file = snapshot.path / name
     if not file.is_file():
         raise Http404(f"{name} is not on this server any more")
@@ -90,11 +100,18 @@ def download(request: HttpRequest, version: str, name: str) -> FileResponse:
 @cache_control(public=True, max_age=86_400)
 def chart(request: HttpRequest, version: str, chart: str, theme: str) -> HttpResponse:
     """A chart of a published snapshot, as SVG; kept for a day: the numbers never change, the drawing may."""
-    snapshot = get_object_or_404(Snapshot.objects.published(), version=version)
+    offered = Snapshot.objects.published().exclude(standing=Standing.WITHDRAWN)
+    snapshot = get_object_or_404(offered, version=version)
     drawn = next((table for table in tables.tables(snapshot.statistics) if table.chart == chart), None)
     if drawn is None or theme not in charts.THEMES:
         raise Http404("no such chart")
     return HttpResponse(charts.svg(drawn.bars, theme), content_type="image/svg+xml")
+
+
+def _gone(snapshot: Snapshot) -> HttpResponse:
+    """Who fetches with a program reads the reason too: it is the whole of the answer, in English as all files."""
+    said = f"{snapshot} was withdrawn: {snapshot.standing_reason}\n"
+    return HttpResponse(said, status=HTTPStatus.GONE, content_type="text/plain; charset=utf-8")
 
 
 def _numbers() -> dict[str, int]:

@@ -80,7 +80,7 @@ class Workers:
 
     @property
     def problems(self) -> list[str]:
-        """What keeps imports waiting, each with its remedy; empty where nothing does."""
+        """What keeps jobs waiting, each with its remedy; empty where nothing does."""
         if not self.broker_answers:
             return [NO_BROKER]
         found = []
@@ -92,8 +92,19 @@ class Workers:
 
 
 NO_BROKER = (
-    "The queue (Valkey or Redis, REDIS_URL) does not answer: imports wait, and go on by themselves when it is back."
+    "The queue (Valkey or Redis, REDIS_URL) does not answer: jobs wait, and go on by themselves when it is back."
 )
+
+
+def send(task: Any, *ids: int) -> bool:
+    """Send a task to the workers; False where the queue does not answer: beat does so later."""
+    try:
+        # Celery itself would try for six seconds.
+        check_broker()
+        task.apply_async(ids, retry=False)
+    except (redis.RedisError, OperationalError):
+        return False
+    return True
 
 
 def note_heartbeat(name: str) -> None:
@@ -158,7 +169,7 @@ def _silence() -> tuple[str, float | None]:
 
 def _nobody(heard: float | None) -> str:
     last = "" if heard is None else f" The last sign of one was {_ago(heard)}."
-    return f"No worker is running: imports wait. Start one with: {START}.{last}"
+    return f"No worker is running: jobs wait. Start one with: {START}.{last}"
 
 
 def _ago(seconds: float) -> str:

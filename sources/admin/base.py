@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Any, override
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import AdminErrorList, AdminForm
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 from django.utils.functional import cached_property
 
+from sources import workers
 from sources.jobs import Job, JobState
 
 MOST_COUNTED = 10_000
@@ -89,6 +94,46 @@ class JobAdmin(admin.ModelAdmin[Any]):
     def progress_of(self, job: Any) -> dict[str, Any]:
         """What the templates show beside the job; ``state`` is its state in words."""
         return {"state": str(job.get_state_display()).capitalize()}
+
+    def check_may_start(self, request: HttpRequest) -> None:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+
+    def asked(self, request: HttpRequest, pk: int) -> Any:
+        """The job that somebody asks something for who may."""
+        if request.method != "POST":
+            raise Http404
+        self.check_may_start(request)
+        return get_object_or_404(self.model, pk=pk)
+
+    def form_page(self, request: HttpRequest, form: Any, **context: Any) -> HttpResponse:
+        """The page that adds a job, of a form with ``fieldsets`` that need not be one of a model."""
+        shown = {
+            **self.admin_site.each_context(request),
+            "adminform": AdminForm(form, form.fieldsets, {}),
+            "errors": AdminErrorList(form, []),
+            "inline_admin_formsets": [],
+            "media": self.media + form.media,
+            "is_popup": False,
+            "to_field": None,
+            **context,
+        }
+        return self.render_change_form(request, shown, add=True)
+
+    def send(self, request: HttpRequest, task: Any, *ids: int) -> None:
+        """Send it to the workers; where the queue does not answer, beat does so later."""
+
+        def send() -> None:
+            if not workers.send(task, *ids):
+                self.message_user(request, workers.NO_BROKER, messages.WARNING)
+
+        transaction.on_commit(send)
+
+    def back(self, request: HttpRequest, job: Job, message: str, level: int = messages.SUCCESS) -> HttpResponseRedirect:
+        """To the page of the job, with what was done."""
+        self.message_user(request, message, level)
+        options = self.opts
+        return HttpResponseRedirect(reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[job.pk]))
 
     @admin.display(description="Done, %")
     def percent(self, job: Any) -> int:

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, cast, override
+from typing import Any, override
 
-from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import AdminErrorList, AdminForm
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404, render
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
 from django.urls import URLPattern, URLResolver, path
-from kombu.exceptions import OperationalError
-from redis import RedisError
 
 from sources import augmenters, importers, imports, ledger, parents, tasks, texts, workers
 from sources.admin.base import LIVE, JobAdmin, duration
@@ -104,7 +99,7 @@ class ImportRunAdmin(JobAdmin):
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        self._check_may_start(request)
+        self.check_may_start(request)
         form = ImportForm(
             request.POST or None,
             request.FILES or None,
@@ -115,7 +110,7 @@ class ImportRunAdmin(JobAdmin):
         return self._answer(request, form, self._imported, title="Import a file", known=importers.known())
 
     def augment_view(self, request: HttpRequest) -> HttpResponse:
-        self._check_may_start(request)
+        self.check_may_start(request)
         if not request.user.has_perm("sources.add_source"):
             raise PermissionDenied
         form = AugmentationForm(request.POST or None, initial=request.GET.dict())
@@ -124,30 +119,30 @@ class ImportRunAdmin(JobAdmin):
 
     def about_view(self, request: HttpRequest) -> HttpResponse:
         """What the chosen format or augmenter is, for the form."""
-        self._check_may_start(request)
+        self.check_may_start(request)
         return render(request, "admin/sources/importrun/about.html", {"about": _about(request.GET)})
 
     def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        run = self._asked(request, pk)
+        run = self.asked(request, pk)
         if not imports.cancel(run):
-            return self._back(request, run, f"{run} had ended already", messages.WARNING)
-        return self._back(request, run, "Cancelled: what was written stays, and the rest can be resumed")
+            return self.back(request, run, f"{run} had ended already", messages.WARNING)
+        return self.back(request, run, "Cancelled: what was written stays, and the rest can be resumed")
 
     def resume_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        run = self._asked(request, pk)
+        run = self.asked(request, pk)
         try:
             imports.resume(run)
         except SourceError as error:
-            return self._back(request, run, texts.printable(str(error)), messages.ERROR)
-        self._send(request, tasks.dispatch_jobs)
-        return self._back(request, run, "Resumed: it goes on with what is left")
+            return self.back(request, run, texts.printable(str(error)), messages.ERROR)
+        self.send(request, tasks.dispatch_jobs)
+        return self.back(request, run, "Resumed: it goes on with what is left")
 
     def again_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        run = self._asked(request, pk)
+        run = self.asked(request, pk)
         try:
             return HttpResponseRedirect(self._again(request, run).get_absolute_url())
         except SourceError as error:
-            return self._back(request, run, run.in_words(str(error)), messages.ERROR)
+            return self.back(request, run, run.in_words(str(error)), messages.ERROR)
 
     @admin.action(description="Import again (known rows are only counted)", permissions=["add"])
     def import_again(self, request: HttpRequest, queryset: QuerySet[ImportRun]) -> None:
@@ -211,22 +206,8 @@ class ImportRunAdmin(JobAdmin):
             else:
                 self._begun(request, run)
                 return HttpResponseRedirect(run.get_absolute_url())
-        # Admin's helpers ask a form for nothing that only a model form has.
-        plain = cast("forms.ModelForm[ImportRun]", form)
         chosen = {name: form[name].value() for name in ("format", "augmenter") if name in form.fields}
-        context = {
-            **self.admin_site.each_context(request),
-            "title": title,
-            "about": _about(chosen),
-            "all_known": known,
-            "adminform": AdminForm(plain, cast("Any", form.fieldsets), {}),
-            "errors": AdminErrorList(plain, []),
-            "inline_admin_formsets": [],
-            "media": self.media + form.media,
-            "is_popup": False,
-            "to_field": None,
-        }
-        return self.render_change_form(request, context, add=True)
+        return self.form_page(request, form, title=title, about=_about(chosen), all_known=known)
 
     def _imported(self, request: HttpRequest, form: ImportForm) -> ImportRun:
         asked = form.cleaned_data
@@ -258,37 +239,7 @@ class ImportRunAdmin(JobAdmin):
     def _begun(self, request: HttpRequest, run: ImportRun) -> None:
         self.log_addition(request, run, "Started.")
         self.message_user(request, f"{str(run).capitalize()} has begun", messages.INFO)
-        self._send(request, tasks.plan_import, run.pk)
-
-    def _send(self, request: HttpRequest, task: Any, *ids: int) -> None:
-        """Send it to the workers; where the queue does not answer, beat does so later."""
-
-        def send() -> None:
-            try:
-                # Celery itself would try for six seconds.
-                workers.check_broker()
-                task.apply_async(ids, retry=False)
-            except (RedisError, OperationalError):
-                self.message_user(request, workers.NO_BROKER, messages.WARNING)
-
-        transaction.on_commit(send)
-
-    def _check_may_start(self, request: HttpRequest) -> None:
-        if not self.has_add_permission(request):
-            raise PermissionDenied
-
-    def _asked(self, request: HttpRequest, pk: int) -> ImportRun:
-        """The run that somebody asks something for who may."""
-        if request.method != "POST":
-            raise Http404
-        self._check_may_start(request)
-        return get_object_or_404(ImportRun, pk=pk)
-
-    def _back(
-        self, request: HttpRequest, run: ImportRun, message: str, level: int = messages.SUCCESS
-    ) -> HttpResponseRedirect:
-        self.message_user(request, message, level)
-        return HttpResponseRedirect(run.get_absolute_url())
+        self.send(request, tasks.plan_import, run.pk)
 
 
 _REMEDIES = {

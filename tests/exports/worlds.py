@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from itertools import count
 
+from django.db import connection, transaction
 from django.utils import timezone
 
 from annotate.models import Annotation, Annotator, Campaign, Unit
@@ -105,7 +106,7 @@ def agreeing(where: Campaign, origin: Source, text: str = "How do I descale a ke
 
 
 def published(version: str = "0.3", *campaigns: Campaign) -> Snapshot:
-    snapshot = snapshots.prepare(version, campaigns)
+    snapshot = snapshots.prepare(version, campaigns, allow_lower=True)
     snapshots.work(snapshot)
     snapshot.refresh_from_db()
     assert snapshot.is_published, snapshot.error
@@ -115,6 +116,14 @@ def published(version: str = "0.3", *campaigns: Campaign) -> Snapshot:
 def lose_worker(snapshot: Snapshot) -> None:
     """As if the worker had been killed and its lease had lapsed."""
     Snapshot.objects.filter(pk=snapshot.pk).update(state="running", lease_until=timezone.now() - timedelta(1))
+
+
+def lose_commit(snapshot: Snapshot) -> None:
+    """As if the worker had been killed between its rename and its commit."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE exports_snapshot DISABLE TRIGGER exports_published_stays")
+        Snapshot.objects.filter(pk=snapshot.pk).update(standing="draft", state="queued")
+        cursor.execute("ALTER TABLE exports_snapshot ENABLE TRIGGER exports_published_stays")
 
 
 def everything() -> list[Campaign]:

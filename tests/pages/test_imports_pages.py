@@ -50,7 +50,7 @@ def test_they_are_used_by_keyboard(curator_page: Page, run: ImportRun) -> None:
     page.keyboard.press("ArrowDown")
     page.get_by_label("Name of the new source").focus()
     page.keyboard.press("Enter")
-    expect(page.locator("#progress")).to_contain_text("No worker is running: imports wait")
+    expect(page.locator("#progress")).to_contain_text("No worker is running: jobs wait")
     cancel = page.get_by_role("button", name="Cancel")
     cancel.focus()
     # The progress is replaced every second; the button that has the focus is not.
@@ -76,4 +76,4 @@ def test_the_page_of_an_import_follows_it_to_its_end(curator_page: Page, run: Im
 
 def test_the_index_asks_the_workers(curator_page: Page) -> None:
     curator_page.goto("/admin/")
-    expect(curator_page.get_by_text("No worker is running: imports wait")).to_be_visible()
+    expect(curator_page.get_by_text("No worker is running: jobs wait")).to_be_visible()

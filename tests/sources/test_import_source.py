@@ -92,7 +92,7 @@ def test_it_does_not_fail_for_what_was_taken_down(tmp_path: Path) -> None:
 def test_it_leaves_the_import_to_the_workers(tmp_path: Path, valkey: Any) -> None:
     path = jsonl(tmp_path / "a.jsonl", ["a"])
     said = imported_by("oig", path, *NEW, "--queue")
-    assert "is queued; the workers will take it. No worker is running: imports wait. Start one with:" in said
+    assert "is queued; the workers will take it. No worker is running: jobs wait. Start one with:" in said
     run = ImportRun.objects.get()
     assert (run.state, run.origin, Instruction.objects.count()) == (JobState.QUEUED, str(path), 0)
 
@@ -147,7 +147,7 @@ def test_it_speaks_through_streams_and_exit_codes(tmp_path: Path, valkey: Any) -
     assert (done.returncode, done.stdout) == (0, "read 2 = added 2 + known 0 + rejected 0\n")
     assert done.stderr == (
         "Screening for personal information and languages is still to be done. "
-        "No worker is running: imports wait. Start one with: celery -A config worker.\n"
+        "No worker is running: jobs wait. Start one with: celery -A config worker.\n"
     )
     wrong = shell("import_source", "oig", tmp_path / "b.jsonl", *NEW)
     assert (wrong.returncode, wrong.stdout) == (1, "")

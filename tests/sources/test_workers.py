@@ -28,7 +28,7 @@ def test_it_tells_a_worker_that_runs_from_one_that_was_killed(worker: Worker, se
     found = workers.look()
     (dead,) = found.workers
     assert (dead.answers, "does not answer" in dead.state) == (False, True)
-    assert found.problems[0].startswith("No worker is running: imports wait. Start one with: celery -A config worker.")
+    assert found.problems[0].startswith("No worker is running: jobs wait. Start one with: celery -A config worker.")
     assert "The last sign of one was" in found.problems[0]
 
     worker.restart()
@@ -55,7 +55,7 @@ def test_it_says_that_no_worker_was_ever_heard(valkey: redis.Redis) -> None:
     found = workers.look()
     assert (found.broker_answers, found.workers, found.swept) == (True, [], None)
     assert found.problems == [
-        "No worker is running: imports wait. Start one with: celery -A config worker.",
+        "No worker is running: jobs wait. Start one with: celery -A config worker.",
         "Beat is not running: what a lost worker left waits. Start it with: celery -A config beat",
     ]
     assert workers.why_it_waits() == found.problems[0]
@@ -100,6 +100,6 @@ def test_it_says_soon_that_the_broker_does_not_answer(settings: Any, accepts: bo
         found = workers.look()
         assert found.broker_answers is False
         assert found.problems == [workers.why_it_waits()]
-        assert "does not answer: imports wait" in found.problems[0]
+        assert "does not answer: jobs wait" in found.problems[0]
         workers.note_heartbeat("celery@here")  # raises nothing
         workers.note_sweep()

@@ -10,10 +10,11 @@ from rich.progress import Progress
 
 from annotate.models import Campaign
 from exports import snapshots, writers
-from exports.errors import ExportError
+from exports.errors import ExportError, LowerVersion
 from exports.filters import Filters
 from exports.formats import FORMS, Options
 from exports.models import Snapshot
+from sources.jobs import JobState
 
 # In the order of the fields of Filters.
 REPEATED = {
@@ -61,6 +62,14 @@ class Command(BaseCommand):
         parser.add_argument(
             "--without-personal", action="store_true", help="leave out texts in which personal information was found"
         )
+        parser.add_argument(
+            "--without-disputed", action="store_true", help="hold back what readers dispute and nobody has decided"
+        )
+        parser.add_argument(
+            "--allow-lower",
+            action="store_true",
+            help="publish a version below the highest that is published, such as 0.2.1 beside 0.3",
+        )
         parser.add_argument("--dry-run", action="store_true", help="say what would be published, and publish nothing")
         parser.add_argument("--resume", action="store_true", help="go on with a version that was interrupted")
         parser.add_argument("--output", type=Path, metavar="DIR", help="also copy the files into this folder")
@@ -73,17 +82,25 @@ class Command(BaseCommand):
             if asked["dry_run"]:
                 self._preview(_campaigns(campaign), options)
                 return
-            if asked["resume"] and not Snapshot.objects.filter(version=version).exists():
-                raise CommandError(f"{version} was never begun: leave out --resume")
+            if asked["resume"]:
+                _resume(version)
             if output:
                 writers.check_folder(output)
-            snapshot = snapshots.prepare(version, _campaigns(campaign), mask_personal=mask_personal, options=options)
+            snapshot = snapshots.prepare(
+                version,
+                _campaigns(campaign),
+                mask_personal=mask_personal,
+                options=options,
+                allow_lower=asked["allow_lower"],
+            )
             if snapshot.is_published:
                 snapshots.rederive(snapshot)
                 self.stderr.write(f"{snapshot} was published before; derived again, every byte is the same")
             else:
                 self._publish(snapshot)
             files = snapshots.deliver(snapshot, output or snapshot.path)
+        except LowerVersion as error:
+            raise CommandError(f"{error} (--allow-lower)") from None
         except ExportError as error:
             raise CommandError(str(error)) from None
         except OSError as error:
@@ -107,11 +124,20 @@ class Command(BaseCommand):
         snapshot.refresh_from_db()
         if snapshot.error:
             raise CommandError(snapshot.error)
+        if snapshot.state == JobState.CANCELLED:
+            raise CommandError(f"{snapshot} was cancelled, and nothing of it is left; go on with --resume")
         if not snapshot.is_published:
             until = f"{snapshot.lease_until:%H:%M:%S} UTC" if snapshot.lease_until else "its lease lapses"
             raise CommandError(
                 f"{snapshot} is being published by another process; if that was killed, try again after {until}"
             )
+
+
+def _resume(version: str) -> None:
+    begun = Snapshot.objects.filter(version=version).first()
+    if begun is None:
+        raise CommandError(f"{version} was never begun: leave out --resume")
+    snapshots.resume(begun)
 
 
 def _options(asked: dict[str, Any]) -> Options:
@@ -124,6 +150,7 @@ def _options(asked: dict[str, Any]) -> Options:
         min_votes=asked["min_votes"],
         without_augmented=asked["without_augmented"],
         without_personal=asked["without_personal"],
+        without_disputed=asked["without_disputed"],
     )
     return Options(tuple(dict.fromkeys(asked["form"])), asked["seed"], asked["shard_bytes"], filters)
 

@@ -27,7 +27,7 @@ def test_it_shows_progress_reasons_and_offenders_and_stops_asking_when_done(
     run = imports.start(source, "oig", origin=path)
     page = admin.get(run.get_absolute_url()).content.decode()
     assert "Waiting for a worker" in page
-    assert "No worker is running: imports wait." in page
+    assert "No worker is running: jobs wait." in page
     assert f'hx-get="{run.get_absolute_url()}?seen=queued" hx-trigger="every 1s"' in page
     assert "/cancel/" in page
     part = admin.get(run.get_absolute_url() + "?seen=queued", headers={"HX-Request": "true"}).content.decode()
@@ -103,9 +103,7 @@ def test_it_keeps_the_import_where_the_queue_does_not_answer(
         answer = admin.post(ADD, form_of(source))
     run = ImportRun.objects.get()
     assert (answer.status_code, run.state) == (302, JobState.QUEUED)
-    assert (
-        "does not answer: imports wait, and go on by themselves" in admin.get(run.get_absolute_url()).content.decode()
-    )
+    assert "does not answer: jobs wait, and go on by themselves" in admin.get(run.get_absolute_url()).content.decode()
 
 
 def test_it_lists_imports_with_their_counts_in_few_queries(
@@ -138,7 +136,7 @@ def test_it_shows_the_workers_when_they_were_asked(admin: Client, valkey: Any) -
         admin.get("/admin/sources/importrun/workers/", headers={"HX-Request": "true"}).content.decode(),
         admin.get("/admin/sources/importrun/workers/?line", headers={"HX-Request": "true"}).content.decode(),
     ):
-        assert "No worker is running: imports wait. Start one with: celery -A config worker." in page
+        assert "No worker is running: jobs wait. Start one with: celery -A config worker." in page
     assert "/admin/sources/importrun/workers/?line" in admin.get("/admin/").content.decode()
 
 
