@@ -25,6 +25,11 @@ def validate_version(version: str) -> None:
         raise ValidationError(f"{version!r} is not a version: write two or three whole numbers, such as 0.3 or 1.0.2")
 
 
+def numbers(version: str) -> tuple[int, ...]:
+    """What versions are put in order by: 0.9 before 0.10, 1.0 before 1.0.0."""
+    return tuple(map(int, version.split(".")))
+
+
 @cache
 def code_revision() -> str:
     """The revision of the code that runs: OIG_REVISION where an image sets it, else git's, else "unknown"."""
