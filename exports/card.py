@@ -75,7 +75,9 @@ def _table(table: tables.Table) -> dict[str, Any]:
 
 def warnings(statistics: dict[str, Any]) -> list[str]:
     """Sentences that a reader must see before using the numbers."""
-    found = []
+    found: list[str] = []
+    if "votes" not in statistics:
+        return found
     if simulated := statistics["simulated_votes"]:
         found.append(
             f"Simulated: {simulated:,} of the {statistics['votes']:,} votes, to show the system at work. "

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.test import Client
 from django.utils import timezone
 
 from annotate.models import Annotation, Campaign
@@ -16,7 +17,7 @@ from exports import comparing, differences, snapshots, tasks
 from exports.filters import Filters
 from exports.formats import Options
 from exports.models import Comparison, Snapshot
-from sources import criteria, jobs, removals
+from sources import criteria, jobs, removals, texts
 from sources.models import Instruction, InstructionState, Source, TakeDown
 from tests.exports import worlds
 from tests.exports.folders import contents
@@ -172,3 +173,43 @@ def test_it_says_what_cannot_be_compared(kindness: Campaign, asked: tuple[str, s
     worlds.published("0.3", kindness)
     with pytest.raises(CommandError, match=answer):
         diff(*asked)
+
+
+# --- The page ---------------------------------------------------------------------------------------------------------
+
+
+def test_it_shows_strangers_the_same_numbers_and_no_text(client: Client, two: tuple[Snapshot, Snapshot]) -> None:
+    page = client.get("/releases/0.3/since/0.2/")
+    assert page.context["summary"] == json.loads((two[1].path / "OIG_safety_v0.3.changes.json").read_text())
+    words = page.content.decode()
+    assert "needs intervention" in words
+    for told in (*(line for line in (two[1].path / "OIG_safety_v0.3.jsonl").read_text().splitlines()),):
+        assert json.loads(told)["text"] not in words
+    for gone in ("taken down", "erased"):
+        assert id_of_gone(gone) not in words
+    assert 'href="/releases/0.3/since/0.2/"' in client.get("/releases/0.3/").content.decode()
+
+
+def id_of_gone(text: str) -> str:
+    return texts.digest(worlds.says(text)).hex()
+
+
+def test_it_leads_to_any_two_whichever_is_named_first(client: Client, two: tuple[Snapshot, Snapshot]) -> None:
+    assert 'name="before"' in client.get("/releases/").content.decode()
+    for query in ({"before": "0.2", "after": "0.3"}, {"before": "0.3", "after": "0.2"}):
+        assert client.get("/releases/compare/", query)["Location"] == "/releases/0.3/since/0.2/"
+    assert client.get("/releases/compare/", {"before": "0.3", "after": "0.3"})["Location"] == "/releases/0.3/"
+    assert client.get("/releases/compare/", {"before": "x", "after": "\0"})["Location"] == "/releases/"
+    for address in ("/releases/0.2/since/0.3/", "/releases/0.3/since/0.3/", "/releases/0.3/since/0.1/"):
+        assert client.get(address).status_code == 404
+
+
+def test_it_never_compares_for_a_request(client: Client, two: tuple[Snapshot, Snapshot]) -> None:
+    Comparison.objects.all().delete()
+    assert "are being compared" in client.get("/releases/0.3/since/0.2/").content.decode()
+    (two[0].path / "OIG_safety_v0.2.jsonl").unlink()
+    for task, pk in jobs.waiting(timezone.now()):
+        if task == comparing.TASK:
+            tasks.compare_snapshots(pk)
+    assert "could not be compared" in client.get("/releases/0.3/since/0.2/").content.decode()
+    assert "restore it from a backup" in Comparison.objects.get().error

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import Client
 
 from annotate.models import Campaign
 from exports import differences, snapshots, writers
@@ -141,3 +142,16 @@ def test_no_release_takes_its_version(kindness: Campaign, file: Path) -> None:
     register(file)
     with pytest.raises(SnapshotRefused, match="is registered: it was published elsewhere"):
         snapshots.prepare("0.1", [kindness])
+
+
+def test_its_page_tells_where_it_is_from(client: Client, file: Path, db: None) -> None:
+    register(file)
+    page = client.get("/releases/0.1/")
+    assert "made elsewhere" in page.content.decode()
+    assert [one["name"] for one in page.context["files"]] == [
+        "OIG_safety_v0.1.jsonl",
+        "OIG_safety_v0.1.lines.jsonl",
+        "OIG_safety_v0.1.manifest.json",
+    ]
+    assert client.get("/releases/0.1/charts/labels-light.svg").status_code == 200
+    assert client.get("/releases/").status_code == 200
