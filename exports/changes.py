@@ -222,12 +222,13 @@ def _counted(title: str, what: str, counts: Iterable[Sequence[Any]]) -> Table:
 
 def _sides(title: str, what: str, counts: Iterable[tuple[str, int, int]], summary: Mapping[str, Any]) -> Table:
     head = (what, summary["before"]["version"], summary["after"]["version"], "Difference")
-    rows: list[tuple[str, ...]] = [(name, f"{one:,}", f"{other:,}", f"{other - one:+,}") for name, one, other in counts]
+    rows: list[tuple[str, ...]] = [(name, f"{one:,}", f"{other:,}", f"{other - one:+,}" if other != one else "0") for name, one, other in counts]
     return Table(title, head, rows)
 
 
 def _moved(title: str, moves: Iterable[tuple[str, str, int]]) -> Table:
-    return Table(title, ("From", "To", "Lines"), [(a or NO_LABEL, b or NO_LABEL, f"{n:,}") for a, b, n in moves])
+    rows: list[tuple[str, ...]] = [(a or NO_LABEL, b or NO_LABEL, f"{n:,}") for a, b, n in moves]
+    return Table(title, ("From", "To", "Lines"), rows, words=2)
 
 
 def _examples(examples: Sequence[Mapping[str, Any]], total: int) -> Table:
@@ -242,7 +243,7 @@ def _examples(examples: Sequence[Mapping[str, Any]], total: int) -> Table:
         for one in examples
     ]
     title = _first("Relabelled", len(rows), total)
-    return Table(title, ("Id", "From", "To", "Votes before", "Votes after"), rows, is_more=True)
+    return Table(title, ("Id", "From", "To", "Votes before", "Votes after"), rows, is_more=True, words=5)
 
 
 def _first(what: str, shown: int, total: int) -> str:

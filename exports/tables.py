@@ -48,6 +48,7 @@ class Table:
     chart: str = ""
     bars: tuple[tuple[str, int], ...] = ()
     is_more: bool = False  # one click away
+    words: int = 1  # columns of words, before those of numbers
 
 
 def headline(statistics: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -180,4 +180,4 @@ def _shown(snapshot: Snapshot, table: tables.Table) -> dict[str, Any]:
     if table.chart:
         drawn = {theme: reverse("chart", args=[snapshot.version, table.chart, theme]) for theme in charts.THEMES}
         drawn["alt"] = f"Bar chart: {table.title}. The table beside it has the same numbers."
-    return {"title": table.title, "head": table.head, "rows": table.rows, "chart": drawn}
+    return {"title": table.title, "head": table.head, "rows": table.rows, "words": table.words, "chart": drawn}
