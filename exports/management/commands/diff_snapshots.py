@@ -67,7 +67,7 @@ def _drawn(table: Told) -> Table:
     # Names of sources and labels come from whoever imported them: no control characters, no markup.
     drawn = Table(title=table.title, title_justify="left")
     for at, head in enumerate(table.head):
-        drawn.add_column(head, justify="left" if at < table.words else "right", overflow="fold")
+        drawn.add_column(head, justify="left" if at < table.words else "right", overflow="fold", no_wrap=not at)
     for row in table.rows:
         drawn.add_row(*(Text(printable(cell)) for cell in row))
     return drawn
