@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import batched
 from pathlib import Path
-from typing import Any, BinaryIO, get_args
+from typing import Any, BinaryIO, NamedTuple, get_args
 
 import orjson
 
@@ -35,6 +35,11 @@ DERIVED = frozenset(
     )
 )
 
+# Between these stands in a line of ours what it has in common with others; in a text the quotation marks are escaped.
+LABEL, LINEAGE = b'"label":"', b',"lineage":{'
+# Pairs of such parts that are kept: some kilobytes each.
+MOST_KNOWN = 10_000
+
 STATUSES = get_args(Status)
 
 type Reasons = Callable[[Sequence[str]], Mapping[str, str]]  # why lines went, by their ids
@@ -47,6 +52,22 @@ class Side:
     version: str
     lines: Path  # in the order of their ids
     statistics: Mapping[str, Any]
+
+
+class Told(NamedTuple):
+    """How two lines of one text differ."""
+
+    listed: dict[str, Any]  # as the listing has it
+    votes: dict[str, dict[str, int]]  # before and after
+    gained: tuple[str, ...]  # tags
+    lost: tuple[str, ...]
+
+
+class Parts(NamedTuple):
+    """A line cut in two: what is its own, and what it has in common with others, empty where that is not told apart."""
+
+    own: tuple[bytes, bytes]
+    common: bytes
 
 
 @dataclass
@@ -67,6 +88,7 @@ class Changes:
     fields: Counter[str] = field(default_factory=Counter)
     examples: list[dict[str, Any]] = field(default_factory=list)  # of relabelled lines
     came: list[str] = field(default_factory=list)  # ids of the first added lines
+    known: dict[tuple[bytes, bytes], Told | None] = field(default_factory=dict)  # what was looked into already
 
     def read(self, reasons: Reasons, listing: BinaryIO | None = None) -> None:
         """Compare the files; write every line that differs to ``listing``, as JSON in the order of ids."""
@@ -99,42 +121,47 @@ class Changes:
                 public_id = differences.id_of(line)
                 self.removed[why[public_id]] += 1
                 yield {"id": public_id, "change": "removed", "why": why[public_id]}
-            elif line and other and (told := self._compared(orjson.loads(line), orjson.loads(other))):
+            elif line and other and (told := self._compared(line, other)):
                 self.changed += 1
-                yield told
+                public_id = differences.id_of(other)
+                self._count(public_id, told)
+                yield {"id": public_id, "change": "changed", **told.listed}
             else:
                 self.same += 1
 
-    def _compared(self, one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-        """How two lines of one text differ; empty where nothing does that both tell."""
-        before, after = one["metadata"], other["metadata"]
-        told: dict[str, Any] = {}
-        # A release from elsewhere tells no votes: what only one of the two tells is not compared.
-        for name in ("label", "agreement", "votes"):
-            if name in before and name in after and before[name] != after[name]:
-                told[name] = [before[name], after[name]]
-        tags, now = _tags(before), _tags(after)
-        if tags != now:
-            told["tags"] = [sorted(tags), sorted(now)]
-        others = [*(["text"] * (one["text"] != other["text"])), *_others(before, after)]
-        if others:
-            told["fields"] = others
-        self._count(told, tags, now)
-        if "label" in told:
-            votes = {"votes_before": before.get("votes", {}), "votes_after": after.get("votes", {})}
-            if len(self.examples) < NAMED:
-                self.examples.append({"id": after["id"], "from": before["label"], "to": after["label"], **votes})
-        return {"id": after["id"], "change": "changed", **told} if told else {}
+    def _compared(self, line: bytes, other: bytes) -> Told | None:
+        """How two lines of one text differ; None where nothing does that both tell.
 
-    def _count(self, told: Mapping[str, Any], tags: set[str], now: set[str]) -> None:
-        if "label" in told:
-            self.relabelled[(told["label"][0], told["label"][1])] += 1
-        if "agreement" in told:
-            self.agreement[(told["agreement"][0], told["agreement"][1])] += 1
-        self.other_votes += "votes" in told
-        self.tags_gained.update(now - tags)
-        self.tags_lost.update(tags - now)
-        self.fields.update(told.get("fields", ()))
+        Votes and what is made of them are the same bytes in thousands of lines: these are looked into once.
+        """
+        one, another = _parts(line), _parts(other)
+        if one.own == another.own and one.common and another.common:
+            key = (one.common, another.common)
+            if key not in self.known:
+                if len(self.known) >= MOST_KNOWN:
+                    self.known.clear()
+                first, second = (orjson.loads(b"{%b}" % part) for part in key)
+                self.known[key] = _difference(first, second)
+            return self.known[key]
+        first, second = orjson.loads(line), orjson.loads(other)
+        return _difference(first["metadata"], second["metadata"], has_other_text=first["text"] != second["text"])
+
+    def _count(self, public_id: str, told: Told) -> None:
+        listed = told.listed
+        if "label" in listed:
+            before, after = listed["label"]
+            self.relabelled[(before, after)] += 1
+            if len(self.examples) < NAMED:
+                self.examples.append({"id": public_id, "from": before, "to": after, **told.votes})
+        if "agreement" in listed:
+            self.agreement[(listed["agreement"][0], listed["agreement"][1])] += 1
+        self.other_votes += "votes" in listed
+        for tag in told.gained:
+            self.tags_gained[tag] += 1
+        for tag in told.lost:
+            self.tags_lost[tag] += 1
+        for name in listed.get("fields", ()):
+            self.fields[name] += 1
 
     def summary(self) -> dict[str, Any]:
         """Ready for JSON. What is in an order is a list: the database puts keys in an order of its own."""
@@ -222,7 +249,9 @@ def _counted(title: str, what: str, counts: Iterable[Sequence[Any]]) -> Table:
 
 def _sides(title: str, what: str, counts: Iterable[tuple[str, int, int]], summary: Mapping[str, Any]) -> Table:
     head = (what, summary["before"]["version"], summary["after"]["version"], "Difference")
-    rows: list[tuple[str, ...]] = [(name, f"{one:,}", f"{other:,}", f"{other - one:+,}" if other != one else "0") for name, one, other in counts]
+    rows: list[tuple[str, ...]] = [
+        (name, f"{one:,}", f"{other:,}", f"{other - one:+,}" if other != one else "0") for name, one, other in counts
+    ]
     return Table(title, head, rows)
 
 
@@ -258,6 +287,28 @@ def _votes(votes: Mapping[str, int]) -> str:
 
 def _cells(row: Iterable[Any]) -> tuple[str, ...]:
     return tuple(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row)
+
+
+def _parts(line: bytes) -> Parts:
+    start, end = line.find(LABEL), line.rfind(LINEAGE)
+    if start < 0 or end < start:
+        return Parts((line, b""), b"")
+    return Parts((line[:start], line[end:]), line[start:end])
+
+
+def _difference(before: Mapping[str, Any], after: Mapping[str, Any], *, has_other_text: bool = False) -> Told | None:
+    """What differs in the metadata; a release from elsewhere tells no votes: what only one tells is not compared."""
+    listed: dict[str, Any] = {}
+    for name in ("label", "agreement", "votes"):
+        if name in before and name in after and before[name] != after[name]:
+            listed[name] = [before[name], after[name]]
+    tags, now = _tags(before), _tags(after)
+    if tags != now:
+        listed["tags"] = [sorted(tags), sorted(now)]
+    if others := [*(["text"] * has_other_text), *_others(before, after)]:
+        listed["fields"] = others
+    votes = {"votes_before": before.get("votes", {}), "votes_after": after.get("votes", {})}
+    return Told(listed, votes, tuple(now - tags), tuple(tags - now)) if listed else None
 
 
 def _tags(told: Mapping[str, Any]) -> set[str]:

@@ -56,17 +56,17 @@ def side_by_side(first: Iterable[bytes], second: Iterable[bytes]) -> Iterator[Pa
     Lines that are the same are not looked into.
     """
     others = iter(second)
-    other, number = next(others, None), 0
+    other, number, theirs = next(others, None), 0, ""
     for number, line in enumerate(first, start=1):
         if line == other:
             yield number, line, other
             other = next(others, None)
             continue
         public_id = id_of(line)
-        while other is not None and id_of(other) < public_id:
+        while other is not None and (theirs := id_of(other)) < public_id:
             yield number, None, other
             other = next(others, None)
-        if other is not None and id_of(other) == public_id:
+        if other is not None and theirs == public_id:
             yield number, line, other
             other = next(others, None)
         else:
