@@ -9,9 +9,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from annotate.models import Annotator, Campaign
-from exports import snapshots, tasks
+from exports import comparing, snapshots, tasks
 from exports.errors import SnapshotRefused
-from exports.models import Snapshot
+from exports.models import Comparison, Snapshot
 from sources.admin import JobAdmin
 
 
@@ -80,3 +80,31 @@ class SnapshotAdmin(JobAdmin):
     def votes(self, snapshot: Snapshot) -> int | None:
         counted: int | None = snapshot.manifest.get("votes")
         return counted
+
+
+@admin.register(Comparison)
+class ComparisonAdmin(JobAdmin):
+    """Beat has every two releases compared; here stands why one could not be, and it can be tried again."""
+
+    details_template = "admin/exports/comparison/details.html"
+    list_display = ("__str__", "state", "error", "finished_at")
+    list_filter = ("state",)
+    list_select_related = ("before", "after")
+    fields = ("before", "after", "created_at", "finished_at", "attempts")
+    actions = ("compare_again",)
+
+    @override
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_publish_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("exports.add_snapshot")
+
+    @admin.action(description="Compare again what failed", permissions=["publish"])
+    def compare_again(self, request: HttpRequest, queryset: QuerySet[Comparison]) -> None:
+        for comparison in queryset:
+            if comparing.again(comparison):
+                tasks.compare_snapshots.delay_on_commit(comparison.pk)  # type: ignore[attr-defined]
+                self.message_user(request, f"A worker is taking {comparison}", messages.INFO)
+            else:
+                self.message_user(request, f"{comparison} did not fail: it is {comparison.state}", messages.WARNING)

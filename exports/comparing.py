@@ -104,6 +104,12 @@ def work(comparison: Comparison) -> None:
             comparison.finish(summary=summary)
 
 
+def again(comparison: Comparison) -> bool:
+    """Queue a comparison that failed once more; False, and nothing changed, if it had not."""
+    failed = Comparison.objects.filter(pk=comparison.pk, state=JobState.FAILED)
+    return bool(failed.update(state=JobState.QUEUED, error="", attempts=0))
+
+
 def waiting(now: datetime) -> Iterator[tuple[str, int]]:
     """Every two published versions that nobody has compared yet, for the workers."""
     published = list(Snapshot.objects.published().values_list("pk", flat=True))

@@ -108,3 +108,7 @@ class Comparison(Job):
 
     def get_absolute_url(self) -> str:
         return reverse("changes", args=[self.after.version, self.before.version])
+
+    @property
+    def percent(self) -> int:
+        return 100 * (self.state == JobState.FINISHED)

@@ -12,7 +12,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from annotate.models import Annotation, Campaign
+from annotate.models import Annotation, Annotator, Campaign
 from exports import comparing, differences, snapshots, tasks
 from exports.filters import Filters
 from exports.formats import Options
@@ -213,3 +213,21 @@ def test_it_never_compares_for_a_request(client: Client, two: tuple[Snapshot, Sn
             tasks.compare_snapshots(pk)
     assert "could not be compared" in client.get("/releases/0.3/since/0.2/").content.decode()
     assert "restore it from a backup" in Comparison.objects.get().error
+
+
+def test_staff_see_why_it_failed_and_have_it_done_again(
+    client: Client, two: tuple[Snapshot, Snapshot], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.force_login(Annotator.objects.create_superuser("eve", password="eve's password"))
+    found = Comparison.objects.get()
+    assert (
+        'href="/releases/0.3/since/0.2/"'
+        in client.get(f"/admin/exports/comparison/{found.pk}/change/").content.decode()
+    )
+    Comparison.objects.update(state="failed", error="the file is gone")
+    assert "the file is gone" in client.get("/admin/exports/comparison/").content.decode()
+    taken = list[int]()
+    monkeypatch.setattr(tasks.compare_snapshots, "delay_on_commit", taken.append)
+    asked = {"action": "compare_again", "_selected_action": [found.pk]}
+    client.post("/admin/exports/comparison/", asked)
+    assert (taken, Comparison.objects.get().state) == ([found.pk], "queued")
