@@ -11,6 +11,9 @@ import orjson
 
 from sources.models import UNKNOWN_LICENSE, Instruction, InstructionState, Source, Tombstone
 
+# Why a line is gone for which nothing else is found.
+ERASED = "all of its votes were erased"
+
 # Numbers of lines that are named for each reason; the others are counted.
 NAMED = 20
 
@@ -72,7 +75,7 @@ def reasons(gone: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
         elif public_id not in sourced:
             yield number, "no source of it has a known licence any more"
         else:
-            yield number, "all of its votes were erased"
+            yield number, ERASED
 
 
 def _withdrawn(gone: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:

@@ -7,6 +7,9 @@ stored cut and must give the same bytes; otherwise it is refused, and the messag
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 import shutil
 import tempfile
 import time
@@ -15,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -36,7 +40,7 @@ from exports.statistics import Tally
 from exports.versions import code_revision, validate_version
 from labels.errors import LabelsError
 from labels.models import LabelSet
-from sources import jobs
+from sources import jobs, ledger
 from sources.jobs import Heartbeat, JobState, LostLease
 from sources.models import Screening
 
@@ -49,6 +53,9 @@ PAUSE = 1.0
 
 # A worker that is lost this often is killed by what it does (it takes all memory, say).
 FRUITLESS_ATTEMPTS = 5
+
+# What a full disk, a quota and a limit on the size of files say.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 MANIFEST_FORMAT = 2
 
@@ -86,8 +93,12 @@ def prepare(
     mask_personal: bool = False,
     options: Options = PLAIN,
     started_by: Annotator | None = None,
+    resume: bool = False,
 ) -> Snapshot:
-    """Return the snapshot of this version, new or from before; raise SnapshotRefused if it cannot be made."""
+    """Return the snapshot of this version, new or from before; raise SnapshotRefused if it cannot be made.
+
+    To ``resume`` what failed keeps its cut; otherwise it is tried again with the votes of now.
+    """
     try:
         validate_version(version)
     except ValidationError as error:
@@ -95,7 +106,7 @@ def prepare(
     options.check()
     existing = Snapshot.objects.filter(version=version).first()
     if existing is not None:
-        return _again(existing, campaigns, mask_personal, options)
+        return _again(existing, campaigns, mask_personal, options, resume)
     chosen = list(campaigns or opened_campaigns())
     check_campaigns(chosen)
     facts = {"started_by": started_by, "mask_personal": mask_personal, "options": options.stored()}
@@ -103,7 +114,7 @@ def prepare(
         snapshot, created = Snapshot.objects.get_or_create(version=version, defaults=facts)
         if created:
             snapshot.campaigns.set(chosen)
-    return snapshot if created else _again(snapshot, campaigns, mask_personal, options)
+    return snapshot if created else _again(snapshot, campaigns, mask_personal, options, resume)
 
 
 def preview(campaigns: Sequence[Campaign], options: Options) -> dict[str, int]:
@@ -111,6 +122,8 @@ def preview(campaigns: Sequence[Campaign], options: Options) -> dict[str, int]:
     options.check()
     chosen = list(campaigns or opened_campaigns())
     check_campaigns(chosen)
+    if options.filters.without_personal:
+        _check_screened()
     cut, places = take_cut(), tuple(campaign.pk for campaign in chosen)
     first = chosen[0]
     counted: Counter[str] = Counter()
@@ -165,14 +178,16 @@ def opened_campaigns() -> CampaignQuerySet:
 
 
 def _again(
-    snapshot: Snapshot, campaigns: Sequence[Campaign], mask_personal: bool, options: Options = PLAIN
+    snapshot: Snapshot, campaigns: Sequence[Campaign], mask_personal: bool, options: Options, resume: bool
 ) -> Snapshot:
     """A snapshot of before: published, being published, or failed, which may be tried with other campaigns."""
     if options not in (PLAIN, Options.read(snapshot.options)):
         raise SnapshotRefused(f"{snapshot} exists with other filters or forms: choose another version")
     if mask_personal and not snapshot.mask_personal:
         raise SnapshotRefused(f"{snapshot} exists, and nothing is masked in it: choose another version")
-    if snapshot.state == JobState.FAILED and _retry_with(snapshot, campaigns):
+    before = list(snapshot.campaigns.all())
+    is_other = bool(campaigns) and set(campaigns) != set(before)
+    if snapshot.state == JobState.FAILED and _retry_with(snapshot, campaigns, keep_cut=resume and not is_other):
         return snapshot
     before = list(snapshot.campaigns.all())
     if campaigns and set(campaigns) != set(before):
@@ -181,22 +196,26 @@ def _again(
     return snapshot
 
 
-def _retry_with(snapshot: Snapshot, campaigns: Sequence[Campaign]) -> bool:
+def _retry_with(snapshot: Snapshot, campaigns: Sequence[Campaign], *, keep_cut: bool) -> bool:
     """Queue a snapshot that failed, made of ``campaigns`` if any are named; False if somebody else was first."""
     chosen = list(campaigns or snapshot.campaigns.select_related("label_set"))
     check_campaigns(chosen)
     with transaction.atomic():
         # First the row: no worker sees it queued with the campaigns of before, and of two only one chooses.
-        queued = retry(snapshot)
+        queued = retry(snapshot, keep_cut=keep_cut)
         if queued:
             snapshot.campaigns.set(chosen)
     return queued
 
 
-def retry(snapshot: Snapshot) -> bool:
-    """Queue a snapshot that failed once more, with the votes of now; False, and nothing changed, if it had not."""
+def retry(snapshot: Snapshot, *, keep_cut: bool = False) -> bool:
+    """Queue a snapshot that failed once more; False, and nothing changed, if it had not.
+
+    With the votes of now, or those up to the cut that it had, if it came so far.
+    """
     failed = Snapshot.objects.filter(pk=snapshot.pk, state=JobState.FAILED)
-    queued = failed.update(state=JobState.QUEUED, error="", cut=None, cut_at=None, settled={}, attempts=0, lines_done=0)
+    cut: dict[str, Any] = {} if keep_cut else {"cut": None, "cut_at": None, "settled": {}}
+    queued = failed.update(state=JobState.QUEUED, error="", attempts=0, lines_done=0, **cut)
     snapshot.refresh_from_db()
     return bool(queued)
 
@@ -215,7 +234,13 @@ def work(snapshot: Snapshot, on_progress: Progress = _silent) -> None:
         except (ExportError, LabelsError) as error:
             snapshot.fail(str(error))
         except OSError as error:
-            snapshot.fail(f"{error.filename or snapshot.path}: {error.strerror}; make it writable, then publish again")
+            snapshot.fail(_unwritable(error, snapshot.path))
+
+
+def _unwritable(error: OSError, path: Path) -> str:
+    if error.errno in NO_ROOM:
+        return f"{path}: {error.strerror}; make room, then publish again with --resume"
+    return f"{error.filename or path}: {error.strerror or error}; make it writable, then publish again"
 
 
 def _publish(snapshot: Snapshot, beat: Heartbeat, on_progress: Progress) -> None:
@@ -251,11 +276,15 @@ def _publish(snapshot: Snapshot, beat: Heartbeat, on_progress: Progress) -> None
 
 
 def settle(version: str, campaigns: Sequence[Campaign]) -> dict[str, Any]:
-    """What must not change with the installation once the cut is taken: gold, and how annotators are numbered."""
+    """What must not change once the cut is taken: gold, how annotators are numbered, and which sources gave the texts.
+
+    Taken after the cut: whoever brought votes up to it has given their texts by then.
+    """
     key = salted_hmac("exports.annotators", version, algorithm="sha256").hexdigest()
     first = campaigns[0]
     chosen = {"rule": first.aggregation, "model": first.model}
-    return {"gold": _gold(campaigns), "annotators": key, "aggregation": chosen}
+    given_until = ledger.given_until().isoformat()
+    return {"gold": _gold(campaigns), "annotators": key, "aggregation": chosen, "given_until": given_until}
 
 
 def _gold(campaigns: Sequence[Campaign]) -> dict[str, str]:
@@ -320,6 +349,7 @@ def selection(snapshot: Snapshot) -> Selection:
         Options.read(snapshot.options).filters,
         snapshot.settled.get("gold", {}),
         **snapshot.settled.get("aggregation", {}),
+        given_until=datetime.fromisoformat(moment) if (moment := snapshot.settled.get("given_until")) else None,
     )
 
 
@@ -421,20 +451,45 @@ def rederive(snapshot: Snapshot) -> None:
     """Derive a published snapshot again; raise NotReproducible, naming what differs, unless every byte is the same."""
     parent = snapshot.path.parent
     parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".again-", dir=parent) as folder:
+    with _held_folder(parent, ".again-") as folder:
         try:
-            found = _write(snapshot, Path(folder), _silent)[0]["files"]
+            found = _write(snapshot, folder, _silent)[0]["files"]
         except NothingToPublish:
-            _check_withdrawn(snapshot, Path(folder))
+            _check_withdrawn(snapshot, folder)
             raise
         published = snapshot.manifest["files"]
         if differing := [name for name in sorted(published) if found[name]["sha256"] != published[name]["sha256"]]:
-            _check_withdrawn(snapshot, Path(folder))
+            _check_withdrawn(snapshot, folder)
             raise _not_reproducible(
                 snapshot,
                 f"{', '.join(differing)} would not be the same now "
                 f"(published by code {snapshot.manifest['code_revision']}, this is {code_revision()})",
             )
+
+
+@contextmanager
+def _held_folder(parent: Path, prefix: str) -> Iterator[Path]:
+    """A temporary folder, gone at the end. Those of killed processes, whose locks the kernel freed, are swept away."""
+    for left in parent.glob(f"{prefix}*"):
+        with suppress(OSError), _lock(left):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    try:
+        with _lock(folder):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    """Hold a folder; raises BlockingIOError where another process does."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _check_withdrawn(snapshot: Snapshot, again: Path) -> None:

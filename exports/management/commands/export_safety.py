@@ -4,7 +4,11 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+import psycopg
+from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import OperationalError
 from rich.console import Console
 from rich.progress import Progress
 
@@ -14,6 +18,7 @@ from exports.errors import ExportError
 from exports.filters import Filters
 from exports.formats import FORMS, Options
 from exports.models import Snapshot
+from exports.versions import validate_version
 
 # In the order of the fields of Filters.
 REPEATED = {
@@ -70,6 +75,7 @@ class Command(BaseCommand):
     ) -> None:
         options = _options(asked)
         try:
+            validate_version(version)
             if asked["dry_run"]:
                 self._preview(_campaigns(campaign), options)
                 return
@@ -77,7 +83,9 @@ class Command(BaseCommand):
                 raise CommandError(f"{version} was never begun: leave out --resume")
             if output:
                 writers.check_folder(output)
-            snapshot = snapshots.prepare(version, _campaigns(campaign), mask_personal=mask_personal, options=options)
+            snapshot = snapshots.prepare(
+                version, _campaigns(campaign), mask_personal=mask_personal, options=options, resume=asked["resume"]
+            )
             if snapshot.is_published:
                 snapshots.rederive(snapshot)
                 self.stderr.write(f"{snapshot} was published before; derived again, every byte is the same")
@@ -86,8 +94,14 @@ class Command(BaseCommand):
             files = snapshots.deliver(snapshot, output or snapshot.path)
         except ExportError as error:
             raise CommandError(str(error)) from None
+        except ValidationError as error:
+            raise CommandError(error.message) from None
         except OSError as error:
-            raise CommandError(f"{error.filename}: {error.strerror}; choose another place or make room") from None
+            place = error.filename or output or settings.SNAPSHOT_ROOT
+            raise CommandError(f"{place}: {error.strerror}; choose another place or make room") from None
+        except (OperationalError, psycopg.OperationalError) as error:
+            said = str(error).strip().partition("\n")[0]
+            raise CommandError(f"The database went away ({said}); when it answers, go on with --resume") from None
         for file in files:
             self.stdout.write(str(file))
         self.stdout.write(_closing_sentence(snapshot))
