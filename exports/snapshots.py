@@ -117,12 +117,12 @@ def prepare(
     return snapshot if created else _again(snapshot, campaigns, mask_personal, options, resume)
 
 
-def preview(campaigns: Sequence[Campaign], options: Options) -> dict[str, int]:
+def preview(campaigns: Sequence[Campaign], options: Options, *, mask_personal: bool = False) -> dict[str, int]:
     """What would be published now: lines and votes, and how many lines each filter leaves out, in their order."""
     options.check()
     chosen = list(campaigns or opened_campaigns())
     check_campaigns(chosen)
-    if options.filters.without_personal:
+    if mask_personal or options.filters.without_personal:
         _check_screened()
     cut, places = take_cut(), tuple(campaign.pk for campaign in chosen)
     first = chosen[0]

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from django.core.management import call_command
 
-from annotate.models import Campaign
+from annotate import known
+from annotate.models import Campaign, KnownAnswer
 from exports.formats import FORMS
 from exports.models import Snapshot
 from sources import personal
@@ -64,7 +65,8 @@ def stopped(place: str, *arguments: str, when: str = "before", **environment: st
     with child:
         try:
             assert child.stdout is not None
-            assert child.stdout.readline() == "here\n"
+            if child.stdout.readline() != "here\n":
+                raise AssertionError(child.communicate()[1])
             yield child
         finally:
             child.kill()
@@ -98,6 +100,12 @@ def world() -> list[Campaign]:
         for span in personal.spans(said.turns):
             PersonalFinding.objects.create(instruction=said, **span)
     return campaigns
+
+
+def know(campaign: Campaign) -> None:
+    """Gold, on a text that everybody read alike."""
+    unit = campaign.units.get(instruction__turns__0__text__startswith="Unanimous")
+    known.add(campaign, [known.Line(1, str(unit.pk), worlds.CASUAL, "")], KnownAnswer.Phase.GOLD, None)
 
 
 def undisturbed() -> dict[str, bytes]:

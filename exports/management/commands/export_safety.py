@@ -19,6 +19,7 @@ from exports.filters import Filters
 from exports.formats import FORMS, Options
 from exports.models import Snapshot
 from exports.versions import validate_version
+from sources.texts import unstorable
 
 # In the order of the fields of Filters.
 REPEATED = {
@@ -77,7 +78,7 @@ class Command(BaseCommand):
         try:
             validate_version(version)
             if asked["dry_run"]:
-                self._preview(_campaigns(campaign), options)
+                self._preview(snapshots.preview(_campaigns(campaign), options, mask_personal=mask_personal))
                 return
             if asked["resume"] and not Snapshot.objects.filter(version=version).exists():
                 raise CommandError(f"{version} was never begun: leave out --resume")
@@ -106,8 +107,7 @@ class Command(BaseCommand):
             self.stdout.write(str(file))
         self.stdout.write(_closing_sentence(snapshot))
 
-    def _preview(self, campaigns: list[Campaign], options: Options) -> None:
-        found = snapshots.preview(campaigns, options)
+    def _preview(self, found: dict[str, int]) -> None:
         instructions, votes = found.pop("instructions"), found.pop("votes")
         for name, lines in found.items():
             self.stdout.write(f"left out by {name}: {lines:,} instructions")
@@ -149,7 +149,8 @@ def _closing_sentence(snapshot: Snapshot) -> str:
 
 
 def _campaigns(slugs: list[str]) -> list[Campaign]:
-    found = {campaign.slug: campaign for campaign in Campaign.objects.filter(slug__in=slugs)}
+    askable = [slug for slug in slugs if not unstorable(slug)]
+    found = {campaign.slug: campaign for campaign in Campaign.objects.filter(slug__in=askable)}
     missing = [slug for slug in slugs if slug not in found]
     if missing:
         known = ", ".join(Campaign.objects.values_list("slug", flat=True)) or "none yet"
