@@ -165,7 +165,10 @@ def test_a_dry_run_promises_what_is_published_and_every_text_is_accounted_for(ma
             "" if manifest["simulated_votes"] else " (1 simulated)"
         )
         assert promised == [
-            *(f"left out by {name}: {counts['instructions']} instructions" for name, counts in left_out.items()),
+            *(
+                f"left out by {name}: {counts['instructions']} instructions"
+                for name, counts in sorted(left_out.items())
+            ),
             f"{lines} instructions and {votes} votes would be published; nothing was written",
         ]
         # Read is what was kept, what each filter left out, and what may not be published at all.
