@@ -15,6 +15,7 @@ from annotate import known
 from annotate.models import Campaign, KnownAnswer
 from exports.formats import FORMS
 from exports.models import Snapshot
+from exports.versions import code_revision
 from sources import personal
 from sources.models import PersonalFinding, Source
 from tests import ROOT, servers
@@ -24,6 +25,9 @@ from tests.exports.folders import contents
 # Every form at once; shards so small that there are several.
 FORMED = [*(f"--form={name}" for name in FORMS), "--seed=7", "--shard-bytes=4000", "--mask-personal"]
 VERSION = ["export_safety", "--version=0.3"]
+
+# Manifests name it: that of a process started later differs where somebody commits meanwhile.
+OF_THIS_CODE = {"OIG_REVISION": code_revision()}
 
 STOPPING = """
 import sys
@@ -56,7 +60,7 @@ def stopped(place: str, *arguments: str, when: str = "before", **environment: st
     child = subprocess.Popen(
         [sys.executable, "-c", STOPPING, place, when, *arguments],
         cwd=ROOT,
-        env={**servers.environment(), **environment},
+        env={**servers.environment(), **OF_THIS_CODE, **environment},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -84,7 +88,7 @@ def told(arguments: list[str], environment: Mapping[str, str]) -> subprocess.Com
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=ROOT,
-        env=dict(environment),
+        env={**OF_THIS_CODE, **environment},
         capture_output=True,
         text=True,
         check=False,

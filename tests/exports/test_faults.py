@@ -15,12 +15,10 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.core.management import CommandError
-from django.utils import timezone
 from pytest_django import Settings
 
 from annotate.models import Campaign
 from config import env
-from exports import snapshots
 from exports.models import Snapshot
 from sources.jobs import JobState
 from tests.exports import faults, worlds
@@ -207,4 +205,3 @@ def test_what_failed_is_tried_again_with_the_votes_of_now_or_those_of_then(kindn
     shutil.rmtree(Snapshot.objects.get().path)
     command()
     assert Snapshot.objects.get().cut != cut
-    assert snapshots.selection(Snapshot.objects.get()).cut_at < timezone.now()

@@ -119,7 +119,7 @@ def test_no_text_comes_to_a_file_that_a_strict_reader_refuses(
 ) -> None:
     number = next(_versions)
     hostile = {"name": 'the "letters"\u2028', "attribution": "a\u2029 | <b> \x02 \x7f", "license": "CC-BY-4.0"}
-    origin, _ = Source.objects.get_or_create(revision="", **hostile)
+    origin, _ = Source.objects.get_or_create(name=hostile["name"], defaults=hostile)
     where = Campaign.objects.filter(slug="kindness").first() or worlds.campaign("kindness")
     path = tmp_path / f"{number}.jsonl"
     # As a file may say it: a lone surrogate is an escape.
