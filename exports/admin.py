@@ -188,7 +188,7 @@ class SnapshotAdmin(JobAdmin):
 
 
 def _preview(form: PublishForm) -> dict[str, Any]:
-    left_out = snapshots.preview(form.chosen(), form.options())
+    left_out = snapshots.preview(form.chosen(), form.options(), mask_personal=form.cleaned_data["mask_personal"])
     return {"instructions": left_out.pop("instructions"), "votes": left_out.pop("votes"), "left_out": left_out}
 
 

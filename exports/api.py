@@ -19,7 +19,8 @@ from rest_framework.views import APIView
 from annotate.models import Annotator, Campaign
 from exports import snapshots, tasks
 from exports.errors import SnapshotExists, SnapshotRefused
-from exports.formats import FORMS, MOST, PLAIN, Options
+from exports.filters import LARGEST
+from exports.formats import FORMS, PLAIN, Options
 from exports.models import Snapshot
 from exports.snapshots import in_order
 from sources import workers
@@ -149,8 +150,8 @@ class FiltersSerializer(serializers.Serializer[Any]):
 
 class FormsSerializer(serializers.Serializer[Any]):
     names = serializers.ListField(child=serializers.ChoiceField(list(FORMS)), default=list)
-    seed = serializers.IntegerField(default=PLAIN.seed, min_value=-MOST, max_value=MOST)
-    shard_bytes = serializers.IntegerField(default=PLAIN.shard_bytes, min_value=1, max_value=MOST)
+    seed = serializers.IntegerField(default=PLAIN.seed, min_value=-LARGEST, max_value=LARGEST)
+    shard_bytes = serializers.IntegerField(default=PLAIN.shard_bytes, min_value=1, max_value=LARGEST)
 
 
 class AskedSerializer(serializers.Serializer[Any]):
@@ -191,7 +192,8 @@ class SnapshotList(generics.ListAPIView[Snapshot]):
         options, campaigns = _options(asked), asked.get("campaigns", [])
         try:
             if asked["dry_run"]:
-                return Response(snapshots.preview(campaigns, options))
+                found = snapshots.preview(campaigns, options, mask_personal=asked["mask_personal"])
+                return Response(found)
             begun = snapshots.begin(
                 asked["version"],
                 campaigns,

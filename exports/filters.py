@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from exports.errors import SnapshotRefused
 from labels.aggregation import Status
+from sources.texts import printable, unstorable
 
 if TYPE_CHECKING:
     from exports.records import Group
+
+# Every JSON reader takes integers up to here as they are (RFC 8259); they are written into the manifest.
+LARGEST = 2**53 - 1
 
 
 @dataclass(frozen=True)
@@ -39,10 +43,15 @@ class Filters:
         return {name: sorted(value) if isinstance(value, tuple) else value for name, value in asked.items()}
 
     def check(self) -> None:
-        """Raise SnapshotRefused for a status that no line can have."""
+        """Raise SnapshotRefused for what no line can have, and for what no database and no file can hold."""
         unknown = sorted(set(self.statuses) - set(get_args(Status)))
         if unknown:
             raise SnapshotRefused(f"There is no agreement {unknown[0]!r}; there are: {', '.join(get_args(Status))}")
+        for name in (*self.sources, *self.licenses, *self.languages):
+            if problem := unstorable(name):
+                raise SnapshotRefused(f"{printable(name)!r} has a {problem}: write it without")
+        if not 1 <= self.min_votes <= LARGEST:
+            raise SnapshotRefused(f"{self.min_votes} is no number of votes that a line can have: give 1 or more")
 
     def left_out_by(self, group: Group) -> str:
         """The first filter, in the order of the fields, that leaves out the lines of a group; empty if none does."""

@@ -22,11 +22,8 @@ from pyarrow import parquet as pq
 
 from exports import writers
 from exports.errors import SnapshotRefused
-from exports.filters import EVERYTHING, Filters
+from exports.filters import EVERYTHING, LARGEST, Filters
 from labels.taxonomy import LabelSetSpec
-
-# Of whole numbers that somebody asks for.
-MOST = 10**18 - 1
 
 # Of a thousand families; what is left is tested on.
 TRAIN, VALIDATION = 800, 100
@@ -66,12 +63,11 @@ class Options:
         unknown = sorted(set(self.forms) - set(FORMS))
         if unknown:
             raise SnapshotRefused(f"There is no form {unknown[0]!r}; the forms are: {', '.join(FORMS)}")
-        if not -MOST <= self.seed <= MOST:
-            raise SnapshotRefused(f"A seed has at most 18 digits; {self.seed} has more")
-        if not 1 <= self.shard_bytes <= MOST:
-            raise SnapshotRefused(
-                f"A shard of {self.shard_bytes} bytes cannot be: give 1 or more, of 18 digits at most"
-            )
+        if self.shard_bytes < 1:
+            raise SnapshotRefused(f"A shard of {self.shard_bytes} bytes holds nothing: give 1 or more")
+        for what, number in (("seed", self.seed), ("size of a shard", self.shard_bytes)):
+            if abs(number) > LARGEST:
+                raise SnapshotRefused(f"The {what} is too large: no JSON reader takes more than {LARGEST:,} exactly")
 
 
 PLAIN = Options()
@@ -127,21 +123,18 @@ def compressed(lines: Lines) -> Written:
 
 def shards(lines: Lines) -> Written:
     """The lines in files of at most so many bytes; a longer line has one of its own."""
-    number, size, held = 1, 0, list[bytes]()
-    for line in lines:
-        if held and size + len(line) > lines.options.shard_bytes:
-            yield _shard(lines, number, held)
-            number, size, held = number + 1, 0, []
-        held.append(line)
-        size += len(line)
-    if held:
-        yield _shard(lines, number, held)
-
-
-def _shard(lines: Lines, number: int, held: list[bytes]) -> tuple[Path, int]:
-    path = lines.named(f"shard-{number:05}.jsonl")
-    writers.write_lines(path, held)
-    return path, len(held)
+    coming, number = iter(lines), 0
+    line = next(coming, b"")
+    while line:
+        number += 1
+        path, rows, size = lines.named(f"shard-{number:05}.jsonl"), 0, 0
+        # Line by line: a shard may be larger than the memory.
+        with writers.complete_file(path) as file:
+            while line and (not rows or size + len(line) <= lines.options.shard_bytes):
+                size += file.write(line)
+                rows += 1
+                line = next(coming, b"")
+        yield path, rows
 
 
 def splits(lines: Lines) -> Written:

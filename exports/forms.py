@@ -17,8 +17,8 @@ from django.contrib.admin.widgets import (
 from annotate.models import Campaign
 from exports import snapshots
 from exports.errors import SnapshotRefused
-from exports.filters import Filters
-from exports.formats import FORMS, MOST, PLAIN, Options
+from exports.filters import LARGEST, Filters
+from exports.formats import FORMS, PLAIN, Options
 from exports.models import Snapshot, Standing
 from exports.records import source_key
 from exports.standings import FOLLOWING
@@ -110,12 +110,16 @@ class PublishForm(forms.Form):
         help_text="Beside the lines, which every release has.",
     )
     seed = forms.IntegerField(
-        min_value=-MOST, max_value=MOST, initial=PLAIN.seed, widget=AdminIntegerFieldWidget, help_text="Of the splits."
+        min_value=-LARGEST,
+        max_value=LARGEST,
+        initial=PLAIN.seed,
+        widget=AdminIntegerFieldWidget,
+        help_text="Of the splits.",
     )
     shard_bytes = forms.IntegerField(
         label="Bytes of a shard",
         min_value=1,
-        max_value=MOST,
+        max_value=LARGEST,
         initial=PLAIN.shard_bytes,
         widget=AdminBigIntegerFieldWidget,
         help_text="The most that one has, unless a line alone has more.",

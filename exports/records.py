@@ -92,6 +92,8 @@ class Selection:
     among: tuple[int, ...] | None = None  # only these instructions
     rule: Rule = "rule"  # what makes labels of votes
     model: str = ""  # what says something of each line beside it: see ``modelled``
+    # Who gave a text afterwards does not count; a snapshot of before moments were kept has none.
+    given_until: datetime | None = None
 
 
 class Ballot(NamedTuple):
@@ -234,13 +236,15 @@ LINES = f"""
         JOIN sources_instruction instruction ON instruction.id = answer.instruction_id
         LEFT JOIN (sources_provenance given
                    JOIN sources_source source ON source.id = given.source_id AND source.id = ANY({LICENSED}))
-          ON given.instruction_id = instruction.id
+          ON given.instruction_id = instruction.id {{given}}
         LEFT JOIN sources_importrun augmentation
           ON augmentation.id = given.run_id AND augmentation.augments_id IS NOT NULL
         ORDER BY instruction.digest, source.precedence, source.id
         OFFSET 0
     ) instruction
 """  # noqa: S608 - made of constants
+
+GIVEN = "AND given.created_at <= %(given_until)s::timestamptz"
 
 # The counted votes as numbers, three for each, in stretches of instructions.
 VOTES = f"""
@@ -417,6 +421,7 @@ class Reader:
             "campaigns": list(chosen.campaigns),
             "cut": chosen.cut,
             "cut_at": chosen.cut_at,
+            "given_until": chosen.given_until,
             "unknown": UNKNOWN_LICENSE,
             "first": first,
             "options": options,
@@ -449,6 +454,7 @@ class Reader:
             root=sql.SQL(RELATIVE).format(key=sql.SQL("root_id")),
             of_gold=sql.SQL(OF_GOLD if self.selection.model == modelled.SHARED else ""),
             number=sql.SQL("instruction.id" if self.selection.model == modelled.POOLED else "NULL"),
+            given=sql.SQL("" if self.selection.given_until is None else GIVEN),
             among=sql.SQL("" if self.selection.among is None else AMONG),
             unrepeated=sql.SQL(UNREPEATED if several else ""),
         )

@@ -7,6 +7,9 @@ stored cut and must give the same bytes; otherwise it is refused, and the messag
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 import shutil
 import tempfile
 import time
@@ -15,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -38,7 +42,7 @@ from exports.statistics import Tally
 from exports.versions import code_revision, numbers, validate_version
 from labels.errors import LabelsError
 from labels.models import LabelSet
-from sources import jobs
+from sources import jobs, ledger
 from sources.jobs import Heartbeat, JobState, LostLease
 from sources.models import Screening
 
@@ -51,6 +55,9 @@ PAUSE = 1.0
 
 # A worker that is lost this often is killed by what it does (it takes all memory, say).
 FRUITLESS_ATTEMPTS = 5
+
+# What a full disk, a quota and a limit on the size of files say.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 MANIFEST_FORMAT = 2
 
@@ -137,11 +144,13 @@ def check_free(version: str) -> None:
         )
 
 
-def preview(campaigns: Sequence[Campaign], options: Options) -> dict[str, int]:
+def preview(campaigns: Sequence[Campaign], options: Options, *, mask_personal: bool = False) -> dict[str, int]:
     """What would be published now: lines and votes, and how many lines each filter leaves out, in their order."""
     options.check()
     chosen = list(campaigns or opened_campaigns())
     check_campaigns(chosen)
+    if mask_personal or options.filters.without_personal:
+        _check_screened()
     cut, places = take_cut(), tuple(campaign.pk for campaign in chosen)
     first = chosen[0]
     counted: Counter[str] = Counter()
@@ -287,7 +296,13 @@ def work(snapshot: Snapshot, on_progress: Progress = _silent) -> None:
         except (ExportError, LabelsError) as error:
             snapshot.fail(str(error))
         except OSError as error:
-            snapshot.fail(f"{error.filename or snapshot.path}: {error.strerror}; make it writable, then publish again")
+            snapshot.fail(_unwritable(error, snapshot.path))
+
+
+def _unwritable(error: OSError, path: Path) -> str:
+    if error.errno in NO_ROOM:
+        return f"{path}: {error.strerror}; make room, then publish again with --resume"
+    return f"{error.filename or path}: {error.strerror or error}; make it writable, then publish again"
 
 
 def _publish(snapshot: Snapshot, beat: Heartbeat, on_progress: Progress) -> None:
@@ -339,14 +354,17 @@ def _keep_changes(snapshot: Snapshot, folder: Path) -> None:
 def settle(version: str, campaigns: Sequence[Campaign]) -> dict[str, Any]:
     """What must not change with the installation once the cut is taken.
 
-    Gold, how annotators are numbered, and the version that this one is compared with.
+    Gold, how annotators are numbered, which sources gave the texts, and the version that this one is compared with.
+    Taken after the cut: whoever brought votes up to it has given their texts by then.
     """
     key = salted_hmac("exports.annotators", version, algorithm="sha256").hexdigest()
     first = campaigns[0]
     chosen = {"rule": first.aggregation, "model": first.model}
     before = comparing.previous(version)
     since = before.version if before else ""
-    return {"gold": _gold(campaigns), "annotators": key, "aggregation": chosen, "since": since}
+    given_until = ledger.given_until().isoformat()
+    told = {"gold": _gold(campaigns), "annotators": key, "aggregation": chosen}
+    return {**told, "since": since, "given_until": given_until}
 
 
 def _gold(campaigns: Sequence[Campaign]) -> dict[str, str]:
@@ -420,6 +438,7 @@ def selection(snapshot: Snapshot) -> Selection:
         Options.read(snapshot.options).filters,
         snapshot.settled.get("gold", {}),
         **snapshot.settled.get("aggregation", {}),
+        given_until=datetime.fromisoformat(moment) if (moment := snapshot.settled.get("given_until")) else None,
     )
 
 
@@ -540,20 +559,45 @@ def rederive(snapshot: Snapshot) -> None:
     """Derive a published snapshot again; raise NotReproducible, naming what differs, unless every byte is the same."""
     parent = snapshot.path.parent
     parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".again-", dir=parent) as folder:
+    with _held_folder(parent, ".again-") as folder:
         try:
-            found = _write(snapshot, Path(folder), _silent)[0]["files"]
+            found = _write(snapshot, folder, _silent)[0]["files"]
         except NothingToPublish:
-            _check_withdrawn(snapshot, Path(folder))
+            _check_withdrawn(snapshot, folder)
             raise
         published = snapshot.manifest["files"]
         if differing := [name for name in sorted(published) if found[name]["sha256"] != published[name]["sha256"]]:
-            _check_withdrawn(snapshot, Path(folder))
+            _check_withdrawn(snapshot, folder)
             raise _not_reproducible(
                 snapshot,
                 f"{', '.join(differing)} would not be the same now "
                 f"(published by code {snapshot.manifest['code_revision']}, this is {code_revision()})",
             )
+
+
+@contextmanager
+def _held_folder(parent: Path, prefix: str) -> Iterator[Path]:
+    """A temporary folder, gone at the end. Those of killed processes, whose locks the kernel freed, are swept away."""
+    for left in parent.glob(f"{prefix}*"):
+        with suppress(OSError), _lock(left):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    try:
+        with _lock(folder):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    """Hold a folder; raises BlockingIOError where another process does."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _check_withdrawn(snapshot: Snapshot, again: Path) -> None:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
 
 from exports import differences, records, snapshots
 from exports.errors import NotReproducible
+from exports.filters import EVERYTHING
 from exports.models import Snapshot
+from exports.records import Selection
+from sources.models import Instruction
 
 type Progress = Callable[[int], None]  # called with the number of lines compared so far
 
@@ -52,6 +55,7 @@ def verify(snapshot: Snapshot, on_progress: Progress = lambda _: None) -> Report
     with records.reading(chosen) as reader, path.open("rb") as published:
         with closing(reader.lines(tally.add, tally.voters)) as again:
             report = _compared(published, again, on_progress)
+        _say_filtered(report, snapshot, chosen)
         promised = snapshot.manifest["files"][path.name].get("rows", report.lines)
         if promised != report.lines:
             raise NotReproducible(f"{path}: has {report.lines:,} lines, but the manifest says {promised:,}")
@@ -60,6 +64,31 @@ def verify(snapshot: Snapshot, on_progress: Progress = lambda _: None) -> Report
             summary = {"version": snapshot.version, "aggregation": reader.aggregation, **measured}
             report.statistics = _difference(snapshot.statistics, orjson.loads(orjson.dumps(summary)))
     return report
+
+
+def _id(record: dict[str, Any]) -> str:
+    found: str = record["metadata"]["id"]
+    return found
+
+
+def _say_filtered(report: Report, snapshot: Snapshot, chosen: Selection) -> None:
+    """Of lines that are lost though their votes are not all erased, that the filters leave out what is left."""
+    erased = {number for number, reason in report.lost.items() if reason == differences.ERASED}
+    if not erased or chosen.filters == EVERYTHING:
+        return
+    path = snapshot.path / snapshots.file_names(snapshot.version)["records"]
+    with path.open("rb") as file:
+        told = [(number, orjson.loads(line)) for number, line in enumerate(file, start=1) if number in erased]
+    digests = [bytes.fromhex(_id(record)) for _, record in told]
+    among = tuple(Instruction.objects.filter(digest__in=digests).values_list("pk", flat=True))
+    unfiltered = replace(chosen, filters=EVERYTHING, among=among, model="", mask_personal=False)
+    with records.reading(unfiltered) as reader:
+        left = {_id(record): record["metadata"]["n_votes"] for record in map(orjson.loads, reader.lines())}
+    for number, record in told:
+        if _id(record) in left:
+            before, now = record["metadata"]["n_votes"], left[_id(record)]
+            why = f"{before - now} of its {before} votes were erased, and " if now < before else ""
+            report.lost[number] = f"{why}the filters leave it out now"
 
 
 def _compared(published: Iterable[bytes], again: Iterator[bytes], on_progress: Progress) -> Report:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
+from datetime import datetime
+
 from django.core.exceptions import ValidationError
+from django.db import OperationalError, connection, transaction
 
 from sources.errors import SourceError
 from sources.importers.importer import Importer
@@ -45,6 +50,32 @@ def entry(name: str, revision: str = "", importer: Importer | None = None, **fac
         if _kept(field, there) != fact:
             raise SourceDiffers(source=known, field=field, there=there, given=fact)
     return known
+
+
+# How long at a time the ledger is waited for: a chunk of an import is written in a second or two.
+WAIT, TRIES, PAUSE = "10s", 12, 0.5
+
+
+def given_until() -> datetime:
+    """A moment such that no provenance from before it can still be committed.
+
+    Waits for chunks that are being written, and keeps new ones out for the length of one query. Call it outside a
+    transaction. Raises OperationalError if the table is never free.
+    """
+    for _ in range(TRIES - 1):
+        with suppress(OperationalError):
+            return _given_until()
+        time.sleep(PAUSE)
+    return _given_until()
+
+
+def _given_until() -> datetime:
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [WAIT])
+        cursor.execute("LOCK TABLE sources_provenance IN SHARE MODE")
+        cursor.execute("SELECT clock_timestamp()")
+        moment: datetime = cursor.fetchone()[0]
+        return moment
 
 
 def derived(source: Source, augmenter_name: str, name: str = "") -> Source:

@@ -66,10 +66,12 @@ _FIND_IDS = """
     UPDATE staged SET id = known.id FROM sources_instruction AS known
     WHERE known.digest = staged.digest AND known.id <> staged.id
 """
+# The moment is that of the insertion, not of the chunk: see sources.ledger.given_until.
 _INSERT_PROVENANCE = """
     INSERT INTO sources_provenance
         (source_id, instruction_id, run_id, "row", position, source_labels, suggested, created_at)
-    SELECT %s, id, %s, place, position, labels::jsonb, suggested::jsonb, now() FROM staged ORDER BY id, position
+    SELECT %s, id, %s, place, position, labels::jsonb, suggested::jsonb, clock_timestamp()
+    FROM staged ORDER BY id, position
     ON CONFLICT (source_id, instruction_id) DO NOTHING
 """
 # A later import of the same row says anew what its labels are, as when the mapping was corrected.

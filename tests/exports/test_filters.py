@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from io import StringIO
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 
 from annotate.models import Annotation, Campaign
 from exports import contributions, snapshots, verification
@@ -17,8 +16,9 @@ from exports.filters import Filters
 from exports.formats import Options
 from exports.models import Snapshot
 from sources import criteria, removals
-from sources.models import Instruction, PersonalFinding, Source
-from tests.exports import worlds
+from sources.models import Instruction, PersonalFinding, Screening, Source
+from tests.exports import faults, worlds
+from tests.exports.faults import command
 from tests.exports.folders import file_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -120,12 +120,6 @@ def test_it_refuses_where_nothing_is_left_and_what_no_line_can_be(kindness: Camp
     assert empty.error == "The filters leave nothing: languages"
 
 
-def command(*arguments: str) -> str:
-    out = StringIO()
-    call_command("export_safety", "--version", "0.3", *arguments, stdout=out, stderr=StringIO())
-    return out.getvalue()
-
-
 def test_a_dry_run_says_what_would_be_and_writes_nothing() -> None:
     worlds.everything()
     said = command("--dry-run", "--language", "en", "--min-votes", "3")
@@ -142,3 +136,55 @@ def test_it_resumes_only_what_was_begun_and_with_its_own_choice(kindness: Campai
     assert command("--resume").endswith("OIG_safety_v0.3: 1 instructions, 2 votes\n")
     begun.refresh_from_db()
     assert begun.manifest["filters"] == {"languages": ["en"]}
+
+
+COMBINED: list[list[str]] = [
+    [],
+    ["--language=en", "--min-votes=2"],
+    ["--source=letters", "--agreement=unanimous", "--agreement=majority"],
+    ["--license=CC-BY-4.0", "--without-augmented", "--without-personal"],
+    ["--source=letters@1", "--language=en", "--language=und", "--min-votes=2", "--without-augmented"],
+    ["--language=en", "--agreement=disputed", "--without-personal", "--min-votes=3"],
+]
+
+
+@pytest.mark.parametrize("masking", [[], ["--mask-personal"]], ids=["as it is", "masked"])
+def test_a_dry_run_promises_what_is_published_and_every_text_is_accounted_for(masking: list[str]) -> None:
+    campaigns = faults.world()
+    removals.take_down(criteria.by_pattern("^Tag tie"), "its author asked for it")
+    read = Annotation.objects.counted().filter(unit__campaign__in=campaigns)
+    instructions = read.values("unit__instruction").distinct().count()
+    for number, asked in enumerate(COMBINED, start=1):
+        promised = command(*asked, *masking, "--dry-run").splitlines()
+        assert not Snapshot.objects.filter(version=f"0.3.{number}").exists()
+        published = command(f"--version=0.3.{number}", *asked, *masking).splitlines()[-1]
+        manifest = Snapshot.objects.get(version=f"0.3.{number}").manifest
+        left_out = manifest["left_out"]["filters"]
+        lines, votes = manifest["instructions"], manifest["votes"]
+        assert published == f"OIG_safety_v0.3.{number}: {lines} instructions, {votes} votes (1 simulated)".removesuffix(
+            "" if manifest["simulated_votes"] else " (1 simulated)"
+        )
+        assert promised == [
+            *(
+                f"left out by {name}: {counts['instructions']} instructions"
+                for name, counts in sorted(left_out.items())
+            ),
+            f"{lines} instructions and {votes} votes would be published; nothing was written",
+        ]
+        # Read is what was kept, what each filter left out, and what may not be published at all.
+        gone, repeated = manifest["left_out"]["instructions"], manifest["left_out"]["votes"]
+        filtered = sum(counts["instructions"] for counts in left_out.values())
+        assert lines + filtered + sum(gone.values()) == instructions
+        not_counted = [repeated[why] for why in (*gone, "the same person again, in another campaign")]
+        assert votes + sum(counts["votes"] for counts in left_out.values()) + sum(not_counted) == read.count()
+        assert all(counts["instructions"] for counts in left_out.values())
+
+
+def test_a_dry_run_refuses_what_publishing_would(kindness: Campaign) -> None:
+    Screening.objects.create(lowest=1, highest=1, state="running")
+    for asked in (["--without-personal"], ["--mask-personal"]):
+        with pytest.raises(CommandError, match="publish a masked snapshot when it is finished"):
+            command(*asked, "--dry-run")
+    with pytest.raises(CommandError, match=r"'v0\.3' is not a version"):
+        command("--version=v0.3", "--dry-run")
+    assert not Snapshot.objects.exists()

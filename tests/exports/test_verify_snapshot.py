@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from io import StringIO
 
 import pytest
@@ -10,10 +11,13 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from annotate.models import Annotation, Campaign
+from exports import snapshots
+from exports.filters import EVERYTHING, Filters
+from exports.formats import FORMS, Options
 from exports.models import Snapshot
 from sources import criteria, removals
 from sources.models import Source
-from tests.exports import worlds
+from tests.exports import faults, worlds
 from tests.exports.folders import contents, file_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -42,7 +46,7 @@ def refused() -> tuple[list[str], str]:
 
 
 def number_of(text: str, snapshot: Snapshot) -> int:
-    lines = (snapshot.path / file_of(snapshot)).read_text().splitlines()
+    lines = (snapshot.path / file_of(snapshot)).read_text().split("\n")
     return next(number for number, line in enumerate(lines, start=1) if text in json.loads(line)["text"])
 
 
@@ -81,6 +85,56 @@ def test_it_names_exactly_the_lines_that_are_lost_and_why(snapshot: Snapshot) ->
     assert f"line {second}: {expected[second]}" in listed
     assert any(line.startswith(f"line {first}: taken down (take-down ") for line in listed)
     assert "of 3 lines 3 lines are lost for the reasons given" in sentence
+
+
+ALL = Options(tuple(FORMS), seed=7, shard_bytes=4_000)
+
+
+@pytest.mark.parametrize(
+    ("options", "mask_personal", "model"),
+    [
+        (ALL, False, ""),
+        (ALL, True, ""),
+        (replace(ALL, filters=Filters(languages=("en",), min_votes=2)), False, ""),
+        (replace(ALL, filters=Filters(statuses=("unanimous", "majority"))), False, ""),
+        (ALL, False, Campaign.Model.SHARED),
+    ],
+    ids=["plain", "masked", "two votes", "agreed", "model"],
+)
+def test_it_names_exactly_the_lines_that_are_lost_in_every_form(
+    options: Options, mask_personal: bool, model: str
+) -> None:
+    campaigns = faults.world()
+    Campaign.objects.update(model=model)
+    if model:
+        faults.know(campaigns[0])
+    release = snapshots.prepare("0.3", campaigns, mask_personal=mask_personal, options=options)
+    snapshots.work(release)
+    assert release.is_published, release.error
+    files, lines = contents(release.path), release.manifest["instructions"]
+    removal = removals.take_down(criteria.by_pattern("^Majority"), "its author asked for it")
+    erase(votes_on("Against: he says he will jump."))
+    left = votes_on("Surplus: the third came too late.")
+    erase(left[:1])
+    # Whoever takes only lines with two votes, or that agree, has nothing left of what is down to one.
+    filtered = ", and the filters leave it out now" if options.filters != EVERYTHING else ""
+    expected = {
+        "Majority": f"taken down (take-down {removal.take_down.pk})" if removal.take_down else "",
+        "Against": "all of its votes were erased",
+        "Surplus": f"1 of its 2 votes were erased{filtered}",
+    }
+    named = {text: why for text, why in expected.items() if text in texts_of(release)}
+    assert named.keys() >= {"Majority", "Surplus"}
+    assert refused()[0] == [
+        f"line {number}: {why}"
+        for number, why in sorted((number_of(text, release), why) for text, why in named.items())
+    ]
+    assert refused()[1].endswith(f"; of {lines} lines {len(named)} lines are lost for the reasons given")
+    assert contents(release.path) == files
+
+
+def texts_of(snapshot: Snapshot) -> str:
+    return (snapshot.path / file_of(snapshot)).read_text()
 
 
 def test_it_names_the_first_difference_by_line_and_field(snapshot: Snapshot) -> None:

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
+from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import OperationalError
 from rich.console import Console
 from rich.progress import Progress
 
@@ -14,7 +20,9 @@ from exports.errors import ExportError, LowerVersion
 from exports.filters import Filters
 from exports.formats import FORMS, Options
 from exports.models import Snapshot
+from exports.versions import validate_version
 from sources.jobs import JobState
+from sources.texts import unstorable
 
 # In the order of the fields of Filters.
 REPEATED = {
@@ -78,9 +86,10 @@ class Command(BaseCommand):
         self, *, version: str, campaign: list[str], mask_personal: bool, output: Path | None, **asked: Any
     ) -> None:
         options = _options(asked)
-        try:
+        with _in_one_line(output):
+            validate_version(version)
             if asked["dry_run"]:
-                self._preview(_campaigns(campaign), options)
+                self._preview(snapshots.preview(_campaigns(campaign), options, mask_personal=mask_personal))
                 return
             if asked["resume"]:
                 _resume(version)
@@ -99,18 +108,11 @@ class Command(BaseCommand):
             else:
                 self._publish(snapshot)
             files = snapshots.deliver(snapshot, output or snapshot.path)
-        except LowerVersion as error:
-            raise CommandError(f"{error} (--allow-lower)") from None
-        except ExportError as error:
-            raise CommandError(str(error)) from None
-        except OSError as error:
-            raise CommandError(f"{error.filename}: {error.strerror}; choose another place or make room") from None
         for file in files:
             self.stdout.write(str(file))
         self.stdout.write(_closing_sentence(snapshot))
 
-    def _preview(self, campaigns: list[Campaign], options: Options) -> None:
-        found = snapshots.preview(campaigns, options)
+    def _preview(self, found: dict[str, int]) -> None:
         instructions, votes = found.pop("instructions"), found.pop("votes")
         for name, lines in found.items():
             self.stdout.write(f"left out by {name}: {lines:,} instructions")
@@ -131,6 +133,25 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{snapshot} is being published by another process; if that was killed, try again after {until}"
             )
+
+
+@contextmanager
+def _in_one_line(output: Path | None) -> Iterator[None]:
+    """Say what can go wrong in one line that tells what to do."""
+    try:
+        yield
+    except LowerVersion as error:
+        raise CommandError(f"{error} (--allow-lower)") from None
+    except ExportError as error:
+        raise CommandError(str(error)) from None
+    except ValidationError as error:
+        raise CommandError(error.message) from None
+    except OSError as error:
+        place = error.filename or output or settings.SNAPSHOT_ROOT
+        raise CommandError(f"{place}: {error.strerror}; choose another place or make room") from None
+    except (OperationalError, psycopg.OperationalError) as error:
+        said = str(error).strip().partition("\n")[0]
+        raise CommandError(f"The database went away ({said}); when it answers, go on with --resume") from None
 
 
 def _resume(version: str) -> None:
@@ -162,7 +183,8 @@ def _closing_sentence(snapshot: Snapshot) -> str:
 
 
 def _campaigns(slugs: list[str]) -> list[Campaign]:
-    found = {campaign.slug: campaign for campaign in Campaign.objects.filter(slug__in=slugs)}
+    askable = [slug for slug in slugs if not unstorable(slug)]
+    found = {campaign.slug: campaign for campaign in Campaign.objects.filter(slug__in=askable)}
     missing = [slug for slug in slugs if slug not in found]
     if missing:
         known = ", ".join(Campaign.objects.values_list("slug", flat=True)) or "none yet"
