@@ -71,6 +71,7 @@ class SnapshotSerializer(serializers.ModelSerializer[Snapshot]):
             "reason",
             "since",
             "newer",
+            "is_registered",
             "publishing",
             "percent",
             "error",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from exports.errors import SnapshotRefused
 from labels.aggregation import Status
+from sources.models import Source
 from sources.texts import printable, unstorable
 
 if TYPE_CHECKING:
@@ -44,14 +45,24 @@ class Filters:
 
     def check(self) -> None:
         """Raise SnapshotRefused for what no line can have, and for what no database and no file can hold."""
-        unknown = sorted(set(self.statuses) - set(get_args(Status)))
-        if unknown:
+        if unknown := sorted(set(self.statuses) - set(get_args(Status))):
             raise SnapshotRefused(f"There is no agreement {unknown[0]!r}; there are: {', '.join(get_args(Status))}")
         for name in (*self.sources, *self.licenses, *self.languages):
             if problem := unstorable(name):
                 raise SnapshotRefused(f"{printable(name)!r} has a {problem}: write it without")
         if not 1 <= self.min_votes <= LARGEST:
             raise SnapshotRefused(f"{self.min_votes} is no number of votes that a line can have: give 1 or more")
+        if self.sources or self.licenses:
+            self._check_ledger()
+
+    def _check_ledger(self) -> None:
+        """Of several sources one that is misspelt would not be missed in the release."""
+        given = list(Source.objects.values_list("name", "revision", "license"))
+        names = {name for name, _, _ in given} | {f"{name}@{revision}" for name, revision, _ in given}
+        if unknown := sorted(set(self.sources) - names):
+            raise SnapshotRefused(f"There is no source {unknown[0]!r}: give the name of one, or NAME@REVISION")
+        if unknown := sorted(set(self.licenses) - {license_ for _, _, license_ in given}):
+            raise SnapshotRefused(f"No source is under the licence {unknown[0]!r}: write it as the ledger does")
 
     def left_out_by(self, group: Group) -> str:
         """The first filter, in the order of the fields, that leaves out the lines of a group; empty if none does."""
