@@ -128,7 +128,7 @@ def reasons_between(gone: Sequence[str], before: Snapshot, after: Snapshot) -> d
     found = {gone[at]: why for at, why in reasons(list(enumerate(gone)))}
     # Their texts could be published: the votes decide.
     open_ = [bytes.fromhex(public_id) for public_id, why in found.items() if why == ERASED]
-    votes = Annotation.objects.filter(unit__instruction__digest__in=open_)
+    votes = Annotation.objects.up_to(after.cut or 0).filter(unit__instruction__digest__in=open_)
     chosen = after.campaigns.all()
     counted = votes.counted(after.cut).filter(unit__campaign__in=chosen)
     for answer, whose in (
