@@ -57,7 +57,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class Hub:
-    """``repos`` by name; ``asked`` has the lines of the requests; what is in ``lies`` has another digest than it has."""
+    """``repos`` by name; ``asked`` has the lines of the requests; of files in ``lies`` it reports a wrong digest."""
 
     def __init__(self) -> None:
         self.repos: dict[str, Repo] = {}
@@ -143,16 +143,20 @@ class _Request(BaseHTTPRequestHandler):
         self.say(404, X_Error_Code=what)
 
     def route(self) -> None:
-        hub, path = self.server.hub, urlsplit(self.path).path
+        path = urlsplit(self.path).path
+        token = (self.headers["Authorization"] or "").removeprefix("Bearer ")
         if path.startswith("/lfs/"):
             self.upload(path.removeprefix("/lfs/"))
-            return
-        token = (self.headers["Authorization"] or "").removeprefix("Bearer ")
-        if token not in (WRITER, READER):
+        elif token not in (WRITER, READER):
             self.say(401, X_Error_Message="Invalid credentials in Authorization header")
         elif token == READER and self.command == "POST" and "paths-info" not in path and "yaml" not in path:
             self.say(403, X_Error_Message="You don't have the rights to write")
-        elif path == "/api/validate-yaml":
+        else:
+            self.known(path)
+
+    def known(self, path: str) -> None:
+        hub = self.server.hub
+        if path == "/api/validate-yaml":
             self.say_json({"warnings": [], "errors": []})
         elif path == "/api/repos/create":
             self.create()
