@@ -9,11 +9,16 @@ from exports.snapshots import in_order, manifest_name
 NAME = "SHA256SUMS"
 
 
+def digest(snapshot: Snapshot, name: str) -> str:
+    """The sha256 of a file of a published version; the manifest cannot hold its own. Raises OSError if that is gone."""
+    if name == manifest_name(snapshot.version):
+        return str(writers.fingerprint(snapshot.path / name)["sha256"])
+    return str(snapshot.manifest["files"][name]["sha256"])
+
+
 def digests(snapshot: Snapshot) -> dict[str, str]:
-    """The sha256 of each file of a published version by its name, the manifest's too, which cannot hold its own."""
-    manifest = manifest_name(snapshot.version)
-    listed = {name: snapshot.manifest["files"][name]["sha256"] for name in in_order(snapshot)}
-    return {**listed, manifest: writers.fingerprint(snapshot.path / manifest)["sha256"]}
+    """The sha256 of every file of a published version by its name, in reading order."""
+    return {name: digest(snapshot, name) for name in [*in_order(snapshot), manifest_name(snapshot.version)]}
 
 
 def listing(digests: dict[str, str]) -> str:
