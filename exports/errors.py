@@ -10,6 +10,10 @@ class SnapshotExists(SnapshotRefused):
     """The version is taken; a draft can be resumed, and what is published stays as it is."""
 
 
+class LowerVersion(SnapshotRefused):
+    """A higher version was published; a lower one has to be allowed."""
+
+
 class NothingToPublish(SnapshotRefused):
     """No line would be in it."""
 

@@ -28,7 +28,7 @@ from annotate import known
 from annotate.annotations import take_cut
 from annotate.models import Annotation, Annotator, Campaign, CampaignQuerySet, Unit
 from exports import card, differences, formats, modelled, records, writers
-from exports.errors import ExportError, NothingToPublish, NotReproducible, SnapshotExists, SnapshotRefused
+from exports.errors import ExportError, LowerVersion, NothingToPublish, NotReproducible, SnapshotExists, SnapshotRefused
 from exports.filters import EVERYTHING
 from exports.formats import PLAIN, Lines, Options
 from exports.models import Snapshot, Standing
@@ -117,12 +117,19 @@ def prepare(
 
 def begin(version: str, campaigns: Sequence[Campaign] = (), **asked: Any) -> Snapshot:
     """Prepare a version that nobody asked for before; raise SnapshotExists if somebody did."""
+    check_free(version)
+    return prepare(version, campaigns, **asked)
+
+
+def check_free(version: str) -> None:
+    """Raise SnapshotExists if there is such a version, published or not."""
     existing = Snapshot.objects.filter(version=version).first()
-    if existing is None:
-        return prepare(version, campaigns, **asked)
-    if existing.is_published:
+    if existing and existing.is_published:
         raise SnapshotExists(f"{existing} is {existing.standing}, and stays as it is: choose another version")
-    raise SnapshotExists(f"{existing} was begun and is {existing.state}: go on with that, or choose another version")
+    if existing:
+        raise SnapshotExists(
+            f"{existing} was begun, and is {existing.state}: go on with that, or choose another version"
+        )
 
 
 def preview(campaigns: Sequence[Campaign], options: Options) -> dict[str, int]:
@@ -147,10 +154,10 @@ def preview(campaigns: Sequence[Campaign], options: Options) -> dict[str, int]:
 
 
 def check_highest(version: str) -> None:
-    """Raise SnapshotRefused if a higher version was published."""
+    """Raise LowerVersion if a higher one was published."""
     highest = Snapshot.objects.published().first()
     if highest and numbers(version) < numbers(highest.version):
-        raise SnapshotRefused(
+        raise LowerVersion(
             f"{version} is lower than {highest.version}, the highest that is published: "
             "choose a higher version, or allow a lower one"
         )

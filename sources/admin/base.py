@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, override
 
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import AdminErrorList, AdminForm
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db import transaction
@@ -104,6 +105,20 @@ class JobAdmin(admin.ModelAdmin[Any]):
             raise Http404
         self.check_may_start(request)
         return get_object_or_404(self.model, pk=pk)
+
+    def form_page(self, request: HttpRequest, form: Any, **context: Any) -> HttpResponse:
+        """The page that adds a job, of a form with ``fieldsets`` that need not be one of a model."""
+        shown = {
+            **self.admin_site.each_context(request),
+            "adminform": AdminForm(form, form.fieldsets, {}),
+            "errors": AdminErrorList(form, []),
+            "inline_admin_formsets": [],
+            "media": self.media + form.media,
+            "is_popup": False,
+            "to_field": None,
+            **context,
+        }
+        return self.render_change_form(request, shown, add=True)
 
     def send(self, request: HttpRequest, task: Any, *ids: int) -> None:
         """Send it to the workers; where the queue does not answer, beat does so later."""

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, cast, override
+from typing import Any, override
 
-from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import AdminErrorList, AdminForm
 from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
@@ -208,22 +206,8 @@ class ImportRunAdmin(JobAdmin):
             else:
                 self._begun(request, run)
                 return HttpResponseRedirect(run.get_absolute_url())
-        # Admin's helpers ask a form for nothing that only a model form has.
-        plain = cast("forms.ModelForm[ImportRun]", form)
         chosen = {name: form[name].value() for name in ("format", "augmenter") if name in form.fields}
-        context = {
-            **self.admin_site.each_context(request),
-            "title": title,
-            "about": _about(chosen),
-            "all_known": known,
-            "adminform": AdminForm(plain, cast("Any", form.fieldsets), {}),
-            "errors": AdminErrorList(plain, []),
-            "inline_admin_formsets": [],
-            "media": self.media + form.media,
-            "is_popup": False,
-            "to_field": None,
-        }
-        return self.render_change_form(request, context, add=True)
+        return self.form_page(request, form, title=title, about=_about(chosen), all_known=known)
 
     def _imported(self, request: HttpRequest, form: ImportForm) -> ImportRun:
         asked = form.cleaned_data

@@ -12,6 +12,7 @@ from django.test import Client
 from annotate import measures
 from annotate.models import Annotator
 from annotate.tallies import Scope
+from exports.api import AskedSerializer, WholeSnapshotSerializer
 from sources.api import ImportPages, ImportSerializer
 from sources.models import Source
 from tests import ROOT
@@ -53,6 +54,23 @@ def test_it_describes_every_key_of_an_annotator(client: Client) -> None:
         assert f"`{key}`" in ANNOTATORS
 
 
+def test_it_describes_every_field_of_a_release() -> None:
+    of_release = PAGE.partition("## A release\n")[2].partition("\n## ")[0]
+    described = re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`.*?) \|", of_release, re.MULTILINE)))
+    assert described == list(WholeSnapshotSerializer.Meta.fields)
+
+
+@pytest.mark.django_db
+def test_it_shows_all_that_can_be_asked_of_a_version() -> None:
+    worlds.campaign(slug="sample")
+    asked = json.loads(blocks("json")[2])
+    serializer = AskedSerializer(data=asked)
+    assert serializer.is_valid(), serializer.errors
+    assert list(asked) == list(AskedSerializer().fields)
+    for name in ("forms", "filters"):
+        assert list(asked[name]) == list(AskedSerializer().fields[name].fields)
+
+
 def test_its_script_is_told_what_it_shows(web: Web, tmp_path: Path) -> None:
     # The web processes do not know the fast hash of the other tests.
     password = PBKDF2PasswordHasher().encode("ada's password", "salt", iterations=1)
@@ -65,7 +83,7 @@ def test_its_script_is_told_what_it_shows(web: Web, tmp_path: Path) -> None:
     names: dict[str, Any] = {"ADDRESS": web.url, "NAME": "ada", "PASSWORD": "ada's password"}
     (script,) = blocks("python")
     exec(script, names)
-    shown, empty = map(json.loads, blocks("json"))
+    shown, empty, _ = map(json.loads, blocks("json"))
     own = {name: names["newest"][name] for name in ("id", "created_at", "started_at", "finished_at")}
     assert {**shown, **own} == names["newest"]
     assert own["id"] == run.pk

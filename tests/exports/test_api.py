@@ -69,7 +69,7 @@ def test_it_says_why_a_release_should_not_be_used(client: Client, kindness: Camp
 
 
 def test_it_publishes_with_all_that_can_be_chosen(publisher: Client, kindness: Campaign) -> None:
-    chosen = {
+    chosen: dict[str, Any] = {
         "campaigns": ["kindness"],
         "mask_personal": True,
         "forms": {"names": ["shards", "splits"], "seed": 7, "shard_bytes": 1000},
@@ -99,11 +99,19 @@ def test_it_refuses_in_words(publisher: Client, kindness: Campaign, letters: Sou
         in ask(publisher, 400, version="0.4", filters={"language": ["en"]})["filters.language"][0]
     )
     assert "There is no such field" in ask(publisher, 400, version="0.4", form="csv")["form"][0]
-    for hostile in ({"filters": {"sources": ["a\x00"]}}, {"forms": {"names": [], "seed": 10**30}}, {"filters": []}):
-        ask(publisher, 400, version="0.4", **hostile)
+    ask(publisher, 400, version="0.4", filters={"sources": ["a\x00"]})
+    ask(publisher, 400, version="0.4", forms={"names": [], "seed": 10**30})
+    ask(publisher, 400, version="0.4", filters=[])
     assert publisher.post(LIST, "[]", content_type="application/json").status_code == 400
     assert Snapshot.objects.count() == 1
     assert ask(publisher, 201, version="0.2.1", allow_lower=True)["version"] == "0.2.1"
+
+
+def test_another_site_cannot_have_a_browser_publish(publisher: Client, kindness: Campaign) -> None:
+    browser = Client(enforce_csrf_checks=True)
+    browser.cookies = publisher.cookies
+    assert browser.post(LIST, {"version": "0.3"}, content_type="application/json").status_code == 403
+    assert not Snapshot.objects.exists()
 
 
 def test_it_takes_every_filter_that_there_is() -> None:
@@ -114,7 +122,7 @@ def test_what_is_being_made_is_cancelled_and_resumed(publisher: Client, kindness
     ask(publisher, 201, version="0.3")
     assert ask(publisher, 200, f"{LIST}0.3/cancel/")["publishing"] == "cancelled"
     assert "had ended already: it is cancelled" in ask(publisher, 409, f"{LIST}0.3/cancel/")["detail"]
-    assert "was begun and is cancelled" in ask(publisher, 409, version="0.3")["detail"]
+    assert "was begun, and is cancelled" in ask(publisher, 409, version="0.3")["detail"]
     assert ask(publisher, 200, f"{LIST}0.3/resume/")["publishing"] == "queued"
     assert "only what failed or was cancelled" in ask(publisher, 409, f"{LIST}0.3/resume/")["detail"]
     assert publisher.post(f"{LIST}0.9/cancel/").status_code == 404

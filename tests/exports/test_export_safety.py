@@ -97,6 +97,20 @@ def test_it_names_the_campaigns_there_are(kindness: Campaign) -> None:
     assert not Snapshot.objects.exists()
 
 
+def test_it_goes_below_the_highest_version_only_if_it_is_told_to(kindness: Campaign) -> None:
+    export("--version", "0.3")
+    message = "0.2.1 is lower than 0.3, the highest that is published: choose a higher version, or allow a lower one"
+    assert refusal("--version", "0.2.1") == message + " (--allow-lower)"
+    assert export("--version", "0.2.1", "--allow-lower")[0].endswith("OIG_safety_v0.2.1: 1 instructions, 2 votes\n")
+    assert export("--version", "0.2.1")[1].startswith("OIG_safety_v0.2.1 was published before")
+
+
+def test_it_says_that_a_version_was_cancelled(kindness: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshots, "_publish", lambda snapshot, *_: snapshots.cancel(snapshot))
+    message = refusal("--version", "0.3")
+    assert message == "OIG_safety_v0.3 was cancelled, and nothing of it is left; go on with --resume"
+
+
 def test_it_refuses_an_empty_campaign(letters: Source) -> None:
     assert refusal("--version", "0.3").startswith("There is no campaign to publish: open one")
     worlds.campaign("empty")

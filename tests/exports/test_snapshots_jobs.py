@@ -5,10 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from pytest_django import Settings
@@ -16,6 +18,8 @@ from pytest_django import Settings
 from annotate.annotations import take_cut
 from annotate.models import Annotation, Campaign
 from exports import snapshots
+from exports.filters import Filters
+from exports.formats import Options
 from exports.models import Snapshot
 from sources import jobs
 from sources.jobs import JobState
@@ -111,6 +115,47 @@ def test_it_sweeps_what_a_killed_worker_left_of_this_version_alone(kindness: Cam
         (root / name).mkdir(parents=True)
     worlds.published("0.3", kindness)
     assert left_behind() == [".partial-0.3.1-abc", ".partial-0.30-abc"]
+
+
+def test_a_cancelled_one_leaves_nothing_and_is_resumed_with_its_own_cut(
+    kindness: Campaign, letters: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshots, "BATCH", 1)
+    monkeypatch.setattr(snapshots, "PAUSE", 0)
+    worlds.agreeing(kindness, letters, "another text")
+    asked = Options(("splits", "csv"), filters=Filters(languages=("en",)))
+    snapshot = snapshots.prepare("0.3", [kindness], options=asked)
+
+    def cancel(_: int) -> None:
+        assert left_behind()
+        assert snapshots.cancel(Snapshot.objects.get())
+        assert not left_behind()
+
+    snapshots.work(snapshot, cancel)
+    now = Snapshot.objects.get()
+    assert (now.state, now.error, now.path.exists(), left_behind()) == (JobState.CANCELLED, "", False, [])
+    assert not now.take()
+    worlds.vote(kindness.units.earliest("pk"), worlds.person("late"), worlds.INTERVENTION)
+    call_command("export_safety", "--version", "0.3", "--resume", stdout=StringIO())
+    resumed = Snapshot.objects.get(version="0.3")
+    assert (resumed.cut, resumed.manifest["votes"], resumed.manifest["forms"]["names"]) == (
+        now.cut,
+        4,
+        ["splits", "csv"],
+    )
+    assert not snapshots.cancel(resumed)
+    snapshots.rederive(resumed)
+
+
+def test_a_cancelled_one_is_begun_anew_with_what_is_asked_for_then(kindness: Campaign) -> None:
+    nothing = Options(filters=Filters(languages=("tlh",)))
+    snapshot = snapshots.prepare("0.3", [kindness], options=nothing)
+    snapshots.work(snapshot)
+    assert snapshot.error == "The filters leave nothing: languages"
+    english = Options(filters=Filters(languages=("en",)))
+    snapshots.cancel(snapshots.prepare("0.3", options=english))
+    snapshots.work(snapshots.prepare("0.3"))
+    assert Snapshot.objects.get().manifest["filters"] == {"languages": ["en"]}
 
 
 def many_units(kindness: Campaign, n: int) -> None:

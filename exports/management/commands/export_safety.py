@@ -10,7 +10,7 @@ from rich.progress import Progress
 
 from annotate.models import Campaign
 from exports import snapshots, writers
-from exports.errors import ExportError
+from exports.errors import ExportError, LowerVersion
 from exports.filters import Filters
 from exports.formats import FORMS, Options
 from exports.models import Snapshot
@@ -99,6 +99,8 @@ class Command(BaseCommand):
             else:
                 self._publish(snapshot)
             files = snapshots.deliver(snapshot, output or snapshot.path)
+        except LowerVersion as error:
+            raise CommandError(f"{error} (--allow-lower)") from None
         except ExportError as error:
             raise CommandError(str(error)) from None
         except OSError as error:
