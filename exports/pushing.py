@@ -48,7 +48,7 @@ class Pushed:
 
     digests: dict[str, str]
     sent: list[str]  # the names of the files that were not there already
-    was_sealed: bool = False  # it was there, whole, and nothing was changed
+    was_sealed: bool  # it was there, whole, and nothing was changed
 
 
 def push(snapshot: Snapshot, place: Place) -> Pushed:
@@ -60,11 +60,12 @@ def push(snapshot: Snapshot, place: Place) -> Pushed:
     snapshots.check_files(snapshot)
     with tempfile.TemporaryDirectory(prefix="oig-push-") as folder:
         files, digests = _files(snapshot, Path(folder))
-        failure = None
+        failure, sent = None, dict[str, None]()
         for pause in PAUSES:
             time.sleep(pause)
             try:
-                return _push(place, files, digests)
+                was_sealed = _push(place, files, digests, sent)
+                return Pushed(digests, list(sent), was_sealed)
             except PushInterrupted as error:
                 failure = error
         assert failure is not None  # noqa: S101 - for the type checker
@@ -81,15 +82,18 @@ def _files(snapshot: Snapshot, folder: Path) -> tuple[dict[str, Path], dict[str,
     return files, digests | {checksums.NAME: hashlib.sha256(listed.encode()).hexdigest()}
 
 
-def _push(place: Place, files: dict[str, Path], digests: dict[str, str]) -> Pushed:
+def _push(place: Place, files: dict[str, Path], digests: dict[str, str], sent: dict[str, None]) -> bool:
+    """Whether it was there already; ``sent`` gets the names of what was not, also of a try that breaks off."""
     names = list(digests)
     sealed = place.sealed(names)
     if sealed is not None:
         if wrong := _differing(digests, sealed):
             raise PushRefused(f"{place.address()}: stands there with other content ({wrong}), and is never replaced")
-        return Pushed(digests, sent=[], was_sealed=True)
+        # The answer to a try of before may have got lost.
+        return not sent
     held = place.held(names)
     missing = {name: files[name] for name in names if held.get(name) != digests[name]}
+    sent.update(dict.fromkeys(missing))
     place.put(missing, names)
     if wrong := _differing(digests, place.held(names)):
         raise PushRefused(
@@ -97,7 +101,7 @@ def _push(place: Place, files: dict[str, Path], digests: dict[str, str]) -> Push
             "Try again, and look into the place if it stays so"
         )
     place.seal()
-    return Pushed(digests, sent=list(missing))
+    return False
 
 
 def _differing(digests: Mapping[str, str], found: Mapping[str, str]) -> str:

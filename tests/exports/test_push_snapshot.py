@@ -184,34 +184,36 @@ def test_a_small_file_is_compared_byte_by_byte(release: Snapshot, hub: Hub) -> N
     assert "README.md has sha256" in refusal("--hub", REPO)
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "GET /api/datasets/org",
-        "POST /api/repos/create",
-        "/preupload/",
-        "PUT /lfs/",
-        "/objects/batch",
-        "/commit/",
-        "/paths-info/",
-        "/resolve/",
-        "/tag/",
-    ],
-)
-def test_it_goes_on_after_a_failure_that_passes(release: Snapshot, hub: Hub, line: str) -> None:
-    hub.troubles = [Trouble(line, 500)]
-    push("--hub", REPO)
-    assert hub.contents(REPO, "v0.3").keys() == {*contents(release.path), "SHA256SUMS"}
-    assert hub.troubles == []
-    assert len(hub.repos[REPO].commits) == 2
+PASSING = [
+    *("GET /api/datasets/org", "POST /api/repos/create", "/preupload/", "PUT /lfs/", "/objects/batch"),
+    *("/commit/", "/paths-info/", "/resolve/", "/tag/"),
+]
 
 
-@pytest.mark.parametrize("line", ["/repos/create", "/commit/", "/tag/"])
-def test_what_was_done_though_the_answer_got_lost_is_not_done_again(release: Snapshot, hub: Hub, line: str) -> None:
-    hub.troubles = [Trouble(line, 503, is_late=True)]
-    push("--hub", REPO)
-    assert sum(line in asked for asked in hub.asked) == 1
-    assert hub.repos[REPO].tags.keys() == {"v0.3"}
+def test_it_goes_on_after_a_failure_that_passes(release: Snapshot, hub: Hub) -> None:
+    for number, line in enumerate(PASSING):
+        repo = f"org/dataset-{number}"
+        hub.store.clear()
+        hub.troubles = [Trouble(line, 500)]
+        assert "5 of 5 files sent" in push("--hub", repo), line
+        assert hub.contents(repo, "v0.3").keys() == {*contents(release.path), "SHA256SUMS"}
+        assert hub.troubles == []
+        assert len(hub.repos[repo].commits) == 2
+
+
+def test_what_was_done_though_the_answer_got_lost_is_not_done_again(release: Snapshot, hub: Hub) -> None:
+    for line in ("/repos/create", "/commit/", "/tag/"):
+        repo = f"org/dataset{line.replace('/', '-')}x"
+        hub.asked.clear()
+        hub.troubles = [Trouble(line, 503, is_late=True)]
+        assert "5 of 5 files sent" in push("--hub", repo)
+        assert sum(line in asked for asked in hub.asked) == 1
+        assert hub.repos[repo].tags.keys() == {"v0.3"}
+
+
+def test_it_begins_anew_where_somebody_else_came_first(release: Snapshot, hub: Hub) -> None:
+    hub.troubles = [Trouble("/commit/", 412)]
+    assert "5 of 5 files sent" in push("--hub", REPO)
 
 
 def test_a_push_that_broke_off_sends_only_the_rest(release: Snapshot, hub: Hub) -> None:
