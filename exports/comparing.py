@@ -14,7 +14,7 @@ import orjson
 from exports import changes, differences, writers
 from exports.changes import Side
 from exports.errors import ExportError, NotReproducible
-from exports.models import Comparison, Snapshot
+from exports.models import Comparison, Snapshot, Standing
 from exports.versions import numbers
 from sources import jobs
 from sources.jobs import JobState, LostLease
@@ -23,8 +23,9 @@ TASK = "exports.tasks.compare_snapshots"
 
 
 def previous(version: str) -> Snapshot | None:
-    """The published version that comes right before this one, which need not be published yet."""
-    earlier = (one for one in Snapshot.objects.published() if numbers(one.version) < numbers(version))
+    """The release that comes right before this version, which need not be published yet; none that was withdrawn."""
+    fetched = Snapshot.objects.published().exclude(standing=Standing.WITHDRAWN)
+    earlier = (one for one in fetched if numbers(one.version) < numbers(version))
     return next(earlier, None)
 
 
