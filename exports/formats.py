@@ -69,9 +69,7 @@ class Options:
         if not -MOST <= self.seed <= MOST:
             raise SnapshotRefused(f"A seed has at most 18 digits; {self.seed} has more")
         if self.shard_bytes < 1:
-            raise SnapshotRefused(
-                f"A shard of {self.shard_bytes} bytes cannot be: give 1 or more, of 18 digits at most"
-            )
+            raise SnapshotRefused(f"A shard of {self.shard_bytes} bytes holds nothing: give 1 or more")
 
 
 PLAIN = Options()
