@@ -9,7 +9,7 @@ from annotate.models import Annotator
 from annotate.statements import row
 
 FIELDS = Annotator._meta.concrete_fields  # noqa: SLF001 - Django's public interface to a model
-PERSON = f"SELECT {', '.join(field.column for field in FIELDS)} FROM annotate_annotator WHERE id = %(person)s"  # noqa: S608
+PERSON = f"SELECT {', '.join(str(field.column) for field in FIELDS)} FROM annotate_annotator WHERE id = %(person)s"  # noqa: S608
 
 
 class PreparedBackend(ModelBackend):

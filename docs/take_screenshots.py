@@ -21,6 +21,7 @@ FOLDER = Path(__file__).parent / "screenshots"
 MOST_BYTES = 200_000
 DESKTOP, PHONE = (1280, 800), (390, 844)
 LABEL, GUIDELINES, RELEASE = "/campaigns/sample/label/", "/campaigns/sample/guidelines/", "/releases/0.1/"
+NEXT_VERSION, SINCE = "0.2", "/releases/0.2/since/0.1/"
 CHANGES, PREFERENCES, PROGRESS = f"{GUIDELINES}changes/", "/preferences/", "/progress/"
 SOURCE = "/admin/sources/source/1/change/"
 IMPORT, IMPORTS, WORKERS = (f"/admin/sources/importrun/{page}" for page in ("add/", "", "workers/"))
@@ -58,6 +59,9 @@ def main(address: str) -> None:
         _take(browser, address, "preferences", PREFERENCES, state=volunteer, prepare=_scroll_to_topics)
         _answer(browser, address, volunteer)
         _take(browser, address, "progress", PROGRESS, state=volunteer)
+        _publish(NEXT_VERSION)
+        _take(browser, address, "release-changes", SINCE)
+        _take(browser, address, "release-changes-phone-dark", SINCE, size=PHONE, is_dark=True)
         _adopt_newer(browser, address, _signed_in(browser, address, "admin"))
         _take(browser, address, "guideline-changes", CHANGES, state=volunteer)
         _sign_out(browser, address, volunteer)
@@ -151,6 +155,12 @@ def _answer(browser: Browser, address: str, state: StorageState) -> None:
         page.wait_for_function("it => document.querySelector('#answer [name=assignment]')?.value !== it", arg=before)
     page.wait_for_load_state("networkidle")
     page.close()
+
+
+def _publish(version: str) -> None:
+    """Publish the sample's campaign with the votes of now."""
+    command = [sys.executable, "manage.py", "export_safety", "--version", version, "--campaign", "sample"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 def _adopt_newer(browser: Browser, address: str, state: StorageState) -> None:

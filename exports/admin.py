@@ -12,10 +12,10 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, URLResolver, path
 
 from annotate.models import Annotator
-from exports import snapshots, standings, tasks
+from exports import comparing, snapshots, standings, tasks
 from exports.errors import SnapshotRefused, StandingRefused
 from exports.forms import PublishForm, StandingForm
-from exports.models import Snapshot, Standing
+from exports.models import Comparison, Snapshot, Standing
 from sources import workers
 from sources.admin import JobAdmin
 from sources.jobs import JobState
@@ -211,3 +211,31 @@ def _told(chosen: dict[str, Any]) -> str:
     """One choice a line."""
     listed = {name: ", ".join(value) if isinstance(value, list) else value for name, value in chosen.items()}
     return "\n".join(f"{name.replace('_', ' ')}: {value}" for name, value in listed.items())
+
+
+@admin.register(Comparison)
+class ComparisonAdmin(JobAdmin):
+    """Beat has every two releases compared; here stands why one could not be, and it can be tried again."""
+
+    details_template = "admin/exports/comparison/details.html"
+    list_display = ("__str__", "state", "error", "finished_at")
+    list_filter = ("state",)
+    list_select_related = ("before", "after")
+    fields = ("before", "after", "created_at", "finished_at", "attempts")
+    actions = ("compare_again",)
+
+    @override
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_publish_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("exports.add_snapshot")
+
+    @admin.action(description="Compare again what failed", permissions=["publish"])
+    def compare_again(self, request: HttpRequest, queryset: QuerySet[Comparison]) -> None:
+        for comparison in queryset:
+            if comparing.again(comparison):
+                tasks.compare_snapshots.delay_on_commit(comparison.pk)  # type: ignore[attr-defined]
+                self.message_user(request, f"A worker is taking {comparison}", messages.INFO)
+            else:
+                self.message_user(request, f"{comparison} did not fail: it is {comparison.state}", messages.WARNING)

@@ -70,6 +70,7 @@ class SnapshotSerializer(serializers.ModelSerializer[Snapshot]):
             "reason",
             "since",
             "newer",
+            "is_registered",
             "publishing",
             "percent",
             "error",

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from django.template.loader import render_to_string
 
 from annotate.models import Campaign
-from exports import tables
+from exports import changes, tables
 from exports.formats import SPLITS
 from exports.records import UNDETERMINED
 from labels.taxonomy import LabelSetSpec
@@ -29,8 +29,14 @@ LANGUAGE = re.compile(r"([a-z]{2,3})(-.*)?")
 SPDX = re.compile(r"[a-z0-9.+-]+")
 
 
-def render(name: str, manifest: dict[str, Any], statistics: dict[str, Any], spec: LabelSetSpec) -> str:
-    """The text of the card of the snapshot ``name``; the same for the same statistics."""
+def render(
+    name: str,
+    manifest: dict[str, Any],
+    statistics: dict[str, Any],
+    spec: LabelSetSpec,
+    summary: dict[str, Any] | None = None,
+) -> str:
+    """The text of the card of the snapshot ``name``; the same for the same statistics and changes."""
     shown = tables.tables(statistics)
     context = {
         "name": name,
@@ -46,8 +52,21 @@ def render(name: str, manifest: dict[str, Any], statistics: dict[str, Any], spec
         "spec": spec,
         "sources": [_source(found) for _, found in sorted(statistics["by_source"].items())],
         "warnings": warnings(statistics),
+        "changes": summary and changes.sentence(summary),
     }
     return render_to_string("exports/card.md", context)
+
+
+def changelog(name: str, summary: dict[str, Any]) -> str:
+    """The text of CHANGES.md of the snapshot ``name``; the same for the same summary of ``changes``."""
+    shown = changes.tables(summary)
+    context = {
+        "name": name,
+        "sentence": changes.sentence(summary),
+        "tables": [_table(table) for table in shown if not table.is_more],
+        "more": [_table(table) for table in shown if table.is_more],
+    }
+    return render_to_string("exports/changes.md", context)
 
 
 def _table(table: tables.Table) -> dict[str, Any]:
@@ -56,7 +75,9 @@ def _table(table: tables.Table) -> dict[str, Any]:
 
 def warnings(statistics: dict[str, Any]) -> list[str]:
     """Sentences that a reader must see before using the numbers."""
-    found = []
+    found: list[str] = []
+    if "votes" not in statistics:
+        return found
     if simulated := statistics["simulated_votes"]:
         found.append(
             f"Simulated: {simulated:,} of the {statistics['votes']:,} votes, to show the system at work. "

@@ -1,18 +1,44 @@
-"""What a published file has that the same votes do not give any more, line by line."""
+"""Files of records side by side, and why a line that one has is missing in the other.
+
+``verification`` and ``snapshots`` compare a release with what its votes give now, ``changes`` one release with another.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import orjson
 
+from annotate.models import Annotation
 from sources.models import UNKNOWN_LICENSE, Instruction, InstructionState, Source, Tombstone
+
+if TYPE_CHECKING:
+    from exports.models import Snapshot
 
 # Numbers of lines that are named for each reason; the others are counted.
 NAMED = 20
+
+# Stands before the id in a line of ours; inside a text its quotation marks would be escaped.
+BEFORE_ID = b',"metadata":{"id":"'
+ID_DIGITS = 32
+
+NOT_HERE = "its text is not in this database"
+ERASED = "all of its votes were erased"
+UNLICENSED = "no source of it has a known licence any more"
+# Of a line that another release has.
+FILTERED = "a filter of the later release leaves it out"
+TAKEN_BACK = "its votes were taken back"
+ELSEWHERE = "its campaigns are not in the later release"
+NOT_VOTED_ON = "nobody voted on it here"
+UNKNOWN = "unknown"
+
+# A number, from 1: of the line in the first file, or of the one that the second file's would stand before. Then the
+# lines, None where a file has none with this id.
+type Pair = tuple[int, bytes | None, bytes | None]
 
 
 @dataclass(slots=True)
@@ -24,22 +50,42 @@ class Difference:
     others: int = 0  # lines that only the second has, or that say something else
 
 
+def side_by_side(first: Iterable[bytes], second: Iterable[bytes]) -> Iterator[Pair]:
+    """Every line of both, those of one id together; both are in the order of ``metadata.id``, and read once.
+
+    Lines that are the same are not looked into.
+    """
+    others = iter(second)
+    other, number, theirs = next(others, None), 0, ""
+    for number, line in enumerate(first, start=1):
+        if line == other:
+            yield number, line, other
+            other = next(others, None)
+            continue
+        public_id = id_of(line)
+        while other is not None and (theirs := id_of(other)) < public_id:
+            yield number, None, other
+            other = next(others, None)
+        if other is not None and theirs == public_id:
+            yield number, line, other
+            other = next(others, None)
+        else:
+            yield number, line, None
+    while other is not None:
+        yield number + 1, None, other
+        other = next(others, None)
+
+
 def compare(published: Path, again: Path) -> Difference:
-    """Read both files once, side by side; a line is only parsed where they part."""
+    """Which lines of the first the second does not have, and how many others differ."""
     found = Difference()
     with published.open("rb") as first, again.open("rb") as second:
-        other = next(second, None)
-        for number, line in enumerate(first, start=1):
-            found.lines = number
-            while other is not None and line != other and _id(other) < _id(line):
-                found.others += 1
-                other = next(second, None)
-            if other is None or (line != other and _id(other) != _id(line)):
-                found.gone.append((number, _id(line)))
-                continue
-            found.others += line != other
-            other = next(second, None)
-        found.others += (other is not None) + sum(1 for _ in second)
+        for number, line, other in side_by_side(first, second):
+            found.lines += line is not None
+            if line is not None and other is None:
+                found.gone.append((number, id_of(line)))
+            else:
+                found.others += line != other
     return found
 
 
@@ -68,11 +114,32 @@ def reasons(gone: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
         if number in withdrawn:
             yield number, withdrawn[number]
         elif public_id not in found:
-            yield number, "its text is not in this database"
+            yield number, NOT_HERE
         elif public_id not in sourced:
-            yield number, "no source of it has a known licence any more"
+            yield number, UNLICENSED
         else:
-            yield number, "all of its votes were erased"
+            yield number, ERASED
+
+
+def reasons_between(gone: Sequence[str], before: Snapshot, after: Snapshot) -> dict[str, str]:
+    """Why lines of one release are not in a later one, by id, as far as this database can tell now."""
+    if after.is_registered:
+        return dict.fromkeys(gone, UNKNOWN)
+    found = {gone[at]: why for at, why in reasons(list(enumerate(gone)))}
+    # Their texts could be published: the votes decide.
+    open_ = [bytes.fromhex(public_id) for public_id, why in found.items() if why == ERASED]
+    votes = Annotation.objects.filter(unit__instruction__digest__in=open_)
+    chosen = after.campaigns.all()
+    counted = votes.counted(after.cut).filter(unit__campaign__in=chosen)
+    for answer, whose in (
+        (NOT_VOTED_ON if before.is_registered else ERASED, None),
+        (ELSEWHERE, votes),
+        (TAKEN_BACK, votes.filter(unit__campaign__in=chosen)),
+        (FILTERED if after.options.get("filters") else UNKNOWN, counted),
+    ):
+        digests = open_ if whose is None else whose.values_list("unit__instruction__digest", flat=True).distinct()
+        found |= {bytes(digest).hex(): answer for digest in digests}
+    return found
 
 
 def _withdrawn(gone: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
@@ -89,7 +156,11 @@ def _withdrawn(gone: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
         yield number, f"{state.label} (take-down {take_downs[digest]})" if removed else str(state.label)
 
 
-def _id(line: bytes) -> str:
+def id_of(line: bytes) -> str:
+    """The ``metadata.id`` of a line."""
+    at = line.find(BEFORE_ID)
+    if at >= 0:
+        return line[at + len(BEFORE_ID) : at + len(BEFORE_ID) + ID_DIGITS].decode()
     found: str = orjson.loads(line)["metadata"]["id"]
     return found
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from exports.errors import SnapshotRefused
 from labels.aggregation import Status
+from sources.models import Source
 
 if TYPE_CHECKING:
     from exports.records import Group
@@ -39,10 +40,20 @@ class Filters:
         return {name: sorted(value) if isinstance(value, tuple) else value for name, value in asked.items()}
 
     def check(self) -> None:
-        """Raise SnapshotRefused for a status that no line can have."""
-        unknown = sorted(set(self.statuses) - set(get_args(Status)))
-        if unknown:
+        """Raise SnapshotRefused for a status, a source or a licence that no line can have."""
+        if unknown := sorted(set(self.statuses) - set(get_args(Status))):
             raise SnapshotRefused(f"There is no agreement {unknown[0]!r}; there are: {', '.join(get_args(Status))}")
+        if self.sources or self.licenses:
+            self._check_ledger()
+
+    def _check_ledger(self) -> None:
+        """Of several sources one that is misspelt would not be missed in the release."""
+        given = list(Source.objects.values_list("name", "revision", "license"))
+        names = {name for name, _, _ in given} | {f"{name}@{revision}" for name, revision, _ in given}
+        if unknown := sorted(set(self.sources) - names):
+            raise SnapshotRefused(f"There is no source {unknown[0]!r}: give the name of one, or NAME@REVISION")
+        if unknown := sorted(set(self.licenses) - {license_ for _, _, license_ in given}):
+            raise SnapshotRefused(f"No source is under the licence {unknown[0]!r}: write it as the ledger does")
 
     def left_out_by(self, group: Group) -> str:
         """The first filter, in the order of the fields, that leaves out the lines of a group; empty if none does."""

@@ -67,10 +67,8 @@ class Options:
             raise SnapshotRefused(f"There is no form {unknown[0]!r}; the forms are: {', '.join(FORMS)}")
         if not -MOST <= self.seed <= MOST:
             raise SnapshotRefused(f"A seed has at most 18 digits; {self.seed} has more")
-        if not 1 <= self.shard_bytes <= MOST:
-            raise SnapshotRefused(
-                f"A shard of {self.shard_bytes} bytes cannot be: give 1 or more, of 18 digits at most"
-            )
+        if self.shard_bytes < 1:
+            raise SnapshotRefused(f"A shard of {self.shard_bytes} bytes holds nothing: give 1 or more")
 
 
 PLAIN = Options()

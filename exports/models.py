@@ -1,4 +1,4 @@
-"""A snapshot: one release of the dataset, immutable once it is published."""
+"""A snapshot: one release of the dataset, immutable once it is published; and two of them compared."""
 
 from __future__ import annotations
 
@@ -72,6 +72,12 @@ class Snapshot(Job):
     standing_since = models.DateTimeField(
         null=True, editable=False, help_text="When it was deprecated, withdrawn or published again."
     )
+    is_registered = models.BooleanField(
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text="Published elsewhere: its lines cannot be derived from the votes here.",
+    )
     lines_total = models.BigIntegerField(default=0, editable=False)
     lines_done = models.BigIntegerField(default=0, editable=False)
     manifest = models.JSONField(default=dict, editable=False)
@@ -131,3 +137,24 @@ class Snapshot(Job):
     def path(self) -> Path:
         """The folder of its files, once it is published."""
         return Path(settings.SNAPSHOT_ROOT) / self.version
+
+
+class Comparison(Job):
+    """What changed from one published version to a later one; made once, since neither changes."""
+
+    before = models.ForeignKey(Snapshot, on_delete=models.CASCADE, related_name="+")
+    after = models.ForeignKey(Snapshot, on_delete=models.CASCADE, related_name="comparisons")
+    summary = models.JSONField(default=dict, db_default={}, help_text="See changes.Changes.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["before", "after"], name="comparison_of_two")]
+
+    def __str__(self) -> str:
+        return f"{self.after} since {self.before.version}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("changes", args=[self.after.version, self.before.version])
+
+    @property
+    def percent(self) -> int:
+        return 100 * (self.state == JobState.FINISHED)

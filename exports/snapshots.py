@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import orjson
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.db.models.expressions import RawSQL
@@ -27,7 +28,7 @@ from django.utils.crypto import salted_hmac
 from annotate import known
 from annotate.annotations import take_cut
 from annotate.models import Annotation, Annotator, Campaign, CampaignQuerySet, Unit
-from exports import card, differences, formats, modelled, records, writers
+from exports import card, comparing, differences, formats, modelled, records, writers
 from exports.errors import ExportError, LowerVersion, NothingToPublish, NotReproducible, SnapshotExists, SnapshotRefused
 from exports.filters import EVERYTHING
 from exports.formats import PLAIN, Lines, Options
@@ -56,6 +57,8 @@ MANIFEST_FORMAT = 2
 # A version that is not published and that no worker has may be begun again.
 ENDED = (JobState.FAILED, JobState.CANCELLED)
 NO_CUT: dict[str, Any] = {"cut": None, "cut_at": None, "settled": {}}
+# What changed since the version before; the first has none.
+CHANGELOG = "CHANGES.md"
 
 type Progress = Callable[[int], None]  # called with the number of lines written so far
 
@@ -74,8 +77,10 @@ def file_names(version: str) -> dict[str, str]:
 
 
 def in_order(snapshot: Snapshot) -> list[str]:
-    """The files of a published version besides its manifest: records, statistics and card, then other forms."""
-    return list(dict.fromkeys([*file_names(snapshot.version).values(), *sorted(snapshot.manifest["files"])]))
+    """The files of a published version besides its manifest: records, statistics, card, changes, then other forms."""
+    files = snapshot.manifest["files"]
+    first = [*file_names(snapshot.version).values(), CHANGELOG, comparing.summary_name(snapshot)]
+    return [*(name for name in first if name in files), *sorted(files.keys() - set(first))]
 
 
 def manifest_name(version: str) -> str:
@@ -204,6 +209,8 @@ def _again(
     snapshot: Snapshot, campaigns: Sequence[Campaign], mask_personal: bool, options: Options = PLAIN
 ) -> Snapshot:
     """A snapshot of before: published, being published, or ended without, which may be asked for anew."""
+    if snapshot.is_registered:
+        raise SnapshotRefused(f"{snapshot} is registered: it was published elsewhere; choose another version")
     if snapshot.state in ENDED and _retry_with(snapshot, campaigns, mask_personal, options):
         return snapshot
     if options not in (PLAIN, Options.read(snapshot.options)):
@@ -301,7 +308,7 @@ def _publish(snapshot: Snapshot, beat: Heartbeat, on_progress: Progress) -> None
         lines = Unit.objects.filter(campaign__in=campaigns).values("instruction").distinct().count()
         snapshot.renew(cut=snapshot.cut, cut_at=snapshot.cut_at, settled=snapshot.settled, lines_total=lines)
     target, manifest_file = snapshot.path, manifest_name(snapshot.version)
-    with _workshop(snapshot) as folder:
+    with workshop(snapshot) as folder:
         manifest, statistics = _write(snapshot, folder, renew)
         writers.write_json(folder / manifest_file, manifest)
         writers.sync_directory(folder)
@@ -317,16 +324,29 @@ def _publish(snapshot: Snapshot, beat: Heartbeat, on_progress: Progress) -> None
                 lines_done=lines,
                 lines_total=lines,
             )
-            _move(folder, target, manifest_file)
+            _keep_changes(snapshot, folder)
+            move(folder, target, manifest_file)
     writers.sync_directory(target.parent)
 
 
+def _keep_changes(snapshot: Snapshot, folder: Path) -> None:
+    """What was compared for the changelog need not be compared for the page."""
+    if since := snapshot.manifest.get("since"):
+        summary = orjson.loads((folder / comparing.summary_name(snapshot)).read_bytes())
+        comparing.keep(Snapshot.objects.get(version=since["version"]), snapshot, summary)
+
+
 def settle(version: str, campaigns: Sequence[Campaign]) -> dict[str, Any]:
-    """What must not change with the installation once the cut is taken: gold, and how annotators are numbered."""
+    """What must not change with the installation once the cut is taken.
+
+    Gold, how annotators are numbered, and the version that this one is compared with.
+    """
     key = salted_hmac("exports.annotators", version, algorithm="sha256").hexdigest()
     first = campaigns[0]
     chosen = {"rule": first.aggregation, "model": first.model}
-    return {"gold": _gold(campaigns), "annotators": key, "aggregation": chosen}
+    before = comparing.previous(version)
+    since = before.version if before else ""
+    return {"gold": _gold(campaigns), "annotators": key, "aggregation": chosen, "since": since}
 
 
 def _gold(campaigns: Sequence[Campaign]) -> dict[str, str]:
@@ -348,7 +368,7 @@ def _check_screened() -> None:
 
 
 @contextmanager
-def _workshop(snapshot: Snapshot) -> Iterator[Path]:
+def workshop(snapshot: Snapshot) -> Iterator[Path]:
     """A temporary folder on the file system of the final one; gone at the end unless it was renamed.
 
     Whoever calls this holds the snapshot's lease: what an earlier worker left when it was killed is swept away.
@@ -373,7 +393,7 @@ def _sweep(snapshot: Snapshot) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
-def _move(folder: Path, target: Path, manifest: str) -> None:
+def move(folder: Path, target: Path, manifest: str) -> None:
     """Give the finished folder its name; what stands there already is kept if it is the same, and never replaced.
 
     A worker that died between its rename and its commit leaves exactly that: the same files, unpublished.
@@ -451,13 +471,28 @@ def _write(snapshot: Snapshot, folder: Path, on_progress: Progress) -> tuple[dic
             on_file=lambda: on_progress(counted.instructions),
         ),
     }
+    changed = comparing.since(snapshot, folder / names["records"], statistics)
     left_out["filters"] = {name: dict(reader.filtered[name]) for name in sorted(reader.filtered)}
     manifest = _manifest(snapshot, chosen, statistics, left_out, take_downs, rows)
-    writers.write_text(folder / names["card"], card.render(str(snapshot), manifest, statistics, spec))
-    for name in dict.fromkeys([*names.values(), *rows]):
+    told = _write_changes(snapshot, folder, manifest, changed) if changed else []
+    since = changed[1] if changed else None
+    writers.write_text(folder / names["card"], card.render(str(snapshot), manifest, statistics, spec, since))
+    for name in dict.fromkeys([*names.values(), *told, *rows]):
         print_ = taken.result() if name == names["records"] else writers.fingerprint(folder / name)
         manifest["files"][name] = print_ | ({"rows": rows[name]} if name in rows else {})
     return manifest, statistics
+
+
+def _write_changes(
+    snapshot: Snapshot, folder: Path, manifest: dict[str, Any], changed: tuple[Snapshot, dict[str, Any]]
+) -> list[str]:
+    """Write what changed since the version before, name that in the manifest, and return the files' names."""
+    before, summary = changed
+    lines = comparing.lines_file(before).name
+    manifest["since"] = {"version": before.version, lines: before.manifest["files"][lines]["sha256"]}
+    writers.write_text(folder / CHANGELOG, card.changelog(str(snapshot), summary))
+    writers.write_json(folder / comparing.summary_name(snapshot), summary)
+    return [CHANGELOG, comparing.summary_name(snapshot)]
 
 
 def _reported(lines: Iterator[bytes], on_progress: Progress) -> Iterator[bytes]:

@@ -48,6 +48,7 @@ class Table:
     chart: str = ""
     bars: tuple[tuple[str, int], ...] = ()
     is_more: bool = False  # one click away
+    words: int = 1  # columns of words, before those of numbers
 
 
 def headline(statistics: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -61,7 +62,9 @@ def others(statistics: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _in_reading_order(statistics: Mapping[str, Any]) -> list[str]:
-    names = [name for name in COEFFICIENTS if name in statistics["base"]]
+    names = [name for name in COEFFICIENTS if name in statistics.get("base", {})]
+    if not names:
+        return []  # registered: nobody here knows the votes
     if not statistics["label_set"].get("ordinal", True):
         names.remove("krippendorff_alpha_nominal")
         names.insert(0, "krippendorff_alpha_nominal")
@@ -97,6 +100,8 @@ def tables(statistics: Mapping[str, Any]) -> list[Table]:
     """Every table of a snapshot's statistics that has rows, in reading order."""
     label_set, total = statistics["label_set"], statistics["instructions"]
     labels = _in_order(statistics["labels"], [*label_set["published"], *label_set["tags"]])
+    if "agreement_status" not in statistics:
+        return [_counted("Published labels", "Label", labels, total, chart="labels")]
     statuses = _in_order(statistics["agreement_status"], get_args(Status))
     votes = sorted(statistics["votes_per_instruction"].items(), key=lambda pair: int(pair[0]))
     found = [

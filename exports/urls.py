@@ -8,7 +8,9 @@ register_converter(VersionConverter, "version")
 urlpatterns = [
     path("", views.front, name="front"),
     path("releases/", views.releases, name="releases"),
+    path("releases/compare/", views.compare, name="compare"),
     path("releases/<version:version>/", views.release, name="release"),
+    path("releases/<version:version>/since/<version:since>/", views.changes_between, name="changes"),
     path("releases/<version:version>/files/<str:name>", views.download, name="download"),
     path("releases/<version:version>/charts/<slug:chart>-<str:theme>.svg", views.chart, name="chart"),
     path("api/v1/snapshots/", api.SnapshotList.as_view(), name="api-snapshots"),

@@ -39,8 +39,13 @@ class Report:
 
 
 def verify(snapshot: Snapshot, on_progress: Progress = lambda _: None) -> Report:
-    """Compare files, manifest and database; raise NotReproducible if the files are not those that were published."""
+    """Compare files, manifest and database; raise NotReproducible if the files are not those that were published.
+
+    Of a registered snapshot only the files: nothing can derive its lines.
+    """
     snapshots.check_files(snapshot)
+    if snapshot.is_registered:
+        return Report(snapshot.manifest["instructions"])
     chosen = snapshots.selection(snapshot)
     tally = snapshots.tally(snapshot, chosen)
     path = snapshot.path / snapshots.file_names(snapshot.version)["records"]
@@ -59,31 +64,22 @@ def verify(snapshot: Snapshot, on_progress: Progress = lambda _: None) -> Report
 
 def _compared(published: Iterable[bytes], again: Iterator[bytes], on_progress: Progress) -> Report:
     report, gone = Report(), dict[int, str]()
-    other = next(again, None)
-    for number, line in enumerate(published, start=1):
+    for number, line, other in differences.side_by_side(published, again):
+        if line is None and other is not None:
+            # Also where that is line 0: before the first.
+            report.first = report.first or f"after line {report.lines} there would be {differences.id_of(other)}"
+            report.added += 1
+            continue
         report.lines = number
         if number % BATCH == 0:
             on_progress(number)
-        if line == other:
-            other = next(again, None)
+        if line is None or line == other:
             continue
-        told = orjson.loads(line)
-        # Lines of both are in the order of their ids.
-        while other is not None and _id(orjson.loads(other)) < _id(told):
-            report.first = report.first or f"before line {number} there would be {_id(orjson.loads(other))}"
-            report.added += 1
-            other = next(again, None)
-        if other is None or (line != other and _id(orjson.loads(other)) != _id(told)):
+        if other is None:
             report.first = report.first or f"line {number} cannot be derived any more"
-            gone[number] = _id(told)
+            gone[number] = differences.id_of(line)
         else:
-            if line != other:
-                _compare(report, number, told, orjson.loads(other))
-            other = next(again, None)
-    while other is not None:
-        report.first = report.first or f"after line {report.lines} there would be {_id(orjson.loads(other))}"
-        report.added += 1
-        other = next(again, None)
+            _compare(report, number, orjson.loads(line), orjson.loads(other))
     report.lost |= dict(differences.reasons(list(gone.items())))
     report.lost = dict(sorted(report.lost.items()))
     return report
@@ -113,8 +109,3 @@ def _difference(published: Any, now: Any, path: str = "") -> str:
 def _short(value: Any, longest: int = 80) -> str:
     written = orjson.dumps(value).decode()
     return written if len(written) <= longest else f"{written[: longest - 1]}…"
-
-
-def _id(record: dict[str, Any]) -> str:
-    found: str = record["metadata"]["id"]
-    return found

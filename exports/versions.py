@@ -26,7 +26,7 @@ def validate_version(version: str) -> None:
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """What versions are ordered by: 0.9, 0.10, 0.10.1."""
+    """What versions are put in order by: 0.9 before 0.10, 1.0 before 1.0.0."""
     return tuple(map(int, version.split(".")))
 
 

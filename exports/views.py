@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from typing import Any, Final, cast
 
@@ -9,7 +10,7 @@ from django.core.cache import cache
 from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import cache_control
@@ -17,16 +18,23 @@ from django.views.decorators.http import require_GET, require_safe
 
 from annotate import charts
 from annotate.models import Annotation, Annotator, Campaign
-from exports import card, checksums, serving, tables, writers
-from exports.models import Snapshot, Standing
-from exports.snapshots import file_names, in_order, manifest_name
+from exports import card, changes, checksums, serving, tables, writers
+from exports.comparing import lines_file, summary_name
+from exports.models import Comparison, Snapshot, Standing
+from exports.snapshots import CHANGELOG, file_names, in_order, manifest_name
+from exports.versions import numbers
+from sources.jobs import JobState
 from sources.models import Instruction
 
 WHAT = {
     "records": _("one instruction a line, with labels, votes and lineage"),
     "statistics": _("agreement and counts"),
     "card": _("dataset card"),
+    "changelog": _("what changed since the version before"),
+    "changes": _("what changed, for programs"),
     "form": _("the same records in another form"),
+    "registered": _("the file as it was published elsewhere"),
+    "lines": _("its lines as releases are compared by them: one for each text, in order"),
     "manifest": _("checksums, label set, campaigns and the cut of the votes"),
     "sums": _("the checksums of all files, for sha256sum"),
 }
@@ -53,7 +61,47 @@ def front(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @require_safe
 def releases(request: HttpRequest) -> HttpResponse:
-    return render(request, "exports/releases.html", {"releases": Snapshot.objects.published()})
+    published = Snapshot.objects.published()
+    # The two latest are what is most likely asked about.
+    chosen = [snapshot.version for snapshot in published[:2]]
+    return render(request, "exports/releases.html", {"releases": published, **_two(published, chosen)})
+
+
+@login_not_required
+@require_safe
+def compare(request: HttpRequest) -> HttpResponse:
+    """Lead to what changed between the two releases that were chosen, whichever is the earlier one."""
+    asked = {request.GET.get("before"), request.GET.get("after")}
+    found = [one for one in Snapshot.objects.published().values_list("version", flat=True) if one in asked]
+    match found:
+        case [after, before]:
+            return redirect("changes", after, before)
+        case [one]:
+            return redirect("release", one)
+    return redirect("releases")
+
+
+@login_not_required
+@require_safe
+def changes_between(request: HttpRequest, version: str, since: str) -> HttpResponse:
+    """What changed from one release to a later one: what was found once, never computed for a request."""
+    published = list(Snapshot.objects.published().only("version", "manifest"))
+    found = {snapshot.version: snapshot for snapshot in published}
+    if version not in found or since not in found or numbers(since) >= numbers(version):
+        raise Http404("no such releases, or not in this order")
+    kept = Comparison.objects.filter(before=found[since], after=found[version]).first()
+    summary = kept.summary if kept else {}
+    shown = changes.tables(summary) if summary else []
+    context = {
+        "before": found[since],
+        "after": found[version],
+        "summary": summary,
+        "has_failed": bool(kept and kept.state == JobState.FAILED),
+        "tables": [_shown(found[version], table) for table in shown if not table.is_more],
+        "more": [_shown(found[version], table) for table in shown if table.is_more],
+        **_two(published, [version, since]),
+    }
+    return render(request, "exports/changes.html", context)
 
 
 @login_not_required
@@ -135,6 +183,11 @@ def _numbers() -> dict[str, int]:
     return {"instructions": Instruction.objects.count(), **votes}
 
 
+def _two(published: Iterable[Snapshot], chosen: Sequence[str]) -> dict[str, Any]:
+    """What the form to compare two releases shows: the ``versions``, and which are chosen."""
+    return {"versions": [snapshot.version for snapshot in published], "chosen": chosen}
+
+
 def _files(snapshot: Snapshot) -> list[dict[str, Any]]:
     """The files in reading order: ``name``, ``url``, ``what``, and ``bytes`` and ``sha256``, None of SHA256SUMS."""
     version, known = snapshot.version, snapshot.manifest["files"]
@@ -142,6 +195,9 @@ def _files(snapshot: Snapshot) -> list[dict[str, Any]]:
     # What was moved away is still listed; it is a 404.
     its_own = {manifest: writers.fingerprint(snapshot.path / manifest)} if (snapshot.path / manifest).is_file() else {}
     what = {name: WHAT[kind] for kind, name in file_names(version).items()}
+    what |= {CHANGELOG: WHAT["changelog"], summary_name(snapshot): WHAT["changes"]}
+    if snapshot.is_registered:
+        what = dict.fromkeys(known, WHAT["registered"]) | {lines_file(snapshot).name: WHAT["lines"]}
     named = [(name, what.get(name, WHAT["form"])) for name in in_order(snapshot)]
     named += [(manifest, WHAT["manifest"]), (checksums.NAME, WHAT["sums"])]
     return [
@@ -162,4 +218,4 @@ def _shown(snapshot: Snapshot, table: tables.Table) -> dict[str, Any]:
     if table.chart:
         drawn = {theme: reverse("chart", args=[snapshot.version, table.chart, theme]) for theme in charts.THEMES}
         drawn["alt"] = f"Bar chart: {table.title}. The table beside it has the same numbers."
-    return {"title": table.title, "head": table.head, "rows": table.rows, "chart": drawn}
+    return {"title": table.title, "head": table.head, "rows": table.rows, "words": table.words, "chart": drawn}

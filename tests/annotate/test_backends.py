@@ -20,9 +20,10 @@ def test_a_person_is_the_one_that_django_would_load() -> None:
     ada.keys, ada.languages = {"undo": "x"}, ["de", "ja"]
     ada.save()
     loaded, usual = PreparedBackend().get_user(ada.pk), ModelBackend().get_user(ada.pk)
-    assert loaded == usual
     assert loaded is not None
+    assert usual is not None
     assert model_to_dict(loaded) == model_to_dict(usual)
+    assert loaded == usual
     assert not loaded.get_deferred_fields()
 
 

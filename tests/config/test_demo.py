@@ -65,6 +65,12 @@ class Demo(Process):
     def say(self, name: str) -> str:
         return (self.home / "local" / "log" / f"{name}.log").read_text()
 
+    def wait_for_children(self) -> None:
+        """Return once all of its children do their work, and end in order when they are asked to."""
+        wait_until(
+            lambda: " ready." in self.say("worker") and "beat: Starting" in self.say("beat"), lambda: self.output
+        )
+
     def group(self, place: int) -> int:
         """The process group of the child at this place: web, worker, beat."""
         return int((self.home / "local" / "demo.groups").read_text().split()[place])
@@ -83,9 +89,7 @@ def test_it_starts_the_whole_system_and_ctrl_c_leaves_no_process(home: Path, env
     running = Demo(home, environment)
     assert running.get("/healthz") == 200
     assert running.get("/") == 200
-    wait_until(
-        lambda: " ready." in running.say("worker") and "beat: Starting" in running.say("beat"), lambda: running.output
-    )
+    running.wait_for_children()
     assert sign_ins(home) in running.output
     assert running.interrupt() == 0
     assert "Stopped. `make demo` goes on with the same data." in running.output
@@ -129,6 +133,7 @@ def test_it_gives_up_on_a_child_that_keeps_dying(home: Path, environment: dict[s
 
 def test_its_children_end_when_it_is_killed(home: Path, environment: dict[str, str]) -> None:
     running = Demo(home, environment)
+    running.wait_for_children()
     os.kill(running.pid, signal.SIGKILL)
     running.wait()
     wait_until(lambda: processes(home) == [], lambda: f"still running: {processes(home)}", 120)

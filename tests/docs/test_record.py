@@ -78,6 +78,7 @@ def test_it_names_every_key_of_the_manifest() -> None:
 
     campaign = worlds.campaign("kindness")
     worlds.agreeing(campaign, worlds.source("letters"))
+    worlds.published("0.2", campaign)
     manifest = worlds.published("0.3", campaign).manifest
     entries = "\n".join(re.findall(r"^- (.*?):", SECTIONS["The manifest"], re.MULTILINE))
     assert set(re.findall(r"`(\w+)`", entries)) == set(manifest)

@@ -47,6 +47,7 @@ def lines_of(snapshot: Snapshot) -> list[dict[str, Any]]:
         ({"statuses": ("unanimous", "majority")}, "agreement", {"unanimous", "majority"}),
         ({"min_votes": 3}, "n_votes", {3, 6}),
         ({"without_augmented": True}, "source", {"letters"}),
+        ({"without_disputed": True}, "agreement", {"unanimous", "majority", "too few votes"}),
     ],
 )
 def test_it_takes_what_is_asked_and_counts_the_rest(asked: dict[str, Any], field: str, kept: set[Any]) -> None:
@@ -115,6 +116,10 @@ def test_what_was_left_out_is_in_no_release(kindness: Campaign, letters: Source,
 def test_it_refuses_where_nothing_is_left_and_what_no_line_can_be(kindness: Campaign) -> None:
     with pytest.raises(SnapshotRefused, match="There is no agreement 'unanimus'; there are: unanimous, majority"):
         snapshots.prepare("0.3", [kindness], options=Options(filters=Filters(statuses=("unanimus",))))
+    with pytest.raises(SnapshotRefused, match=r"There is no source 'lettres': give the name of one, or NAME@REVISION"):
+        Filters(sources=("letters", "letters@1", "lettres")).check()
+    with pytest.raises(SnapshotRefused, match=r"No source is under the licence 'CC BY 4\.0'"):
+        Filters(licenses=("CC-BY-4.0", "CC BY 4.0")).check()
     empty = snapshots.prepare("0.3", [kindness], options=Options(filters=Filters(languages=("tlh",))))
     snapshots.work(empty)
     assert empty.error == "The filters leave nothing: languages"

@@ -41,7 +41,7 @@ def test_it_loads_a_sample_that_says_what_is_simulated_and_may_run_twice() -> No
     admin = Annotator.objects.get(username="admin")
     admin.set_password("changed by its owner")
     admin.save()
-    worlds.lose_worker(Snapshot.objects.get())
+    worlds.lose_commit(Snapshot.objects.get())
     assert load_demo().splitlines()[:2] == [
         "Sign in as  volunteer  with the password  for the demo",
         "Sign in as  admin  with the password it had before",
@@ -59,6 +59,7 @@ def test_it_keeps_what_the_owner_made_of_the_source() -> None:
 
 def test_it_says_in_one_line_why_the_release_failed() -> None:
     load_demo()
+    worlds.lose_commit(Snapshot.objects.get())
     Snapshot.objects.update(state="failed", error="earlier")
     Source.objects.update(license="unknown")
     with pytest.raises(CommandError, match=r"^Release 0\.1 was not published: No available instruction with votes"):

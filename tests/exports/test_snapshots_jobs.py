@@ -78,7 +78,7 @@ def test_it_keeps_its_lease_while_the_database_is_slow(kindness: Campaign, setti
 def test_it_keeps_the_cut_of_the_worker_that_was_lost(kindness: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
     snapshot = snapshots.prepare("0.3", [kindness])
     with monkeypatch.context() as patched:
-        patched.setattr(snapshots, "_move", _interrupt)
+        patched.setattr(snapshots, "move", _interrupt)
         with pytest.raises(KeyboardInterrupt):
             snapshots.work(snapshot)
     cut = Snapshot.objects.get().cut

@@ -64,6 +64,8 @@ def test_a_withdrawn_release_is_gone_and_says_why(client: Client, release: Snaps
     assert ">withdrawn<" in client.get("/releases/").content.decode()
     assert not client.get("/").context["releases"]
     assert contents(release.path) == before
+    later = worlds.published("0.4", release.campaigns.get())
+    assert "since" not in later.manifest  # nobody could compare
     assert verification.verify(release).is_same
 
 

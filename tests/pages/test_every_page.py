@@ -18,7 +18,8 @@ from tests.pages.desk import Desk
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-PUBLIC = ["/", "/sign-in/", "/releases/", "/releases/0.3/", "/nothing-here/"]
+SINCE = "/releases/0.3/since/0.2/"
+PUBLIC = ["/", "/sign-in/", "/releases/", "/releases/0.3/", SINCE, "/nothing-here/"]
 SIGNED_IN = [
     "/",
     "/preferences/",
@@ -39,13 +40,13 @@ UNTIL_STILL = "Promise.allSettled(document.getAnimations().map(animation => anim
 
 @pytest.fixture
 def release(kindness: Campaign) -> Snapshot:
-    """Release 0.3, of two people's votes on the campaign."""
-    for name, choice in (("grace", "casual"), ("linus", "needs-caution")):
+    """Release 0.3, of two people's votes on the campaign; 0.2 was of one person's."""
+    for name, choice, version in (("grace", "casual", "0.2"), ("linus", "needs-caution", "0.3")):
         worlds.vote(worlds.person(name), kindness, choice)
-    snapshot = snapshots.prepare("0.3", [kindness])
-    snapshots.work(snapshot)
-    snapshot.refresh_from_db()
-    assert snapshot.is_published, snapshot.error
+        snapshot = snapshots.prepare(version, [kindness])
+        snapshots.work(snapshot)
+        snapshot.refresh_from_db()
+        assert snapshot.is_published, snapshot.error
     return snapshot
 
 

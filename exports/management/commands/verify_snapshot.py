@@ -31,6 +31,9 @@ class Command(BaseCommand):
             self.stdout.write(f"line {number}: {why}")
         if not report.is_same:
             raise CommandError(f"{found} cannot be derived again as it is: {_sentence(report)}")
+        if found.is_registered:
+            self.stdout.write(f"{found}: the files are as registered; its lines cannot be derived here")
+            return
         self.stdout.write(f"{found}: the files are as published, and {report.lines:,} lines were derived again")
 
     def _verify(self, snapshot: Snapshot) -> Report:
