@@ -7,17 +7,12 @@ from __future__ import annotations
 
 import csv
 import io
-import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from annotate import charts
-from labels import quality
-
-# OWASP's list of what a spreadsheet takes for the beginning of a formula, behind white space and whatever is unseen.
-FORMULA = re.compile(r"[\s\0\ufeff\u200b-\u200f\u2060]*[=+\-@]|[\t\r\n]")
+from labels import cells, quality
 
 
 class Estimate(NamedTuple):
@@ -122,10 +117,10 @@ class Figure:
         head = [name for at, title in enumerate(self.head) for name in _columns(title, at in estimates)]
         written = io.StringIO()
         writer = csv.writer(written)
-        writer.writerow([_harmless(name) for name in head])
+        writer.writerow([cells.harmless(name) for name in head])
         for row in self.rows:
             writer.writerow(
-                [_harmless(each) for at, value in enumerate(row) for each in _values(value, at in estimates)]
+                [cells.harmless(each) for at, value in enumerate(row) for each in _values(value, at in estimates)]
             )
         return written.getvalue()
 
@@ -181,12 +176,3 @@ def _values(value: Value, is_estimate: bool) -> Iterator[Any]:
         yield from (value.value, value.low, value.high, value.reason or value.interval_reason)
     else:
         yield from (value, None, None, None) if is_estimate else (value,)
-
-
-def _harmless(value: Any) -> Any:
-    """A text that a spreadsheet would compute is given the sign that has it read as text (OWASP, CSV injection).
-
-    A fullwidth sign is one to some spreadsheets too.
-    """
-    is_formula = isinstance(value, str) and FORMULA.match(unicodedata.normalize("NFKC", value))
-    return f"'{value}" if is_formula else value

@@ -24,3 +24,11 @@ class NotReproducible(ExportError):
 
 class StandingRefused(ExportError):
     """The release cannot be deprecated, withdrawn or published again as asked; nothing changed."""
+
+
+class PushRefused(ExportError):
+    """The release cannot be put there; nothing that is there was changed, and asking again does not help."""
+
+
+class PushInterrupted(ExportError):
+    """Something on the way failed that may pass: the same command goes on from what has come."""

@@ -23,6 +23,7 @@ from pyarrow import parquet as pq
 from exports import writers
 from exports.errors import SnapshotRefused
 from exports.filters import EVERYTHING, LARGEST, Filters
+from labels import cells
 from labels.taxonomy import LabelSetSpec
 
 # Of a thousand families; what is left is tested on.
@@ -33,8 +34,6 @@ SPLITS = ("train", "validation", "test")
 BATCH = 5_000
 ZSTD_LEVEL = 9
 
-# What a spreadsheet takes for the beginning of a formula, also in full width.
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 BOM = "\ufeff"
 
 
@@ -240,18 +239,13 @@ def _table(lines: Lines, path: Path, mark: str) -> tuple[Path, int]:
         writer.writerow(["id", "text", "label", "labels", *plain, *(f"votes: {name}" for name in options), "family"])
         for record in lines.records():
             told = record["metadata"]
-            cells = [told["id"], record["text"], told["label"], " | ".join(told["labels"])]
-            cells += [told[name] for name in plain]
-            cells += [told["votes"][name] for name in options]
-            writer.writerow([_safe(cell) for cell in [*cells, told["lineage"]["family"]]])
+            row = [told["id"], record["text"], told["label"], " | ".join(told["labels"])]
+            row += [told[name] for name in plain]
+            row += [told["votes"][name] for name in options]
+            writer.writerow([cells.harmless(cell) for cell in [*row, told["lineage"]["family"]]])
             rows += 1
         wrapped.detach()
     return path, rows
-
-
-def _safe(cell: object) -> object:
-    """The cell as no spreadsheet takes it for a formula: with an apostrophe before it."""
-    return f"'{cell}" if isinstance(cell, str) and cell.lstrip(" ").startswith(FORMULA) else cell
 
 
 def described(lines: Lines) -> Written:

@@ -8,7 +8,8 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.cache import cache
 from django.db.models import Count, Q
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -17,7 +18,7 @@ from django.views.decorators.http import require_GET, require_safe
 
 from annotate import charts
 from annotate.models import Annotation, Annotator, Campaign
-from exports import card, changes, tables
+from exports import card, changes, checksums, serving, tables, writers
 from exports.comparing import lines_file, summary_name
 from exports.models import Comparison, Snapshot, Standing
 from exports.snapshots import CHANGELOG, file_names, in_order, manifest_name
@@ -35,10 +36,11 @@ WHAT = {
     "registered": _("the file as it was published elsewhere"),
     "lines": _("its lines as releases are compared by them: one for each text, in order"),
     "manifest": _("checksums, label set, campaigns and the cut of the votes"),
+    "sums": _("the checksums of all files, for sha256sum"),
 }
 # Seconds for which the numbers of the front page are kept.
 NUMBERS_AGE = 60
-# The manifest cannot hold its own checksum.
+# Of a file that lists the others.
 UNKNOWN: Final = {"bytes": None, "sha256": None}
 
 
@@ -126,21 +128,22 @@ def release(request: HttpRequest, version: str) -> HttpResponse:
 
 @login_not_required
 @require_safe
-def download(request: HttpRequest, version: str, name: str) -> HttpResponse | FileResponse:
-    """A file of a published snapshot; only names that its manifest lists, and the manifest itself.
+def download(request: HttpRequest, version: str, name: str) -> HttpResponseBase:
+    """A file of a published snapshot: what its manifest lists, the manifest itself, and SHA256SUMS.
 
     Of one that was withdrawn nothing is given: 410, with the reason.
     """
     snapshot = get_object_or_404(Snapshot.objects.published(), version=version)
-    if name not in snapshot.manifest["files"] and name != manifest_name(version):
+    if name not in (*snapshot.manifest["files"], manifest_name(version), checksums.NAME):
         raise Http404(f"{snapshot} has no file {name}")
     if snapshot.is_withdrawn:
         return _gone(snapshot)
-    file = snapshot.path / name
-    if not file.is_file():
-        raise Http404(f"{name} is not on this server any more")
-    # Never rendered by a browser on this host: the texts in it are hostile.
-    return FileResponse(file.open("rb"), as_attachment=True, filename=name, content_type="application/octet-stream")
+    try:
+        if name == checksums.NAME:
+            return _sums(snapshot)
+        return serving.serve(request, snapshot.path / name, name, checksums.digest(snapshot, name))
+    except OSError:
+        raise Http404(f"{name} is not on this server any more") from None
 
 
 @login_not_required
@@ -154,6 +157,13 @@ def chart(request: HttpRequest, version: str, chart: str, theme: str) -> HttpRes
     if drawn is None or theme not in charts.THEMES:
         raise Http404("no such chart")
     return HttpResponse(charts.svg(drawn.bars, theme), content_type="image/svg+xml")
+
+
+def _sums(snapshot: Snapshot) -> HttpResponse:
+    """What ``sha256sum -c`` reads."""
+    headers = {"Content-Disposition": f'attachment; filename="{checksums.NAME}"'}
+    listing = checksums.listing(checksums.digests(snapshot))
+    return HttpResponse(listing, content_type="text/plain; charset=utf-8", headers=headers)
 
 
 def _gone(snapshot: Snapshot) -> HttpResponse:
@@ -179,16 +189,27 @@ def _two(published: Iterable[Snapshot], chosen: Sequence[str]) -> dict[str, Any]
 
 
 def _files(snapshot: Snapshot) -> list[dict[str, Any]]:
-    """The files in reading order: ``name``, ``url``, ``what``, and ``bytes`` and ``sha256``, None of the manifest."""
+    """The files in reading order: ``name``, ``url``, ``what``, and ``bytes`` and ``sha256``, None of SHA256SUMS."""
     version, known = snapshot.version, snapshot.manifest["files"]
+    manifest = manifest_name(version)
+    # What was moved away is still listed; it is a 404.
+    its_own = {manifest: writers.fingerprint(snapshot.path / manifest)} if (snapshot.path / manifest).is_file() else {}
     what = {name: WHAT[kind] for kind, name in file_names(version).items()}
     what |= {CHANGELOG: WHAT["changelog"], summary_name(snapshot): WHAT["changes"]}
     if snapshot.is_registered:
         what = dict.fromkeys(known, WHAT["registered"]) | {lines_file(snapshot).name: WHAT["lines"]}
     named = [(name, what.get(name, WHAT["form"])) for name in in_order(snapshot)]
+    named += [(manifest, WHAT["manifest"]), (checksums.NAME, WHAT["sums"])]
     return [
-        {"name": name, "url": reverse("download", args=[version, name]), "what": what, **known.get(name, UNKNOWN)}
-        for name, what in [*named, (manifest_name(version), WHAT["manifest"])]
+        {
+            "name": name,
+            "url": reverse("download", args=[version, name]),
+            "what": what,
+            **UNKNOWN,
+            **known.get(name, {}),
+            **its_own.get(name, {}),
+        }
+        for name, what in named
     ]
 
 

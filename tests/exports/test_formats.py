@@ -130,15 +130,61 @@ def test_its_tables_hold_no_formula(made: Callable[..., dict[str, int]], tmp_pat
     assert rows[0]["votes: casual"] == "2"
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", " =1+1", "＝1+1", "\n=1"])
-def test_it_puts_an_apostrophe_before_a_formula(tmp_path: Path, cell: str) -> None:
-    record = records()[0]
-    record["metadata"]["source"] = cell
-    path = tmp_path / "a.jsonl"
-    writers.write_lines(path, [json.dumps(record).encode() + b"\n"])
-    formats.write(Lines(path, SPEC, Options(("csv",))))
-    (row,) = csv.DictReader(io.StringIO((tmp_path / "a.csv").read_bytes().decode(), newline=""))
-    assert row["source"] == f"'{cell}"
+@pytest.fixture
+def row_of(tmp_path: Path) -> Callable[..., dict[str, str]]:
+    """The row that the table has of a record with these fields."""
+
+    def make(text: str = "<human>: hello", **metadata: str) -> dict[str, str]:
+        record = records()[0]
+        record["text"] = text
+        record["metadata"] |= metadata
+        writers.write_lines(tmp_path / "a.jsonl", [json.dumps(record).encode() + b"\n"])
+        formats.write(Lines(tmp_path / "a.jsonl", SPEC, Options(("csv",))))
+        (row,) = csv.DictReader(io.StringIO((tmp_path / "a.csv").read_bytes().decode(), newline=""))
+        return row
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *("=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "\n=1", " =1+1", "＝1+1", "＋1", "－1", "＠A1", "﹦1"),
+        *("\u00a0=1", "\u3000＝1", "\ufeff=1", "\u200b@A1", "\r\n=1", '=HYPERLINK("https://example.org","x")'),
+    ],
+)
+def test_it_puts_an_apostrophe_before_a_formula(row_of: Callable[..., dict[str, str]], cell: str) -> None:
+    row = row_of(cell, **dict.fromkeys(("id", "label", "source", "license", "language", "disputed_because"), cell))
+    assert [row[name] for name in ("id", "text", "label", "source", "license", "language", "disputed_because")] == [
+        f"'{cell}"
+    ] * 7
+
+
+@pytest.mark.parametrize("cell", ["1-1", "a=b", "'=1", "<human>: =1+1", "“=", ""])
+def test_it_leaves_other_cells_as_they_are(row_of: Callable[..., dict[str, str]], cell: str) -> None:
+    assert row_of(cell)["text"] == cell
+
+
+HOSTILE = [
+    *("a\nb", "a\r\nb", "a\rb", "say \"x\", then;\t'y'", ' "', "été 日本 \U0001f600"),
+    *("\u2028\u0085", "NA", "1e5", "\\"),
+]
+
+
+@pytest.mark.filterwarnings("default")
+def test_pandas_reads_a_table_with_any_text_as_python_does(made: Callable[..., dict[str, int]], tmp_path: Path) -> None:
+    import pandas as pd
+
+    path, base = tmp_path / RECORDS.name, records()[0]
+    writers.write_lines(path, [json.dumps({**base, "text": text}).encode() + b"\n" for text in HOSTILE])
+    made("csv", "csv-bom")
+    for name in ("OIG_safety_v0.3.csv", "OIG_safety_v0.3.bom.csv"):
+        frame = pd.read_csv(tmp_path / name, dtype={"text": str}, keep_default_na=False)
+        assert list(frame["text"]) == HOSTILE
+        assert frame.columns[0] == "id"
+        assert set(frame["votes: casual"]) == {2}
+        with (tmp_path / name).open(newline="", encoding="utf-8-sig") as file:
+            assert [row["text"] for row in csv.DictReader(file)] == HOSTILE
 
 
 def test_every_line_is_as_the_schema_says(made: Callable[..., dict[str, int]], tmp_path: Path) -> None:

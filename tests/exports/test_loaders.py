@@ -1,4 +1,4 @@
-"""What users of the dataset do with the file: json, pandas, and the Hugging Face ``datasets`` library, offline."""
+"""What users of the dataset do with the file: json, pandas, polars, and the ``datasets`` library, offline."""
 
 from __future__ import annotations
 
@@ -55,6 +55,14 @@ def test_it_loads_with_pandas() -> None:
     assert flat["votes.needs caution"].sum() == sum(
         record["metadata"]["votes"]["needs caution"] for record in records()
     )
+
+
+def test_it_loads_with_polars() -> None:
+    pl = pytest.importorskip("polars")
+    frame = pl.read_ndjson(RECORDS)
+    assert frame.to_dicts() == records()
+    votes = pl.scan_ndjson(RECORDS).select(pl.col("metadata").struct.field("n_votes")).collect()
+    assert votes.to_series().to_list() == [record["metadata"]["n_votes"] for record in records()]
 
 
 @pytest.mark.slow
