@@ -123,8 +123,7 @@ def measured(units: int) -> int:
         ),
         ("voters", lambda: tallies.voters(scope)),
         ("voters by source", lambda: tallies.voters(scope, "source")),
-        ("voters of tags", lambda: tallies.tags(scope)),
-        ("voters of tag sets", lambda: tallies.tag_sets(scope)),
+        ("voters of base, tags and tag sets", lambda: tallies.read(scope)),
         ("the most disputed", lambda: tallies.most_disputed(campaign)),
     ]
     times = [min(seconds(read) for _ in range(ROUNDS)) for _, read in reads]

@@ -342,7 +342,7 @@ def test_tags_and_tag_sets_are_patterns_too() -> None:
         worlds.say(worlds.claimed(worlds.person(name), kindness), "casual", tags)
     tallies.fold()
     scope = Scope((kindness.pk,))
-    found = tallies.tags(scope)[None]
+    found = {code: voted.by()[None] for code, voted in tallies.read(scope).tags.items()}
     assert sorted(found) == sorted(TAGS)
     assert (found["hate"].patterns.options, found["hate"].patterns.counts.tolist()) == (("no", "yes"), [[1, 2]])
     names = dict(Annotator.objects.values_list("pk", "username"))
@@ -352,14 +352,14 @@ def test_tags_and_tag_sets_are_patterns_too() -> None:
     assert found["hate"].n_unknown == 0
     assert found["sexual-content"].patterns.counts.tolist() == [[2, 0]]
     assert found["sexual-content"].n_annotators == 2
-    sets = tallies.tag_sets(scope)[None]
+    sets = tallies.read(scope).tag_sets.by()[None]
     assert sets.patterns.options == ("0", str(2 ** tallies.tag_codes(kindness.label_set.spec).index("hate")))
     assert sets.patterns.counts.tolist() == [[1, 1]]
     assert (sets.n_annotators, sets.n_unknown, sorted(sets.option.tolist())) == (2, 0, [0, 1])
     guidelines.adopt(kindness, revisions.loaded(revisions.with_tag()))
     tallies.fold()
-    assert tallies.tag_sets(scope) == {}  # nobody has answered every tag of this revision
-    assert sorted(tallies.tags(scope)[None]) == sorted(TAGS)
+    assert tallies.read(scope).tag_sets.by() == {}  # nobody has answered every tag of this revision
+    assert sorted(code for code, voted in tallies.read(scope).tags.items() if voted.by()) == sorted(TAGS)
 
 
 def test_the_rule_of_the_label_set_makes_labels_of_patterns() -> None:
@@ -369,7 +369,9 @@ def test_the_rule_of_the_label_set_makes_labels_of_patterns() -> None:
         for choice in choices:
             worlds.vote(person, kindness, choice)
     tallies.fold()
-    labels, without = tallies.distribution(Scope((kindness.pk,)))[None]
+    scope = Scope((kindness.pk,))
+    spec, table = tallies.spec_of(scope), tallies.patterns(scope)[None]
+    labels, without = tallies.distribution(spec, table, tallies.rule_of(scope))
     assert (labels["casual"], sum(labels.values()), without) == (1, 1, {"too few votes": 1})
 
 
