@@ -84,7 +84,8 @@ def database() -> Iterator[None]:
         folder.chmod(0o755)
         for variable in ("DATABASE_URL", "REDIS_URL"):
             os.environ.pop(variable, None)
-        os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings", "OIG_LOCAL_DIR": str(folder / "local")}
+        places = {"OIG_LOCAL_DIR": str(folder / "local"), "OIG_STATIC_ROOT": str(folder / "static")}
+        os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings"} | places
         with local.running():
             import django
 
