@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import numpy as np
+from django.core.cache import cache
+from django.utils import timezone
 
 from annotate import counted, slices, tallies
-from annotate.models import StoppingRule
+from annotate.models import Campaign, StoppingRule
 from annotate.tallies import Scope
 from labels import agreement
 from labels.taxonomy import LabelSetSpec
@@ -24,6 +28,8 @@ STOPPED_EARLY = (
 )
 # Options, and reasons why votes were rejected, that a terminal names.
 MOST_NAMED = 20
+# Seconds: what takes longer to measure is shown for so many times as long, and anything for an hour at most.
+COSTLY, PATIENCE, KEPT_SECONDS = 1.0, 20, 3_600
 ORIGINALS, ALL = "original texts", "all texts"
 
 
@@ -85,6 +91,49 @@ def of_scope(scope: Scope, *, exact: bool = False) -> dict[str, Any]:
         },
         "warnings": _warnings(scope),
     }
+
+
+class Kept(NamedTuple):
+    """What was measured, of which version of the tables and of what else it depends on, when, and the seconds."""
+
+    measured: dict[str, Any]
+    version: tuple[Any, ...]
+    at: datetime
+    took: float
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether it may be behind the tables: it is costly, and was computed a moment ago."""
+        return self.took >= COSTLY
+
+    def is_good_for(self, version: tuple[Any, ...], now: datetime) -> bool:
+        return self.version == version or (self.is_behind and (now - self.at).total_seconds() < PATIENCE * self.took)
+
+
+def kept(campaign: Campaign) -> Kept:
+    """The same as ``of_scope`` of one campaign, computed anew only if something has changed.
+
+    What takes longer than ``COSTLY`` seconds is not computed anew at each change either, but after ``PATIENCE`` times
+    as long: the page of a large campaign that is being labelled costs a small part of one processor.
+    """
+    scope = Scope((campaign.pk,))
+    key, now = f"measures-{campaign.pk}", timezone.now()
+    version = (tallies.version(scope), *_ways(scope))
+    found: Kept | None = cache.get(key)
+    if found is None or not found.is_good_for(version, now):
+        begin = time.monotonic()
+        measured = of_scope(scope)
+        found = Kept(measured, version, now, time.monotonic() - begin)
+        cache.set(key, found, KEPT_SECONDS)
+    return found
+
+
+def _ways(scope: Scope) -> list[tuple[Any, ...]]:
+    """What the measures depend on beside the tables: label sets, ways of adding up, stopping rules that left a mark."""
+    return [
+        *Campaign.objects.filter(pk__in=scope.campaigns).order_by("pk").values_list("label_set", "aggregation", "slug"),
+        tuple(_warnings(scope)),
+    ]
 
 
 def _labels(spec: LabelSetSpec, scope: Scope, everything: VoterTable | None) -> dict[str, Any]:

@@ -20,10 +20,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
-from itertools import chain
 from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
+from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from numpy.typing import NDArray
 
@@ -34,7 +34,7 @@ from annotate.statements import one, rows
 from labels.aggregation import Rule, published_label
 from labels.models import LabelSet
 from labels.taxonomy import LabelSetSpec
-from labels.votes import PatternTable, VoterTable
+from labels.votes import PatternTable, VoterTable, distinct_rows
 from sources.models import InstructionState
 
 type Ints = NDArray[np.int64]
@@ -43,6 +43,8 @@ type Ints = NDArray[np.int64]
 PORTION = 2_000
 # Seconds that a page may spend on bringing the tables up to date.
 PATIENCE = 0.5
+# Of one statement that reads all voters.
+WORK_MEMORY = "64MB"
 # What is waiting is counted up to so many.
 MANY = 100_000
 
@@ -103,6 +105,14 @@ VOTERS = f"""
     WHERE counted.kind = ANY(%(kinds)s) AND {WITHIN} AND {MEANT} GROUP BY slice.id, counted.kind, counted.pattern
 """  # noqa: S608 - made of constants
 WAITING = "SELECT count(*) FROM (SELECT 1 FROM annotate_tallyqueue LIMIT %(most)s) behind"
+# What changes whenever something of a scope's tables does: a fold writes the slices of all units that it moves anew. A
+# row that is written twice in one transaction has another place or command each time.
+VERSION = """
+    SELECT md5(coalesce(string_agg(concat_ws('-', slice.id, slice.xmin, slice.cmin, slice.ctid, source.name,
+                                             source.revision), ' ' ORDER BY slice.id), ''))
+    FROM annotate_slice slice LEFT JOIN sources_source source ON source.id = slice.source_id
+    WHERE slice.campaign_id = ANY(%(campaigns)s)
+"""
 REBUILD = """
     WITH queued AS (
         INSERT INTO annotate_tallyqueue (unit_id)
@@ -133,6 +143,11 @@ def fold(seconds: float = 1.0) -> int:
 def waiting() -> int:
     """How many changes the tables do not know yet, counted up to 100,000."""
     return int(one(WAITING, {"most": MANY})[0])
+
+
+def version(scope: Scope) -> str:
+    """Differs, for certain, once anything that is read of the campaigns' tables does, or what a source is called."""
+    return str(one(VERSION, {"campaigns": list(scope.campaigns)})[0])
 
 
 def rebuild(campaign: Campaign) -> int:
@@ -192,9 +207,9 @@ class _Row(NamedTuple):
     kind: str
     pattern: Sequence[int]
     units: int
-    annotators: Sequence[int]
-    options: Sequence[int]
-    votes: Sequence[int]
+    annotators: Ints
+    options: Ints
+    votes: Ints
 
 
 @dataclass(frozen=True, eq=False)
@@ -296,14 +311,18 @@ def _read(scope: Scope, spec: LabelSetSpec, kinds: Sequence[str]) -> list[_Row]:
         "kinds": list(kinds),
         "tags": list(tag_codes(spec)),
     }
-    return [_Row(*row) for row in rows(VOTERS, values)]
+    with transaction.atomic():
+        # Groups of a million rows are made in memory, or they would be sorted on disk.
+        one("SELECT set_config('work_mem', %(much)s, true)", {"much": WORK_MEMORY})
+        found = rows(VOTERS, values)
+    return [_Row(*row[:-3], *(np.array(column, dtype=np.int64) for column in row[-3:])) for row in found]
 
 
 def _of_tag_sets(found: Sequence[_Row]) -> Voted:
     masks = sorted({mask for row in found for mask in row.pattern})
     place = {mask: at for at, mask in enumerate(masks)}
     rows = [
-        row._replace(pattern=[place[mask] for mask in row.pattern], options=[place[mask] for mask in row.options])
+        row._replace(pattern=[place[mask] for mask in row.pattern], options=np.searchsorted(masks, row.options))
         for row in found
     ]
     return Voted(tuple(map(str, masks)), rows)
@@ -327,10 +346,10 @@ def _voter_table(options: Sequence[str], found: Sequence[_Row]) -> VoterTable:
     table = PatternTable.from_array(options, counts, np.array([one.units for one in found], dtype=np.int64))
     row_of = {tuple(pattern): row for row, pattern in enumerate(table.counts.tolist())}
     row = [row_of[tuple(count)] for count in counts.tolist()]
-    people, annotator = np.unique(_joined(one.annotators for one in found), return_inverse=True)
+    people, annotator = distinct_rows(_joined(one.annotators for one in found)[:, None])
     return VoterTable.from_counts(
         table,
-        tuple(map(str, people.tolist())),
+        tuple(map(str, people[:, 0].tolist())),
         annotator=annotator,
         pattern=np.repeat(np.array(row, dtype=np.int64), [len(one.annotators) for one in found]),
         option=_joined(one.options for one in found),
@@ -338,5 +357,5 @@ def _voter_table(options: Sequence[str], found: Sequence[_Row]) -> VoterTable:
     )
 
 
-def _joined(lists: Iterable[Sequence[int]]) -> Ints:
-    return np.fromiter(chain.from_iterable(lists), dtype=np.int64)
+def _joined(columns: Iterable[Ints]) -> Ints:
+    return np.concatenate([np.empty(0, dtype=np.int64), *columns])

@@ -10,6 +10,7 @@ import uuid
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.core.cache import cache
 from django.test import Client
 
 from annotate import dashboard, measures, slices, tallies
@@ -300,6 +301,26 @@ def test_weeks_have_the_interval_over_texts_and_say_that_it_is_of_texts_alone(ki
     assert 0 <= low < found["value"] < high <= 1
     undefined = week["base"]["krippendorff_alpha_ordinal"]
     assert (undefined["ci95_items"], undefined["interval_reason"]) != (None, slices.WEEKS_REASON)
+
+
+def test_nothing_is_measured_anew_until_a_fold_changes_something(
+    kindness: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tallies.fold()
+    measured = measures.kept(kindness).measured
+    with monkeypatch.context() as patched:
+        patched.setattr(measures, "of_scope", None)
+        assert measures.kept(kindness).measured == measured
+    worlds.revise(Annotation.objects.filter(choice__code="casual")[0], "needs-caution")
+    tallies.fold()
+    after = measures.kept(kindness)
+    assert after.measured["corpus"]["options"] != measured["corpus"]["options"]
+    # What takes long is kept for a while, and says so.
+    slow = after._replace(took=60.0)
+    cache.set(f"measures-{kindness.pk}", slow)
+    worlds.revise(Annotation.objects.filter(choice__code="casual")[0], "needs-caution")
+    tallies.fold()
+    assert (measures.kept(kindness).at, slow.is_behind, after.is_behind) == (after.at, True, False)
 
 
 def test_several_campaigns_are_told_apart(kindness: Campaign) -> None:
