@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from annotate import measures, quality, tallies
+from annotate import blindness, measures, tallies
 from annotate.figures import Estimate, Figure, Value
 from annotate.models import Annotator, Campaign
 from labels.taxonomy import LabelSetSpec
@@ -212,7 +212,7 @@ class Disputed(NamedTuple):
 def disputed(campaign: Campaign, viewer: Annotator, *, severe: bool, limit: int = 50) -> list[Disputed]:
     """The most disputed texts, without those that ``viewer`` may still be given: nobody sees votes before voting."""
     names = campaign.label_set.spec.option_names
-    hidden = quality.still_to_be_given(viewer, campaign)
+    hidden = blindness.still_to_be_given(viewer, campaign)
     found = []
     for tally in tallies.most_disputed(campaign, severe=severe, hidden=hidden, limit=limit):
         counted = Counter(tally.base)

@@ -16,10 +16,12 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from annotate import pairs, quality
+from annotate import pairs, person, quality, tallies
 from annotate.models import Annotator, Campaign
 from annotate.pairs import Pair
-from annotate.quality import Disagreement, Report
+from annotate.person import Disagreement
+from annotate.quality import Report
+from annotate.tallies import PATIENCE
 from sources import curation
 from sources.admin import shown
 
@@ -123,10 +125,12 @@ class CampaignQualityAdmin(admin.ModelAdmin[Campaign]):
 
     def quality_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Everybody who voted in a campaign, sorted and filtered."""
-        campaign = self._seen(request, pk)
+        campaign = self._whose_votes_are_seen(request, pk)
         form = ListForm(request.GET)
         chosen = form.cleaned_data if form.is_valid() else {}
-        everybody = quality.reports(campaign)
+        tallies.fold(PATIENCE)
+        kept = quality.listed(campaign)
+        everybody = kept.reports
         order = chosen.get("o") or USUAL_ORDER
         listed = _sorted([one for one in everybody if _fits(one, chosen)], order)
         context = {
@@ -138,6 +142,7 @@ class CampaignQualityAdmin(admin.ModelAdmin[Campaign]):
             "headings": [Heading(name, order, request) for name in COLUMNS],
             "page": Paginator(listed, PER_PAGE).get_page(request.GET.get("p")),
             "everybody": len(everybody),
+            "as_of": kept.at,
             "names": quality.NAMES,
             "level": quality.level(campaign),
         }
@@ -145,7 +150,7 @@ class CampaignQualityAdmin(admin.ModelAdmin[Campaign]):
 
     def pair_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Two people beside each other; who they are is chosen on the page."""
-        campaign = self._seen(request, pk)
+        campaign = self._whose_votes_are_seen(request, pk)
         form = PairForm(campaign, request.GET)
         pair = form.pair() if "one" in request.GET and "other" in request.GET else None
         context = {
@@ -161,11 +166,11 @@ class CampaignQualityAdmin(admin.ModelAdmin[Campaign]):
 
     def pair_json(self, request: HttpRequest, pk: int) -> JsonResponse:
         """The same numbers; 400 with the problems where not two people are named."""
-        form = PairForm(self._seen(request, pk), request.GET)
+        form = PairForm(self._whose_votes_are_seen(request, pk), request.GET)
         pair = form.pair()
         return JsonResponse(pair.as_dict()) if pair else JsonResponse({"errors": form.errors}, status=400)
 
-    def _seen(self, request: HttpRequest, pk: int) -> Campaign:
+    def _whose_votes_are_seen(self, request: HttpRequest, pk: int) -> Campaign:
         campaign = get_object_or_404(Campaign.objects.select_related("label_set"), pk=pk)
         may_see = self.has_view_permission(request, campaign) and request.user.has_perm(VOTES_PERMISSION)
         if not (may_see and request.user.has_perm("annotate.view_annotator")):
@@ -194,7 +199,7 @@ class AnnotatorQualityAdmin(UserAdmin[Annotator]):
         may_see = self.has_view_permission(request, annotator) and request.user.has_perm(VOTES_PERMISSION)
         if not may_see:
             raise PermissionDenied
-        found = [(campaign, *quality.report(campaign, annotator)) for campaign in quality.campaigns_of(annotator)]
+        found = [(campaign, *quality.report(campaign, annotator)) for campaign in person.campaigns_of(annotator)]
         told = [(campaign, report, votes) for campaign, report, votes in found if report is not None]
         asked = request.GET.get("campaign")
         chosen = next((one for one in told if one[0].slug == asked), told[0] if told else None)
@@ -207,13 +212,13 @@ class AnnotatorQualityAdmin(UserAdmin[Annotator]):
         }
         if chosen is not None:
             campaign, report, votes = chosen
-            differing, hidden = quality.disagreements(campaign, annotator, request.user)  # type: ignore[arg-type]
+            differing, hidden = person.disagreements(campaign, annotator, request.user)  # type: ignore[arg-type]
             context |= {
                 "campaign": campaign,
                 "report": report,
-                "weeks": quality.weeks(votes, annotator.pk),
-                "shares": quality.shares(votes, annotator.pk),
-                "confusion": quality.confusion(votes, annotator.pk),
+                "weeks": person.weeks(votes, annotator.pk),
+                "shares": person.shares(votes, annotator.pk),
+                "confusion": person.confusion(votes, annotator.pk),
                 "disagreements": _with_texts(differing),
                 "hidden": hidden,
             }
