@@ -120,12 +120,17 @@ def kept(campaign: Campaign) -> Kept:
     key, now = f"measures-{campaign.pk}", timezone.now()
     version = (tallies.version(scope), *_ways(scope))
     found: Kept | None = cache.get(key)
-    if found is None or not found.is_good_for(version, now):
-        begin = time.monotonic()
-        measured = of_scope(scope)
-        found = Kept(measured, version, now, time.monotonic() - begin)
-        cache.set(key, found, KEPT_SECONDS)
-    return found
+    if found is not None and found.is_good_for(version, now):
+        return found
+    # While somebody measures for long, the others of a page's requests are shown what there is.
+    if found is not None and found.is_behind and not cache.add(f"{key}-busy", 1, PATIENCE * found.took):
+        return found
+    begin = time.monotonic()
+    measured = of_scope(scope)
+    made = Kept(measured, version, now, time.monotonic() - begin)
+    cache.set(key, made, KEPT_SECONDS)
+    cache.delete(f"{key}-busy")
+    return made
 
 
 def _ways(scope: Scope) -> list[tuple[Any, ...]]:
