@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from annotate import measures, quality, tallies
 from annotate.models import Campaign
 from annotate.quality import Report
-from annotate.tallies import PATIENCE, Scope
+from annotate.tallies import PATIENCE
 
 
 class MaySeeCampaigns(BasePermission):
@@ -42,7 +42,7 @@ class CampaignAgreement(generics.GenericAPIView[Campaign]):
         """All that is measured of the campaign's counted votes; ``waiting`` votes are not counted yet."""
         campaign = self.get_object()
         tallies.fold(PATIENCE)
-        return Response({"waiting": tallies.waiting(), **measures.of_scope(Scope((campaign.pk,)))})
+        return Response({"waiting": tallies.waiting(), **measures.kept(campaign).measured})
 
 
 class CampaignAnnotators(generics.GenericAPIView[Campaign]):

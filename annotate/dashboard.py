@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from annotate import measures, quality, tallies
+from annotate import blindness, measures, tallies
 from annotate.figures import Estimate, Figure, Value
 from annotate.models import Annotator, Campaign
 from labels.taxonomy import LabelSetSpec
@@ -39,6 +39,16 @@ SLICES = {
     "is_augmented": ("by-origin", "Original and augmented texts", "Texts"),
     "week": ("over-time", "Over time", "Week of the last vote"),
 }
+# The slices of which everything is measured.
+PARTS = ("source", "language", "is_augmented")
+TAG_MEASURES = (
+    "prevalence",
+    "krippendorff_alpha_nominal",
+    "gwet_ac1",
+    "percent_agreement",
+    "positive_specific_agreement",
+    "negative_specific_agreement",
+)
 
 
 def figures(spec: LabelSetSpec, measured: Mapping[str, Any]) -> list[Figure]:
@@ -69,9 +79,11 @@ def _figures(spec: LabelSetSpec, measured: Mapping[str, Any]) -> Iterator[Figure
     yield _slice("source", measured)
     yield _slice("language", measured)
     yield _slice("is_augmented", measured)
+    yield _answers_by_part(measured, names)
     yield _tags(measured)
-    yield _tags_by_source(measured)
+    yield _tags_by_part(measured)
     yield _coefficients("tag-sets", "Agreement on whole sets of tags", measured["tag_sets"])
+    yield _tag_sets_by_part(measured)
     yield _votes(measured)
 
 
@@ -133,33 +145,52 @@ def _confusion(measured: Mapping[str, Any], names: Mapping[str, str]) -> Figure:
 
 
 def _tags(measured: Mapping[str, Any]) -> Figure:
-    shown = (
-        "prevalence",
-        "krippendorff_alpha_nominal",
-        "gwet_ac1",
-        "percent_agreement",
-        "positive_specific_agreement",
-        "negative_specific_agreement",
-    )
     rows: list[tuple[Value, ...]] = [
-        (tag, *(Estimate.of(found[name]) for name in shown), found["prevalence"]["n_votes"])
+        (tag, *(Estimate.of(found[name]) for name in TAG_MEASURES), found["prevalence"]["n_votes"])
         for tag, found in measured["tags"].items()
     ]
     about = "On rare tags alpha falls to about 0 while AC1 stays near 1: read them together, beside the prevalence."
-    return Figure("tags", "Additional tags", ("Tag", *(TITLES[name] for name in shown), "Answers"), rows, about)
+    return Figure("tags", "Additional tags", ("Tag", *(TITLES[name] for name in TAG_MEASURES), "Answers"), rows, about)
 
 
-def _tags_by_source(measured: Mapping[str, Any]) -> Figure:
-    shown = measures.TAGS_BY_SOURCE
+def _parts(measured: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """What the votes are divided by, its name, and what is measured of it; a single part is the whole."""
+    for by in PARTS:
+        parts = measured["slices"][by]
+        if len(parts) > 1:
+            yield from ((SLICES[by][2], name, found) for name, found in parts.items())
+
+
+def _answers_by_part(measured: Mapping[str, Any], names: Mapping[str, str]) -> Figure:
     rows: list[tuple[Value, ...]] = [
-        (tag, source, *(Estimate.of(found[name]) for name in shown), found["prevalence"]["n_votes"])
-        for tag in measured["tags"]
-        for source, tags in measured["tags_by_source"].items()
-        if (found := tags.get(tag))
+        (name, by, part, Estimate.of(found["prevalence"][code]), Estimate.of(found["specific_agreement"][code]))
+        for code, name in names.items()
+        for by, part, found in _parts(measured)
     ]
-    head = ("Tag", "Source", *(TITLES[name] for name in shown), "Answers")
-    # Of a single source it is the table of tags again.
-    return Figure("tags-by-source", "Tags by source", head, rows if len(measured["tags_by_source"]) > 1 else [])
+    head = ("Answer", "By", "Part", "Prevalence", "Another reader says the same")
+    return Figure("answers-by-part", "Answers by source, language and origin", head, rows)
+
+
+def _tags_by_part(measured: Mapping[str, Any]) -> Figure:
+    rows: list[tuple[Value, ...]] = [
+        (tag, by, part, *(Estimate.of(its[name]) for name in TAG_MEASURES), its["prevalence"]["n_votes"])
+        for tag in measured["tags"]
+        for by, part, found in _parts(measured)
+        if (its := found["tags"].get(tag))
+    ]
+    head = ("Tag", "By", "Part", *(TITLES[name] for name in TAG_MEASURES), "Answers")
+    return Figure("tags-by-part", "Tags by source, language and origin", head, rows)
+
+
+def _tag_sets_by_part(measured: Mapping[str, Any]) -> Figure:
+    shown = list(measured["tag_sets"])
+    rows: list[tuple[Value, ...]] = [
+        (part, by, *(Estimate.of(its[name]) for name in shown), its[shown[0]]["n_votes"])
+        for by, part, found in _parts(measured)
+        if (its := found["tag_sets"])
+    ]
+    head = ("Part", "By", *(TITLES[name] for name in shown), "Votes")
+    return Figure("tag-sets-by-part", "Whole sets of tags by source, language and origin", head, rows)
 
 
 def _votes(measured: Mapping[str, Any]) -> Figure:
@@ -181,7 +212,7 @@ class Disputed(NamedTuple):
 def disputed(campaign: Campaign, viewer: Annotator, *, severe: bool, limit: int = 50) -> list[Disputed]:
     """The most disputed texts, without those that ``viewer`` may still be given: nobody sees votes before voting."""
     names = campaign.label_set.spec.option_names
-    hidden = quality.still_to_be_given(viewer, campaign)
+    hidden = blindness.still_to_be_given(viewer, campaign)
     found = []
     for tally in tallies.most_disputed(campaign, severe=severe, hidden=hidden, limit=limit):
         counted = Counter(tally.base)

@@ -34,7 +34,7 @@ class Estimate(NamedTuple):
         """A coefficient as ``labels.agreement`` gives it, by name, or a number about one annotator."""
         if isinstance(found, quality.Estimate):
             return cls(found.value, found.low, found.high, found.reason or "", n=found.n)
-        low, high = found["ci95"] or (None, None)
+        low, high = found["ci95"] or found.get("ci95_items") or (None, None)
         interval_reason = "" if found["value"] is None else found["interval_reason"] or ""
         return cls(found["value"], low, high, found["reason"] or "", interval_reason)
 

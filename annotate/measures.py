@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from itertools import islice
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import numpy as np
+from django.core.cache import cache
+from django.utils import timezone
 
-from annotate import counted, tallies
-from annotate.models import StoppingRule
-from annotate.tallies import By, Scope
+from annotate import counted, slices, tallies
+from annotate.models import Campaign, StoppingRule
+from annotate.tallies import Scope
 from labels import agreement
-from labels.aggregation import dispute_reasons
-from labels.agreement import Coefficient
 from labels.taxonomy import LabelSetSpec
 from labels.votes import PatternTable, VoterTable
 from labels.votes_files import RawVotes
-from sources.models import Source
 
 # Shown first; the others are one click away.
 HEADLINE = ("krippendorff_alpha_ordinal", "gwet_ac1", "percent_agreement")
@@ -26,9 +26,10 @@ STOPPED_EARLY = (
     "Votes were asked for until they settled a text, so readers who agreed were heard less often than readers who did "
     "not: percent agreement and AC1 come out too high, alpha less so. Compare them with no other campaign's."
 )
-TAGS_BY_SOURCE = ("prevalence", "gwet_ac1")
 # Options, and reasons why votes were rejected, that a terminal names.
 MOST_NAMED = 20
+# Seconds: what takes longer to measure is shown for so many times as long, and anything for an hour at most.
+COSTLY, PATIENCE, KEPT_SECONDS = 1.0, 20, 3_600
 ORIGINALS, ALL = "original texts", "all texts"
 
 
@@ -36,7 +37,7 @@ def of_votes(votes: RawVotes, *, ordinal: bool) -> dict[str, Any]:
     """What is measured of the votes of a file, with what became of each, and Conger's (of two: Cohen's) kappa."""
     table = VoterTable.from_votes(votes.options, votes.unit, votes.annotator, votes.option, votes.annotators)
     measured = _base(table, ordinal)
-    measured["base"] |= _by_name([agreement.conger_kappa(table)])
+    measured["base"] |= slices.by_name([agreement.conger_kappa(table)])
     return {
         "votes": {
             "read": votes.read,
@@ -54,45 +55,97 @@ def of_scope(scope: Scope, *, exact: bool = False) -> dict[str, Any]:
     """What is measured of the counted votes of campaigns, from the pattern tables. Raises NotComparable.
 
     Agreement is computed on original texts, if there are votes on such: what was made of a text is not independent of
-    it. ``computed_on`` says so; labels, disputes and the slices by source and by origin are of all texts.
+    it. ``computed_on`` says so; labels, disputes and the slices by source, origin and campaign are of all texts.
 
     With ``exact`` the base votes on which agreement is computed are read themselves, for what must be as of now.
     """
     spec = tallies.spec_of(scope)
-    voted = tallies.read_voters(scope)
-    by_origin = voted.by("is_augmented")
-    everything = tallies.patterns(scope).get(None)
-    if False in by_origin:
-        computed_on, table, scope_of_agreement = ORIGINALS, by_origin[False], replace(scope, is_augmented=False)
-    else:
-        computed_on, table, scope_of_agreement = ALL, by_origin.get(True) or _nothing(spec), scope
+    found = tallies.read(scope, spec)
+    by_origin = found.base.by("is_augmented")
+    everything = found.base.by().get(None)
+    is_of_originals = False in by_origin
+    is_augmented = False if is_of_originals else scope.is_augmented
+    computed_on = replace(scope, is_augmented=is_augmented)
     if exact:
-        table = counted.voters(scope_of_agreement)
-    tag_tables = tallies.tags(scope_of_agreement).get(None, {})
-    tag_sets = tallies.tag_sets(scope_of_agreement).get(None)
+        table = counted.voters(computed_on)
+    else:
+        table = by_origin.get(not is_of_originals) or _nothing(spec)
+    tag_tables = {code: voted.by(is_augmented=is_augmented).get(None) for code, voted in found.tags.items()}
+    tag_sets = found.tag_sets.by(is_augmented=is_augmented).get(None)
     return {
         "label_set": {"name": spec.name, "revision": spec.revision},
         "ordinal": spec.ordinal,
-        "computed_on": computed_on,
+        "computed_on": ORIGINALS if is_of_originals else ALL,
         **_base(table, spec.ordinal),
-        "labels": tallies.distribution(scope)[None]._asdict() if everything else {},
-        "disputed": _disputed(spec, everything) if everything else 0,
-        "tags": {
-            tag.name: _by_name(agreement.measure_tag(tag_tables[tag.code]))
-            for tag in spec.tags
-            if tag.code in tag_tables
-        },
-        "tags_by_source": _tags_by_source(spec, scope),
-        "tag_sets": _by_name(agreement.measure_tag_sets(tag_sets)) if tag_sets else {},
+        "labels": _labels(spec, scope, everything),
+        "disputed": slices.disputed(spec, everything.patterns) if everything else 0,
+        "tags": slices.measured_tags(spec, {code: table for code, table in tag_tables.items() if table}),
+        "tag_sets": slices.by_name(agreement.measure_tag_sets(tag_sets)) if tag_sets else {},
         "slices": {
-            "source": _sliced(spec, "source", voted.by("source")),
-            "language": _sliced(spec, "language", voted.by("language", is_augmented=scope_of_agreement.is_augmented)),
-            "is_augmented": _sliced(spec, "is_augmented", by_origin),
-            # Who voted what in which week is not kept: values and standard errors over texts alone.
-            "week": _sliced(spec, "week", tallies.patterns(scope_of_agreement, "week")),
+            "source": slices.sliced(spec, found, "source"),
+            "language": slices.sliced(spec, found, "language", is_augmented=is_augmented),
+            "is_augmented": slices.sliced(spec, found, "is_augmented"),
+            # Of a single campaign it is the whole again.
+            "campaign": slices.sliced(spec, found, "campaign") if len(scope.campaigns) > 1 else {},
+            "week": slices.weeks(spec, tallies.patterns(computed_on, "week", spec)),
         },
         "warnings": _warnings(scope),
     }
+
+
+class Kept(NamedTuple):
+    """What was measured, of which version of the tables and of what else it depends on, when, and the seconds."""
+
+    measured: dict[str, Any]
+    version: tuple[Any, ...]
+    at: datetime
+    took: float
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether it may be behind the tables: it is costly, and was computed a moment ago."""
+        return self.took >= COSTLY
+
+    def is_good_for(self, version: tuple[Any, ...], now: datetime) -> bool:
+        return self.version == version or (self.is_behind and (now - self.at).total_seconds() < PATIENCE * self.took)
+
+
+def kept(campaign: Campaign) -> Kept:
+    """The same as ``of_scope`` of one campaign, computed anew only if something has changed.
+
+    What takes longer than ``COSTLY`` seconds is not computed anew at each change either, but after ``PATIENCE`` times
+    as long: the page of a large campaign that is being labelled costs a small part of one processor.
+    """
+    scope = Scope((campaign.pk,))
+    key, now = f"measures-{campaign.pk}", timezone.now()
+    version = (tallies.version(scope), *_ways(scope))
+    found: Kept | None = cache.get(key)
+    if found is not None and found.is_good_for(version, now):
+        return found
+    # While somebody measures for long, the others of a page's requests are shown what there is.
+    if found is not None and found.is_behind and not cache.add(f"{key}-busy", 1, PATIENCE * found.took):
+        return found
+    begin = time.monotonic()
+    measured = of_scope(scope)
+    made = Kept(measured, version, now, time.monotonic() - begin)
+    cache.set(key, made, KEPT_SECONDS)
+    cache.delete(f"{key}-busy")
+    return made
+
+
+def _ways(scope: Scope) -> list[tuple[Any, ...]]:
+    """What the measures depend on beside the tables: label sets, ways of adding up, stopping rules that left a mark."""
+    return [
+        *Campaign.objects.filter(pk__in=scope.campaigns).order_by("pk").values_list("label_set", "aggregation", "slug"),
+        tuple(_warnings(scope)),
+    ]
+
+
+def _labels(spec: LabelSetSpec, scope: Scope, everything: VoterTable | None) -> dict[str, Any]:
+    """What the votes add up to in the way of the campaigns."""
+    if everything is None:
+        return {}
+    return tallies.distribution(spec, everything.patterns, tallies.rule_of(scope))._asdict()
 
 
 def _warnings(scope: Scope) -> list[str]:
@@ -102,16 +155,9 @@ def _warnings(scope: Scope) -> list[str]:
 
 
 def _base(table: VoterTable, ordinal: bool) -> dict[str, Any]:
-    options = table.patterns.options
-    base = agreement.base_measures(options, ordinal)
-    prevalence = [agreement.prevalence(name, at) for at, name in enumerate(options)]
-    same = [agreement.specific_agreement(name, at) for at, name in enumerate(options)]
-    found = iter(agreement.measure_all(table, [*base, *prevalence, *same]))
     return {
-        "options": list(options),
-        "base": _by_name(islice(found, len(base))),
-        "prevalence": _by_name(islice(found, len(prevalence))),
-        "specific_agreement": _by_name(found),
+        "options": list(table.patterns.options),
+        **slices.base(table, ordinal),
         "confusion": confusion(table.patterns),
         "corpus": agreement.describe_corpus(table),
     }
@@ -129,68 +175,9 @@ def confusion(table: PatternTable) -> list[list[float]]:
     return found
 
 
-def _sliced(spec: LabelSetSpec, by: By, tables: Mapping[Any, VoterTable | PatternTable]) -> dict[str, Any]:
-    names = _names(by, tables)
-    patterns = {key: table if isinstance(table, PatternTable) else table.patterns for key, table in tables.items()}
-    return {
-        names[key]: {
-            "units": patterns[key].n_units,
-            "votes": patterns[key].n_votes,
-            "disputed": _disputed(spec, patterns[key]),
-            "base": _by_name(agreement.measure(table, spec.ordinal)),
-        }
-        for key, table in sorted(tables.items(), key=lambda pair: names[pair[0]])
-    }
-
-
-def _tags_by_source(spec: LabelSetSpec, scope: Scope) -> dict[str, Any]:
-    """Of each source and each tag that was answered there: how common a yes is, and AC1, which rare tags spare."""
-    found = tallies.tags(scope, "source")
-    names = _names("source", found)
-    wanted = [each for each in agreement.tag_measures(("no", "yes")) if each.name in TAGS_BY_SOURCE]
-    return {
-        names[key]: {
-            tag.name: _by_name(agreement.measure_all(tables[tag.code], wanted))
-            for tag in spec.tags
-            if tag.code in tables
-        }
-        for key, tables in sorted(found.items(), key=lambda pair: names[pair[0]])
-    }
-
-
-def _names(by: By, keys: Collection[Any]) -> dict[Any, str]:
-    """What each slice is called, no two the same."""
-    match by:
-        case "source":
-            known = Source.objects.in_bulk([key for key in keys if key is not None])
-            return {key: str(known[key]) if key in known else _unknown(key) for key in keys}
-        case "is_augmented":
-            return {key: "augmented" if key else "original" for key in keys}
-        case "week":
-            return {key: key.isoformat() for key in keys}
-        case _:
-            return {key: key or _unknown(None) for key in keys}
-
-
-def _unknown(key: int | None) -> str:
-    """A name that neither a source nor a language can have; ``key`` is of a source that is no longer in the ledger."""
-    return "(unknown)" if key is None else f"(unknown {key})"
-
-
-def _disputed(spec: LabelSetSpec, table: PatternTable) -> int:
-    """Units that the base votes alone make disputed; tied tags and flags come on top."""
-    rows = zip(table.counts.tolist(), table.multiplicity.tolist(), strict=True)
-    return sum(units for counts, units in rows if dispute_reasons(spec, counts))
-
-
 def _nothing(spec: LabelSetSpec) -> VoterTable:
     none = np.zeros(0, dtype=np.int64)
     return VoterTable.from_votes(tallies.option_codes(spec), none, none, none, ())
-
-
-def _by_name(coefficients: Iterable[Coefficient]) -> dict[str, dict[str, Any]]:
-    rows: list[dict[str, Any]] = [coefficient.as_dict() for coefficient in coefficients]
-    return {str(row.pop("name")): row for row in rows}
 
 
 def headline(measured: Mapping[str, Any]) -> dict[str, Any]:

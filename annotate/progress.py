@@ -14,29 +14,27 @@ from annotate.statements import rows
 # Below so many texts a share says more about chance than about the person.
 FEWEST_COMPARED = 20
 
-# Of each campaign, the complete units that the person voted on last: every slot is a vote. What is not complete is not
-# looked at, since it would say how others voted on texts that somebody is still to read. The answer of the others
-# that is more frequent than any other of theirs is compared with the person's; answers are equal by code, since the
-# revisions of a label set share them. The index assignment_history gives the newest first; OFFSET 0 keeps the planner
-# from reading all units of the campaign instead, since it takes complete ones to be rare.
+# Of the texts that the person answered last, in each campaign the complete ones: every slot is a vote. What is not
+# complete is not looked at, since it would say how others voted on texts that somebody is still to read. The answer of
+# the others that is more frequent than any other of theirs is compared with the person's; answers are equal by code,
+# since the revisions of a label set share them. The index assignment_history gives the last ones; OFFSET 0 keeps the
+# planner from reading all units of a campaign instead.
 AGREEMENT = """
-    WITH mine AS (
-        SELECT joined.campaign_id AS campaign, recent.unit_id
-        FROM annotate_participation joined CROSS JOIN LATERAL (
-            SELECT given.unit_id FROM (
-                SELECT unit_id, ended_at FROM annotate_assignment
-                WHERE annotator_id = %(annotator)s AND state = 'submitted' ORDER BY ended_at DESC OFFSET 0
-            ) given CROSS JOIN LATERAL (
-                SELECT 1 FROM annotate_unit unit
-                WHERE unit.id = given.unit_id AND unit.campaign_id = joined.campaign_id
-                  AND unit.taken = unit.overlap AND NOT unit.is_withdrawn
-                  AND NOT EXISTS (
-                    SELECT 1 FROM annotate_assignment held WHERE held.unit_id = unit.id AND held.state = 'live')
-                OFFSET 0
-            ) complete
-            ORDER BY given.ended_at DESC LIMIT %(newest)s
-        ) recent
-        WHERE joined.annotator_id = %(annotator)s
+    WITH given AS MATERIALIZED (
+        SELECT unit_id, ended_at FROM annotate_assignment
+        WHERE annotator_id = %(annotator)s AND state = 'submitted' ORDER BY ended_at DESC LIMIT %(last)s
+    ), complete AS (
+        SELECT unit.campaign_id AS campaign, given.unit_id,
+               row_number() OVER (PARTITION BY unit.campaign_id ORDER BY given.ended_at DESC) AS place
+        FROM given CROSS JOIN LATERAL (
+            SELECT unit.campaign_id FROM annotate_unit unit
+            WHERE unit.id = given.unit_id AND unit.taken = unit.overlap AND NOT unit.is_withdrawn
+              AND NOT EXISTS (
+                SELECT 1 FROM annotate_assignment held WHERE held.unit_id = unit.id AND held.state = 'live')
+            OFFSET 0
+        ) unit
+    ), mine AS (
+        SELECT campaign, unit_id FROM complete WHERE place <= %(newest)s
     ), tally AS (
         SELECT mine.campaign, mine.unit_id, option.code,
                count(*) FILTER (WHERE vote.annotator_id IS DISTINCT FROM %(annotator)s) AS others,
@@ -57,8 +55,9 @@ AGREEMENT = """
            count(*) FILTER (WHERE first > 1)
     FROM compared GROUP BY campaign
 """
-# So many texts of each campaign are looked at.
-NEWEST = 1_000
+# So many texts of each campaign are compared, of so many that were answered last: the page costs as much after a
+# hundred thousand answers as after ten thousand.
+NEWEST, LAST = 1_000, 10_000
 
 
 class Agreement(NamedTuple):
@@ -110,5 +109,5 @@ def campaigns_of(annotator: Annotator) -> CampaignQuerySet:
 
 def agreement(annotator: Annotator) -> dict[int, Agreement]:
     """Of each campaign, by id, how often ``annotator`` answered as most others did on the newest complete texts."""
-    found = rows(AGREEMENT, {"annotator": annotator.pk, "newest": NEWEST})
+    found = rows(AGREEMENT, {"annotator": annotator.pk, "newest": NEWEST, "last": LAST})
     return {campaign: Agreement(*counts) for campaign, *counts in found}

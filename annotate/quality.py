@@ -7,18 +7,19 @@ are their counted votes on texts that are served, as totals and by week: no list
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.core.cache import cache
+from django.utils import timezone
 from numpy.typing import NDArray
 
 from annotate import tallies
-from annotate.figures import Estimate, Figure, Value
-from annotate.models import Annotation, Annotator, Assignment, Campaign, KnownAnswer, Unit
-from annotate.statements import rows
+from annotate.figures import Estimate
+from annotate.models import Annotator, Campaign
+from annotate.statements import one, rows
 from annotate.tallies import Scope
 from labels import quality, signals
 from labels.agreement import Level
@@ -31,7 +32,6 @@ type Ints = NDArray[np.int64]
 # Up to so many votes of a campaign are read. Beyond, the tables that follow the votes are: the list has their signals
 # alone, since the others need every vote in order, and the page of a person reads the votes on this person's texts.
 MOST_READ = 200_000
-DISAGREEMENTS = 10
 
 # In order of time: an annotation that supersedes another is a later one.
 VOTES = """
@@ -53,6 +53,16 @@ GOLD = """
     WHERE vote.campaign_id = %(campaign)s AND known.phase = 'gold' AND vote.annotator_id IS NOT NULL
     GROUP BY vote.annotator_id
 """
+
+# What changes whenever a known answer does.
+GOLD_VERSION = """
+    SELECT md5(coalesce(string_agg(concat_ws('-', known.unit_id, known.xmin, known.cmin, known.ctid), ' '
+                                   ORDER BY known.unit_id), ''))
+    FROM annotate_knownanswer known JOIN annotate_unit unit ON unit.id = known.unit_id
+    WHERE unit.campaign_id = %(campaign)s
+"""
+# The list is kept for so long at most: what a person is called may have changed.
+KEPT_SECONDS = 600
 
 NAMES = {
     signals.FAR: "Far from the others",
@@ -138,40 +148,12 @@ class Report:
         return Estimate.of(self.measured.alpha_gain_if_left_out)
 
 
-class Week(NamedTuple):
-    """A week of one person: votes, and the share of the others' votes on the same texts that agree."""
+class Listed(NamedTuple):
+    """Everybody's reports, the version of what they were made of, and when that was."""
 
-    monday: date
-    votes: int
-    agreement: Estimate
-
-    @property
-    def percent(self) -> float | None:
-        return None if self.agreement.value is None else 100 * self.agreement.value
-
-
-class OptionShare(NamedTuple):
-    """How often a person chose an option, and how often the others did on the same texts; 0 to 1, None without any."""
-
-    name: str
-    votes: int
-    own: float
-    others: float | None
-
-    @property
-    def percent(self) -> float:
-        return 100 * self.own
-
-    @property
-    def others_percent(self) -> float | None:
-        return None if self.others is None else 100 * self.others
-
-
-class Disagreement(NamedTuple):
-    """A vote on a known answer that differs from it."""
-
-    annotation: Annotation
-    known: KnownAnswer
+    reports: list[Report]
+    version: tuple[Any, ...]
+    at: datetime
 
 
 def level(campaign: Campaign) -> Level:
@@ -209,6 +191,23 @@ def reports(campaign: Campaign) -> list[Report]:
     votes = None if voters else read(campaign)
     found = _Reader(campaign, voters or table(votes), votes).everybody()  # type: ignore[arg-type]
     return sorted(found, key=lambda report: report.name)
+
+
+def listed(campaign: Campaign) -> Listed:
+    """The same, made anew only if votes or known answers have changed since; names as they were then.
+
+    Fold before: votes are known to have changed by the tables that follow them.
+    """
+    version = (
+        tallies.version(Scope((campaign.pk,))),
+        campaign.label_set_id,
+        *one(GOLD_VERSION, {"campaign": campaign.pk}),
+    )
+    found: Listed | None = cache.get(f"quality-{campaign.pk}")
+    if found is None or found.version != version:
+        found = Listed(reports(campaign), version, timezone.now())
+        cache.set(f"quality-{campaign.pk}", found, KEPT_SECONDS)
+    return found
 
 
 def report(campaign: Campaign, annotator: Annotator) -> tuple[Report | None, Votes]:
@@ -347,100 +346,6 @@ def _beside_each_other(votes: Votes) -> tuple[Ints, Ints]:
         first.append(order[same])
         second.append(order[same + distance])
     return np.concatenate(first), np.concatenate(second)
-
-
-def weeks(votes: Votes, annotator: int) -> list[Week]:
-    """The weeks in which a person voted, the newest first."""
-    chosen = votes.of(annotator)
-    others = votes.others[chosen]
-    beside = others.sum(axis=1)
-    agreeing = np.take_along_axis(others, votes.option[chosen][:, None], axis=1)[:, 0] / np.maximum(beside, 1)
-    mondays = [_monday(at) for at in votes.at[chosen].tolist()]
-    found = []
-    for monday in sorted(set(mondays), reverse=True):
-        of_week = np.array([one == monday for one in mondays])
-        compared = of_week & (beside > 0)
-        share = quality.share(float(agreeing[compared].sum()), int(compared.sum()), quality.NO_OTHERS)
-        found.append(Week(monday, int(of_week.sum()), Estimate.of(share)))
-    return found
-
-
-def shares(votes: Votes, annotator: int) -> list[OptionShare]:
-    """How often a person chose each option, beside how often the others did on the same texts."""
-    chosen = votes.of(annotator)
-    own = np.bincount(votes.option[chosen], minlength=len(votes.options))
-    others = votes.others[chosen]
-    beside = others.sum(axis=1)
-    # Each text weighs the same, however many others voted on it.
-    texts = others[beside > 0] / beside[beside > 0][:, None]
-    mean = texts.mean(axis=0).tolist() if len(texts) else [None] * len(votes.options)
-    total = max(int(own.sum()), 1)
-    return [
-        OptionShare(name, n, n / total, usual) for name, n, usual in zip(votes.options, own.tolist(), mean, strict=True)
-    ]
-
-
-def confusion(votes: Votes, annotator: int) -> Figure:
-    """What the others said where a person gave each answer; each vote counts once, spread over the others there."""
-    chosen = votes.of(annotator)
-    others = votes.others[chosen]
-    beside = others.sum(axis=1)
-    met = np.zeros((len(votes.options), len(votes.options)))
-    compared = beside > 0
-    np.add.at(met, votes.option[chosen][compared], others[compared] / beside[compared][:, None])
-    times = np.bincount(votes.option[chosen][compared], minlength=len(votes.options))
-    rows: list[tuple[Value, ...]] = [
-        (name, *(each / n if n else None for each in row), n)
-        for name, row, n in zip(votes.options, met.tolist(), times.tolist(), strict=True)
-    ]
-    head = ("This person says", *(f"Others: {name}" for name in votes.options), "Votes beside others")
-    about = "Where this person gave the answer of the row, what share of the others' votes was for that of the column."
-    return Figure("confusion", "Confusion with the others", head, rows, about, "heat")
-
-
-def disagreements(campaign: Campaign, annotator: Annotator, viewer: Annotator) -> tuple[list[Disagreement], int]:
-    """The last votes that differ from gold, of texts that are served; and how many of them ``viewer`` may not see.
-
-    Whoever may still be given a text sees neither its known answer nor anybody's vote on it.
-    """
-    said = (
-        Annotation.objects.counted()
-        .filter(annotator=annotator, unit__campaign=campaign, unit__is_withdrawn=False)
-        .filter(unit__known_answer__phase=KnownAnswer.Phase.GOLD)
-        .exclude(choice__code=F("unit__known_answer__choice__code"))
-        .select_related("choice", "unit__instruction", "unit__known_answer__choice")
-    )
-    last = list(said.order_by("-pk")[:DISAGREEMENTS])
-    hidden = set(
-        still_to_be_given(viewer, campaign).filter(pk__in=[one.unit_id for one in last]).values_list("pk", flat=True)
-    )
-    shown = [Disagreement(one, one.unit.known_answer) for one in last if one.unit_id not in hidden]
-    return shown, len(last) - len(shown)
-
-
-def still_to_be_given(viewer: Annotator, campaign: Campaign) -> QuerySet[Unit]:
-    """The units of a campaign that ``viewer`` holds or may yet be given: they must see no vote on them.
-
-    Who may label in it may yet be given whatever they have not answered, unless every slot is filled by an answer: a
-    lease that somebody holds may lapse.
-    """
-    here, leases = Unit.objects.filter(campaign=campaign), Assignment.objects.filter(unit=OuterRef("pk"))
-    own = leases.filter(annotator=viewer)
-    if not Campaign.objects.open_to(viewer).filter(pk=campaign.pk).exists():
-        return here.filter(Exists(own.live()))
-    is_unsettled = Q(taken__lt=F("overlap")) | Exists(leases.live())
-    return here.filter(is_unsettled, ~Exists(own.submitted()))
-
-
-def campaigns_of(annotator: Annotator) -> list[Campaign]:
-    """The campaigns in which a person has an annotation, the one with their newest first."""
-    newest = rows(
-        "SELECT unit.campaign_id FROM annotate_annotation vote JOIN annotate_unit unit ON unit.id = vote.unit_id"
-        " WHERE vote.annotator_id = %(annotator)s GROUP BY unit.campaign_id ORDER BY max(vote.id) DESC",
-        {"annotator": annotator.pk},
-    )
-    found = Campaign.objects.select_related("label_set").in_bulk([pk for (pk,) in newest])
-    return [found[pk] for (pk,) in newest]
 
 
 def _monday(seconds: int) -> date:

@@ -20,10 +20,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
-from itertools import chain
 from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
+from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from numpy.typing import NDArray
 
@@ -34,7 +34,7 @@ from annotate.statements import one, rows
 from labels.aggregation import Rule, published_label
 from labels.models import LabelSet
 from labels.taxonomy import LabelSetSpec
-from labels.votes import PatternTable, VoterTable
+from labels.votes import PatternTable, VoterTable, distinct_rows
 from sources.models import InstructionState
 
 type Ints = NDArray[np.int64]
@@ -43,6 +43,8 @@ type Ints = NDArray[np.int64]
 PORTION = 2_000
 # Seconds that a page may spend on bringing the tables up to date.
 PATIENCE = 0.5
+# Of one statement that reads all voters.
+WORK_MEMORY = "64MB"
 # What is waiting is counted up to so many.
 MANY = 100_000
 
@@ -82,27 +84,35 @@ WITHIN = """
     AND (%(since)s::date IS NULL OR slice.week >= %(since)s)
     AND (%(before)s::date IS NULL OR slice.week < %(before)s)
 """
+MEANT = "(counted.kind <> 'tags' OR slice.tags = %(tags)s::varchar[])"
 PATTERNS = f"""
     SELECT {{key}}, counted.kind, counted.pattern, sum(counted.units)::bigint
     FROM annotate_slice slice JOIN annotate_patterncount counted ON counted.slice_id = slice.id
     WHERE counted.kind = ANY(%(kinds)s) AND {WITHIN} GROUP BY 1, 2, 3
 """  # noqa: S608 - made of constants
 # Patterns and voters in one statement, so that both are of one moment. Patterns are in the slices of weeks, voters in
-# those of all weeks. Nothing is summed here that numpy sums faster.
+# those of all weeks. Bits of a tag set mean the tags by which it was folded, so those of other tags are left out.
+# Nothing is summed here that numpy sums faster.
 VOTERS = f"""
     SELECT slice.campaign_id, slice.source_id, slice.language, slice.is_augmented, counted.kind, counted.pattern,
-           sum(counted.units)::bigint, '{{{{}}}}'::bigint[], '{{{{}}}}'::int[], '{{{{}}}}'::int[]
+           sum(counted.units)::bigint, '{{}}'::bigint[], '{{}}'::int[], '{{}}'::int[]
     FROM annotate_slice slice JOIN annotate_patterncount counted ON counted.slice_id = slice.id
-    WHERE counted.kind = ANY(%(kinds)s) AND {WITHIN} {{more}} GROUP BY 1, 2, 3, 4, 5, 6
+    WHERE counted.kind = ANY(%(kinds)s) AND {WITHIN} AND {MEANT} GROUP BY 1, 2, 3, 4, 5, 6
     UNION ALL
     SELECT slice.campaign_id, slice.source_id, slice.language, slice.is_augmented, counted.kind, counted.pattern,
            0, array_agg(counted.annotator_id), array_agg(counted.option), array_agg(counted.votes)
     FROM annotate_slice slice JOIN annotate_votercount counted ON counted.slice_id = slice.id
-    WHERE counted.kind = ANY(%(kinds)s) AND {WITHIN} {{more}} GROUP BY slice.id, counted.kind, counted.pattern
+    WHERE counted.kind = ANY(%(kinds)s) AND {WITHIN} AND {MEANT} GROUP BY slice.id, counted.kind, counted.pattern
 """  # noqa: S608 - made of constants
-# Bits of a tag set mean the tags by which it was folded.
-OF_TAGS = "AND slice.tags = %(tags)s::varchar[]"
 WAITING = "SELECT count(*) FROM (SELECT 1 FROM annotate_tallyqueue LIMIT %(most)s) behind"
+# What changes whenever something of a scope's tables does: a fold writes the slices of all units that it moves anew. A
+# row that is written twice in one transaction has another place or command each time.
+VERSION = """
+    SELECT md5(coalesce(string_agg(concat_ws('-', slice.id, slice.xmin, slice.cmin, slice.ctid, source.name,
+                                             source.revision), ' ' ORDER BY slice.id), ''))
+    FROM annotate_slice slice LEFT JOIN sources_source source ON source.id = slice.source_id
+    WHERE slice.campaign_id = ANY(%(campaigns)s)
+"""
 REBUILD = """
     WITH queued AS (
         INSERT INTO annotate_tallyqueue (unit_id)
@@ -133,6 +143,11 @@ def fold(seconds: float = 1.0) -> int:
 def waiting() -> int:
     """How many changes the tables do not know yet, counted up to 100,000."""
     return int(one(WAITING, {"most": MANY})[0])
+
+
+def version(scope: Scope) -> str:
+    """Differs, for certain, once anything that is read of the campaigns' tables does, or what a source is called."""
+    return str(one(VERSION, {"campaigns": list(scope.campaigns)})[0])
 
 
 def rebuild(campaign: Campaign) -> int:
@@ -171,13 +186,14 @@ def tag_codes(spec: LabelSetSpec) -> tuple[str, ...]:
     return tuple(tag.code for tag in spec.tags)
 
 
-def patterns(scope: Scope, by: By | None = None) -> dict[Any, PatternTable]:
+def patterns(scope: Scope, by: By | None = None, spec: LabelSetSpec | None = None) -> dict[Any, PatternTable]:
     """The base patterns for each value of ``by``; with None, all of them under None."""
+    spec = spec or spec_of(scope)
     values = asdict(scope) | {"campaigns": list(scope.campaigns), "kinds": [BASE]}
     found = defaultdict[Any, list[tuple[list[int], int]]](list)
     for key, _, pattern, units in rows(PATTERNS.format(key=KEYS[by]), values):
         found[key].append((pattern, units))
-    options = option_codes(spec_of(scope))
+    options = option_codes(spec)
     return {key: _table(options, group) for key, group in found.items()}
 
 
@@ -191,9 +207,9 @@ class _Row(NamedTuple):
     kind: str
     pattern: Sequence[int]
     units: int
-    annotators: Sequence[int]
-    options: Sequence[int]
-    votes: Sequence[int]
+    annotators: Ints
+    options: Ints
+    votes: Ints
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,46 +228,40 @@ class Voted:
         return {key: _voter_table(self.options, rows) for key, rows in found.items()}
 
 
-def read_voters(scope: Scope) -> Voted:
-    """Who voted what beside which base pattern, read once for tables by this and that."""
-    return Voted(option_codes(spec_of(scope)), _read(scope, [BASE]))
+@dataclass(frozen=True, eq=False)
+class Read:
+    """The votes for the base options, for each tag by code, and of whole tag sets: of one moment.
+
+    Of a tag the options are "no" and "yes". An option of a tag set is a number in digits: bit n says whether tag n of
+    the label set was a yes; only votes that answered every tag are there, and only sets that somebody chose.
+    """
+
+    base: Voted
+    tags: dict[str, Voted]
+    tag_sets: Voted
+
+
+def read(scope: Scope, spec: LabelSetSpec | None = None) -> Read:
+    """Who voted what beside which pattern, in one statement, for tables by this and that.
+
+    Not of weeks: who voted is kept of all weeks together (``counted`` has the rest).
+    """
+    spec = spec or spec_of(scope)
+    kinds = {tag_kind(code): code for code in tag_codes(spec)}
+    found = defaultdict[str, list[_Row]](list)
+    for row in _read(scope, spec, [BASE, TAG_SETS, *kinds]):
+        found[row.kind].append(row)
+    return Read(
+        Voted(option_codes(spec), found[BASE]),
+        {code: Voted(("no", "yes"), found[kind]) for kind, code in kinds.items()},
+        _of_tag_sets(found[TAG_SETS]),
+    )
 
 
 def voters(scope: Scope, by: VotersBy | None = None) -> dict[Any, VoterTable]:
-    """Who voted what beside which base pattern, for each value of ``by``; annotators are named by their ids.
-
-    Not of weeks, as none of the tables of voters: who voted is kept of all weeks together (``counted`` has the rest).
-    """
-    return read_voters(scope).by(by)
-
-
-def tags(scope: Scope, by: VotersBy | None = None) -> dict[Any, dict[str, VoterTable]]:
-    """The same of the answers "no" and "yes", for each value of ``by`` and each tag that was answered, by code."""
-    kinds = {tag_kind(code): code for code in tag_codes(spec_of(scope))}
-    found = defaultdict[str, list[_Row]](list)
-    for row in _read(scope, list(kinds)):
-        found[row.kind].append(row)
-    tables = defaultdict[Any, dict[str, VoterTable]](dict)
-    for kind, code in kinds.items():
-        for key, table in Voted(("no", "yes"), found[kind]).by(by).items():
-            tables[key][code] = table
-    return dict(tables)
-
-
-def tag_sets(scope: Scope, by: VotersBy | None = None) -> dict[Any, VoterTable]:
-    """The same of the tag sets of votes that answered every tag, for each value of ``by``.
-
-    Each option is a number in digits: bit n says whether tag n of the label set was a yes. Those that nobody chose are
-    not among the options.
-    """
-    found = _read(scope, [TAG_SETS], OF_TAGS, tags=list(tag_codes(spec_of(scope))))
-    masks = sorted({mask for row in found for mask in row.pattern})
-    place = {mask: at for at, mask in enumerate(masks)}
-    rows = [
-        row._replace(pattern=[place[mask] for mask in row.pattern], options=[place[mask] for mask in row.options])
-        for row in found
-    ]
-    return Voted(tuple(map(str, masks)), rows).by(by)
+    """Who voted what beside which base pattern, for each value of ``by``; annotators are named by their ids."""
+    spec = spec_of(scope)
+    return Voted(option_codes(spec), _read(scope, spec, [BASE])).by(by)
 
 
 class Distribution(NamedTuple):
@@ -261,10 +271,16 @@ class Distribution(NamedTuple):
     without: dict[str, int]
 
 
-def distribution(scope: Scope, by: By | None = None) -> dict[Any, Distribution]:
-    """What the campaigns' way of adding votes up makes of the base votes, for each value of ``by``."""
-    spec, rule = spec_of(scope), rule_of(scope)
-    return {key: _distribution(spec, table, rule) for key, table in patterns(scope, by).items()}
+def distribution(spec: LabelSetSpec, table: PatternTable, rule: Rule) -> Distribution:
+    """What a way of adding votes up makes of the base votes."""
+    labels, without = Counter[str](dict.fromkeys(spec.published, 0)), Counter[str]()
+    for counts, units in zip(table.counts.tolist(), table.multiplicity.tolist(), strict=True):
+        label, reason = published_label(spec, counts, rule)
+        if label is not None:
+            labels[label] += units
+        else:
+            without[reason or ""] += units
+    return Distribution(dict(labels), dict(without))
 
 
 def most_disputed(
@@ -287,11 +303,29 @@ def most_disputed(
 # Rows as arrays.
 
 
-def _read(scope: Scope, kinds: Sequence[str], more: str = "", **values: Any) -> list[_Row]:
+def _read(scope: Scope, spec: LabelSetSpec, kinds: Sequence[str]) -> list[_Row]:
     if scope.since or scope.before:
         raise ValueError("who voted is not kept by week; ask patterns() of weeks, or counted.voters() of the votes.")
-    values |= asdict(scope) | {"campaigns": list(scope.campaigns), "kinds": list(kinds)}
-    return [_Row(*row) for row in rows(VOTERS.format(more=more), values)]
+    values = asdict(scope) | {
+        "campaigns": list(scope.campaigns),
+        "kinds": list(kinds),
+        "tags": list(tag_codes(spec)),
+    }
+    with transaction.atomic():
+        # Groups of a million rows are made in memory, or they would be sorted on disk.
+        one("SELECT set_config('work_mem', %(much)s, true)", {"much": WORK_MEMORY})
+        found = rows(VOTERS, values)
+    return [_Row(*row[:-3], *(np.array(column, dtype=np.int64) for column in row[-3:])) for row in found]
+
+
+def _of_tag_sets(found: Sequence[_Row]) -> Voted:
+    masks = sorted({mask for row in found for mask in row.pattern})
+    place = {mask: at for at, mask in enumerate(masks)}
+    rows = [
+        row._replace(pattern=[place[mask] for mask in row.pattern], options=np.searchsorted(masks, row.options))
+        for row in found
+    ]
+    return Voted(tuple(map(str, masks)), rows)
 
 
 def _table(options: Sequence[str], found: Sequence[tuple[Sequence[int], int]]) -> PatternTable:
@@ -312,10 +346,10 @@ def _voter_table(options: Sequence[str], found: Sequence[_Row]) -> VoterTable:
     table = PatternTable.from_array(options, counts, np.array([one.units for one in found], dtype=np.int64))
     row_of = {tuple(pattern): row for row, pattern in enumerate(table.counts.tolist())}
     row = [row_of[tuple(count)] for count in counts.tolist()]
-    people, annotator = np.unique(_joined(one.annotators for one in found), return_inverse=True)
+    people, annotator = distinct_rows(_joined(one.annotators for one in found)[:, None])
     return VoterTable.from_counts(
         table,
-        tuple(map(str, people.tolist())),
+        tuple(map(str, people[:, 0].tolist())),
         annotator=annotator,
         pattern=np.repeat(np.array(row, dtype=np.int64), [len(one.annotators) for one in found]),
         option=_joined(one.options for one in found),
@@ -323,16 +357,5 @@ def _voter_table(options: Sequence[str], found: Sequence[_Row]) -> VoterTable:
     )
 
 
-def _joined(lists: Iterable[Sequence[int]]) -> Ints:
-    return np.fromiter(chain.from_iterable(lists), dtype=np.int64)
-
-
-def _distribution(spec: LabelSetSpec, table: PatternTable, rule: Rule) -> Distribution:
-    labels, without = Counter[str](dict.fromkeys(spec.published, 0)), Counter[str]()
-    for counts, units in zip(table.counts.tolist(), table.multiplicity.tolist(), strict=True):
-        label, reason = published_label(spec, counts, rule)
-        if label is not None:
-            labels[label] += units
-        else:
-            without[reason or ""] += units
-    return Distribution(dict(labels), dict(without))
+def _joined(columns: Iterable[Ints]) -> Ints:
+    return np.concatenate([np.empty(0, dtype=np.int64), *columns])

@@ -84,7 +84,8 @@ def database() -> Iterator[None]:
         folder.chmod(0o755)
         for variable in ("DATABASE_URL", "REDIS_URL"):
             os.environ.pop(variable, None)
-        os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings", "OIG_LOCAL_DIR": str(folder / "local")}
+        places = {"OIG_LOCAL_DIR": str(folder / "local"), "OIG_STATIC_ROOT": str(folder / "static")}
+        os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings"} | places
         with local.running():
             import django
 
@@ -123,8 +124,7 @@ def measured(units: int) -> int:
         ),
         ("voters", lambda: tallies.voters(scope)),
         ("voters by source", lambda: tallies.voters(scope, "source")),
-        ("voters of tags", lambda: tallies.tags(scope)),
-        ("voters of tag sets", lambda: tallies.tag_sets(scope)),
+        ("voters of base, tags and tag sets", lambda: tallies.read(scope)),
         ("the most disputed", lambda: tallies.most_disputed(campaign)),
     ]
     times = [min(seconds(read) for _ in range(ROUNDS)) for _, read in reads]

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from labels.agreement import Level
 from labels.quality import VoterQuality
-from labels.votes import PatternTable
+from labels.votes import PatternTable, distinct_rows
 
 type Floats = NDArray[np.float64]
 type Ints = NDArray[np.int64]
@@ -122,13 +122,13 @@ class Expected:
         """Of each option beside each row of ``others`` (V, K); smoothed by one vote like the others and the whole."""
         if not len(others):
             return np.zeros(others.shape)
-        distinct, which = np.unique(others, axis=0, return_inverse=True)
+        distinct, which = distinct_rows(others)
         known = self.known_probabilities
         for row in map(tuple, distinct.tolist()):
             if row not in known:
                 known[row] = self._probability(row)
         found = np.stack([known[tuple(row)] for row in distinct.tolist()])
-        return found[which.ravel()]
+        return found[which]
 
     def log_chances(self, option: Ints, others: Ints) -> Floats:
         """The logarithm of how likely each vote is beside the others' (V,)."""

@@ -17,7 +17,7 @@ from annotate.admin.quality import VOTES_PERMISSION
 from annotate.dashboard import Disputed
 from annotate.figures import Figure
 from annotate.models import Campaign
-from annotate.tallies import PATIENCE, Scope
+from annotate.tallies import PATIENCE
 from sources import curation, workers
 from sources.admin import shown
 
@@ -49,7 +49,8 @@ class MeasuresAdmin(admin.ModelAdmin[Campaign]):
         is_update = "HX-Request" in request.headers
         if is_update and request.GET.get("stamp") == now.stamp:
             return HttpResponse(status=204)
-        measured, found = _measured(campaign)
+        kept = measures.kept(campaign)
+        measured, found = kept.measured, dashboard.figures(campaign.label_set.spec, kept.measured)
         headline = dashboard.headline(measured)
         context = {
             **self.admin_site.each_context(request),
@@ -59,6 +60,7 @@ class MeasuresAdmin(admin.ModelAdmin[Campaign]):
             "health": now,
             "workers_problem": workers.why_none_works(),
             "measured": measured,
+            "as_of": kept.at if kept.is_behind else None,
             "headline": headline,
             "are_both": all(one.estimate.low is not None and not one.estimate.interval_reason for one in headline),
             "figures": [_shown(campaign, figure) for figure in found],
@@ -116,7 +118,7 @@ class MeasuresAdmin(admin.ModelAdmin[Campaign]):
 
 
 def _measured(campaign: Campaign) -> tuple[dict[str, Any], list[Figure]]:
-    measured = measures.of_scope(Scope((campaign.pk,)))
+    measured = measures.kept(campaign).measured
     return measured, dashboard.figures(campaign.label_set.spec, measured)
 
 

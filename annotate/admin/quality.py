@@ -10,15 +10,18 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import get_object_or_404, render
 from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from annotate import quality
+from annotate import pairs, person, quality, tallies
 from annotate.models import Annotator, Campaign
-from annotate.quality import Disagreement, Report
+from annotate.pairs import Pair
+from annotate.person import Disagreement
+from annotate.quality import Report
+from annotate.tallies import PATIENCE
 from sources import curation
 from sources.admin import shown
 
@@ -55,6 +58,35 @@ class ListForm(forms.Form):
     )
 
 
+class PairForm(forms.Form):
+    """Two people who voted in a campaign."""
+
+    one = forms.ModelChoiceField(Annotator.objects.none(), label="First", empty_label="choose")
+    other = forms.ModelChoiceField(Annotator.objects.none(), label="Second", empty_label="choose")
+
+    def __init__(self, campaign: Campaign, asked: QueryDict) -> None:
+        # One of the two may be named by a link: then the other is still to be chosen, which is no error.
+        is_asked = "one" in asked and "other" in asked
+        super().__init__(asked if is_asked else None, initial=asked.dict())
+        self.campaign = campaign
+        voters = pairs.voters(campaign).order_by("username")
+        for field in self.fields.values():
+            field.queryset = voters  # type: ignore[attr-defined]
+
+    @override
+    def clean(self) -> dict[str, Any]:
+        found = super().clean() or self.cleaned_data
+        if found.get("one") and found.get("one") == found.get("other"):
+            raise forms.ValidationError("Choose two different people.")
+        return found
+
+    def pair(self) -> Pair | None:
+        """What they said on the same texts; None unless two people are named."""
+        return (
+            pairs.read(self.campaign, self.cleaned_data["one"], self.cleaned_data["other"]) if self.is_valid() else None
+        )
+
+
 class Heading:
     """A column's heading: a link that sorts by it, the other way round if the list is sorted by it already."""
 
@@ -76,8 +108,15 @@ class CampaignQualityAdmin(admin.ModelAdmin[Campaign]):
 
     @override
     def get_urls(self) -> list[Any]:
-        view = self.admin_site.admin_view(self.quality_view)
-        return [path("<int:pk>/quality/", view, name="annotate_campaign_quality"), *super().get_urls()]
+        def at(rest: str, view: Any, name: str) -> Any:
+            return path(f"<int:pk>/quality/{rest}", self.admin_site.admin_view(view), name=f"annotate_campaign_{name}")
+
+        return [
+            at("", self.quality_view, "quality"),
+            at("pair/", self.pair_view, "pair"),
+            at("pair.json", self.pair_json, "pair_json"),
+            *super().get_urls(),
+        ]
 
     @admin.display(description="Annotators' quality")
     def annotators_quality(self, campaign: Campaign) -> SafeString:
@@ -86,13 +125,12 @@ class CampaignQualityAdmin(admin.ModelAdmin[Campaign]):
 
     def quality_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Everybody who voted in a campaign, sorted and filtered."""
-        campaign = get_object_or_404(Campaign.objects.select_related("label_set"), pk=pk)
-        may_see = self.has_view_permission(request, campaign) and request.user.has_perm(VOTES_PERMISSION)
-        if not (may_see and request.user.has_perm("annotate.view_annotator")):
-            raise PermissionDenied
+        campaign = self._whose_votes_are_seen(request, pk)
         form = ListForm(request.GET)
         chosen = form.cleaned_data if form.is_valid() else {}
-        everybody = quality.reports(campaign)
+        tallies.fold(PATIENCE)
+        kept = quality.listed(campaign)
+        everybody = kept.reports
         order = chosen.get("o") or USUAL_ORDER
         listed = _sorted([one for one in everybody if _fits(one, chosen)], order)
         context = {
@@ -104,10 +142,40 @@ class CampaignQualityAdmin(admin.ModelAdmin[Campaign]):
             "headings": [Heading(name, order, request) for name in COLUMNS],
             "page": Paginator(listed, PER_PAGE).get_page(request.GET.get("p")),
             "everybody": len(everybody),
+            "as_of": kept.at,
             "names": quality.NAMES,
             "level": quality.level(campaign),
         }
         return render(request, "admin/annotate/campaign/quality.html", context)
+
+    def pair_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Two people beside each other; who they are is chosen on the page."""
+        campaign = self._whose_votes_are_seen(request, pk)
+        form = PairForm(campaign, request.GET)
+        pair = form.pair() if "one" in request.GET and "other" in request.GET else None
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Two annotators of {campaign}",
+            "opts": self.opts,
+            "campaign": campaign,
+            "form": form,
+            "pair": pair,
+            "figures": pair.figures() if pair else [],
+        }
+        return render(request, "admin/annotate/campaign/pair.html", context)
+
+    def pair_json(self, request: HttpRequest, pk: int) -> JsonResponse:
+        """The same numbers; 400 with the problems where not two people are named."""
+        form = PairForm(self._whose_votes_are_seen(request, pk), request.GET)
+        pair = form.pair()
+        return JsonResponse(pair.as_dict()) if pair else JsonResponse({"errors": form.errors}, status=400)
+
+    def _whose_votes_are_seen(self, request: HttpRequest, pk: int) -> Campaign:
+        campaign = get_object_or_404(Campaign.objects.select_related("label_set"), pk=pk)
+        may_see = self.has_view_permission(request, campaign) and request.user.has_perm(VOTES_PERMISSION)
+        if not (may_see and request.user.has_perm("annotate.view_annotator")):
+            raise PermissionDenied
+        return campaign
 
 
 class AnnotatorQualityAdmin(UserAdmin[Annotator]):
@@ -131,7 +199,7 @@ class AnnotatorQualityAdmin(UserAdmin[Annotator]):
         may_see = self.has_view_permission(request, annotator) and request.user.has_perm(VOTES_PERMISSION)
         if not may_see:
             raise PermissionDenied
-        found = [(campaign, *quality.report(campaign, annotator)) for campaign in quality.campaigns_of(annotator)]
+        found = [(campaign, *quality.report(campaign, annotator)) for campaign in person.campaigns_of(annotator)]
         told = [(campaign, report, votes) for campaign, report, votes in found if report is not None]
         asked = request.GET.get("campaign")
         chosen = next((one for one in told if one[0].slug == asked), told[0] if told else None)
@@ -144,13 +212,13 @@ class AnnotatorQualityAdmin(UserAdmin[Annotator]):
         }
         if chosen is not None:
             campaign, report, votes = chosen
-            differing, hidden = quality.disagreements(campaign, annotator, request.user)  # type: ignore[arg-type]
+            differing, hidden = person.disagreements(campaign, annotator, request.user)  # type: ignore[arg-type]
             context |= {
                 "campaign": campaign,
                 "report": report,
-                "weeks": quality.weeks(votes, annotator.pk),
-                "shares": quality.shares(votes, annotator.pk),
-                "confusion": quality.confusion(votes, annotator.pk),
+                "weeks": person.weeks(votes, annotator.pk),
+                "shares": person.shares(votes, annotator.pk),
+                "confusion": person.confusion(votes, annotator.pk),
                 "disagreements": _with_texts(differing),
                 "hidden": hidden,
             }

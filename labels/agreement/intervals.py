@@ -125,12 +125,24 @@ class Resamples:
             return Spread(items, annotators, None, FEW_RARE)
         point = student_95(_degrees_of_freedom(items, n_units - 1, annotators, without.size - 1))
         error = math.hypot(items, annotators)
-        if is_share:
-            return Spread(items, annotators, share_interval(value, n_units, error, point), None)
-        low, high = limits
-        half = point * error
-        interval = max(value - half, min(low, value)), min(value + half, max(high, value))
-        return Spread(items, annotators, interval, None)
+        return Spread(items, annotators, _interval(value, limits, n_units, error, point, is_share), None)
+
+    def over_units(
+        self,
+        value: float,
+        error: float,
+        limits: tuple[float, float],
+        of: Units,
+        *,
+        is_share: bool = False,
+        needs_variation: bool = False,
+    ) -> tuple[float, float] | None:
+        """The interval over units alone, of a coefficient with this ``se_items``; None where ``spread`` has none."""
+        n_units = float(of(self.counts) @ self.multiplicity)
+        has_none = error < NOTHING and not is_share
+        if n_units < 2 or has_none or (needs_variation and self.n_rare() < FEWEST_RARE):
+            return None
+        return _interval(value, limits, n_units, error, student_95(n_units - 1), is_share)
 
 
 def without_each_annotator(table: VoterTable, formula: Formula) -> dict[str, float]:
@@ -147,6 +159,16 @@ def _jackknife(without: Floats, times: Floats) -> float | None:
     n = times.sum()
     mean = times @ without / n
     return float(np.sqrt((n - 1) / n * (times @ (without - mean) ** 2)))
+
+
+def _interval(
+    value: float, limits: tuple[float, float], n_units: float, error: float, point: float, is_share: bool
+) -> tuple[float, float]:
+    if is_share:
+        return share_interval(value, n_units, error, point)
+    low, high = limits
+    half = point * error
+    return max(value - half, min(low, value)), min(value + half, max(high, value))
 
 
 def _degrees_of_freedom(items: float, n_items: float, annotators: float, n_annotators: float) -> float:

@@ -171,6 +171,25 @@ def measure_all(table: Table, measures: Iterable[Measure]) -> list[Coefficient]:
     return [one(wanted) for wanted in measures]
 
 
+def items_interval(
+    table: Table, wanted: Measure, value: float | None, se_items: float | None
+) -> tuple[float, float] | None:
+    """The 95 % interval of a measured coefficient over units alone, for the same annotators; None where there is none.
+
+    Taken for one over all annotators it is far too narrow (``intervals``): show it only with that said beside it.
+    """
+    if value is None or se_items is None:
+        return None
+    return Resamples.of(_patterns(table)).over_units(
+        value,
+        se_items,
+        wanted.limits,
+        wanted.of,
+        is_share=wanted.is_share,
+        needs_variation=wanted.undefined == NO_VARIATION,
+    )
+
+
 def describe_corpus(table: Table) -> dict[str, Any]:
     """What was counted, ready for JSON: units, votes, annotators, votes per unit, votes per option and all patterns."""
     patterns = _patterns(table)

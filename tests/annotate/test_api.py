@@ -31,7 +31,7 @@ def test_it_gives_all_that_is_measured(kindness: Campaign, client: Client) -> No
     assert found["waiting"] == 0
     assert found["base"]["percent_agreement"]["value"] == 1.0
     assert found["base"]["gwet_ac1"]["n_annotators"] == 2
-    assert set(found["slices"]) == {"source", "language", "is_augmented", "week"}
+    assert set(found["slices"]) == {"source", "language", "is_augmented", "campaign", "week"}
     assert client.get("/api/v1/campaigns/nothing/agreement/").status_code == 404
 
 

@@ -10,9 +10,10 @@ import uuid
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.core.cache import cache
 from django.test import Client
 
-from annotate import dashboard, measures, tallies
+from annotate import dashboard, measures, slices, tallies
 from annotate.models import Annotation, Campaign, Unit
 from annotate.tallies import Scope
 from labels import agreement
@@ -256,8 +257,8 @@ def test_a_campaign_too_small_for_intervals_says_why(kindness: Campaign, admin: 
 
 
 def test_unknown_slices_do_not_take_each_others_place() -> None:
-    assert list(measures._names("source", [None, 998, 999]).values()) == ["(unknown)", "(unknown 998)", "(unknown 999)"]
-    assert measures._names("language", ["", "unknown"]) == {"": "(unknown)", "unknown": "unknown"}
+    assert list(slices.names("source", [None, 998, 999]).values()) == ["(unknown)", "(unknown 998)", "(unknown 999)"]
+    assert slices.names("language", ["", "unknown"]) == {"": "(unknown)", "unknown": "unknown"}
 
 
 def test_tags_are_told_by_source_where_there_are_several(kindness: Campaign, admin: Client) -> None:
@@ -273,15 +274,61 @@ def test_tags_are_told_by_source_where_there_are_several(kindness: Campaign, adm
     worlds.say(worlds.claimed(dan, kindness), tags={tag.code: False})
     tallies.fold()
     found = admin.get(address(kindness, ".json")).json()
-    assert {source: tags[tag.name]["prevalence"]["value"] for source, tags in found["tags_by_source"].items()} == {
+    parts = found["slices"]["source"]
+    assert {source: part["tags"][tag.name]["prevalence"]["value"] for source, part in parts.items()} == {
         str(other): 1.0,
         "kindness-letters@1": 0.0,
     }
-    shown = found["figures"]["tags-by-source"]["rows"]
-    assert [(row["Tag"], row["Source"], row["Said yes"]["value"]) for row in shown] == [
-        (tag.name, "kindness-letters@1", 0.0),
-        (tag.name, str(other), 1.0),
+    assert {source: part["tag_sets"] for source, part in parts.items()} == {source: {} for source in parts}
+    shown = found["figures"]["tags-by-part"]["rows"]
+    assert [(row["Tag"], row["By"], row["Part"], row["Said yes"]["value"]) for row in shown] == [
+        (tag.name, "Source", "kindness-letters@1", 0.0),
+        (tag.name, "Source", str(other), 1.0),
     ]
+    said = found["figures"]["answers-by-part"]["rows"]
+    assert [(row["Answer"], row["Part"], row["Prevalence"]["value"]) for row in said[:2]] == [
+        ("casual", "kindness-letters@1", pytest.approx(2 / 3)),
+        ("casual", str(other), 1.0),
+    ]
+
+
+def test_weeks_have_the_interval_over_texts_and_say_that_it_is_of_texts_alone(kindness: Campaign) -> None:
+    tallies.fold()
+    [week] = measures.of_scope(Scope((kindness.pk,)))["slices"]["week"].values()
+    found = week["base"]["percent_agreement"]
+    low, high = found["ci95_items"]
+    assert (found["ci95"], found["interval_reason"]) == (None, slices.WEEKS_REASON)
+    assert 0 <= low < found["value"] < high <= 1
+    undefined = week["base"]["krippendorff_alpha_ordinal"]
+    assert (undefined["ci95_items"], undefined["interval_reason"]) != (None, slices.WEEKS_REASON)
+
+
+def test_nothing_is_measured_anew_until_a_fold_changes_something(
+    kindness: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tallies.fold()
+    measured = measures.kept(kindness).measured
+    with monkeypatch.context() as patched:
+        patched.setattr(measures, "of_scope", None)
+        assert measures.kept(kindness).measured == measured
+    worlds.revise(Annotation.objects.filter(choice__code="casual")[0], "needs-caution")
+    tallies.fold()
+    after = measures.kept(kindness)
+    assert after.measured["corpus"]["options"] != measured["corpus"]["options"]
+    # What takes long is kept for a while, and says so.
+    slow = after._replace(took=60.0)
+    cache.set(f"measures-{kindness.pk}", slow)
+    worlds.revise(Annotation.objects.filter(choice__code="casual")[0], "needs-caution")
+    tallies.fold()
+    assert (measures.kept(kindness).at, slow.is_behind, after.is_behind) == (after.at, True, False)
+
+
+def test_several_campaigns_are_told_apart(kindness: Campaign) -> None:
+    other = worlds.campaign(slug="other")
+    worlds.vote(worlds.person("dan"), other)
+    tallies.fold()
+    found = measures.of_scope(Scope((kindness.pk, other.pk)))["slices"]["campaign"]
+    assert {name: part["votes"] for name, part in found.items()} == {kindness.slug: 9, "other": 1}
 
 
 @pytest.mark.parametrize("rest", ["/", ".json", "/labels.csv", "/labels-light.svg", "/disputed/"])

@@ -11,7 +11,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
 
-from annotate import quality, tallies
+from annotate import person, quality, tallies
 from annotate.models import Annotation, Annotator, Campaign, Unit
 from annotate.quality import Votes
 from labels import signals
@@ -112,10 +112,10 @@ def test_weeks_and_answers_are_totals_beside_the_others() -> None:
     monday, sunday = datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 8, 23, 59, tzinfo=UTC)
     later = datetime(2026, 3, 9, tzinfo=UTC)
     votes = votes_of([monday, monday, sunday, sunday, later], [0, 0, 1, 0, 0], [1, 2, 1, 2, 1])
-    new, old = quality.weeks(votes, 1)
+    new, old = person.weeks(votes, 1)
     assert (new.monday, new.votes, new.agreement.value) == (date(2026, 3, 9), 1, None)
     assert (old.monday, old.votes, old.agreement.value) == (date(2026, 3, 2), 2, 0.5)
-    assert [(share.name, share.votes, share.others) for share in quality.shares(votes, 1)] == [
+    assert [(share.name, share.votes, share.others) for share in person.shares(votes, 1)] == [
         ("mild", 2, 1.0),
         ("severe", 1, 0.0),
     ]
@@ -125,9 +125,9 @@ def test_confusion_is_of_the_others_votes_where_there_are_others() -> None:
     day = datetime(2026, 3, 2, tzinfo=UTC)
     # Units of two votes: both mild; mild beside severe; and one alone.
     votes = votes_of([day] * 5, [0, 0, 0, 1, 1], [1, 2, 1, 2, 1])
-    found = quality.confusion(votes, 1)
+    found = person.confusion(votes, 1)
     assert found.rows == [("mild", 0.5, 0.5, 2), ("severe", None, None, 0)]
-    assert quality.confusion(votes, 2).rows == [("mild", 1.0, 0.0, 1), ("severe", 1.0, 0.0, 1)]
+    assert person.confusion(votes, 2).rows == [("mild", 1.0, 0.0, 1), ("severe", 1.0, 0.0, 1)]
 
 
 # The pages.
@@ -204,7 +204,7 @@ def test_votes_on_withdrawn_texts_are_not_shown_and_severe_texts_are_folded(admi
     differing = judged.give_gold(kindness)
     Campaign.objects.filter(pk=kindness.pk).update(state=Campaign.State.CLOSED)
     ada, root = Annotator.objects.get(username="ada"), Annotator.objects.get(username="root")
-    shown, hidden = quality.disagreements(kindness, ada, root)
+    shown, hidden = person.disagreements(kindness, ada, root)
     assert hidden == 0
     gone, severe = shown[0].annotation.unit, shown[1].annotation.unit
     assert gone in differing
@@ -222,11 +222,11 @@ def test_only_the_last_votes_that_differ_from_gold_are_read(
     Campaign.objects.filter(pk=kindness.pk).update(state=Campaign.State.CLOSED)
     ada, root = Annotator.objects.get(username="ada"), worlds.person("root")
     with django_assert_max_num_queries(5) as asked:
-        shown, _ = quality.disagreements(kindness, ada, root)
-    assert len(shown) == quality.DISAGREEMENTS
+        shown, _ = person.disagreements(kindness, ada, root)
+    assert len(shown) == person.DISAGREEMENTS
     assert all(one.annotation.choice != one.known.choice for one in shown)
     assert [one.annotation.pk for one in shown] == sorted((one.annotation.pk for one in shown), reverse=True)
-    assert f"LIMIT {quality.DISAGREEMENTS}" in asked.captured_queries[0]["sql"]
+    assert f"LIMIT {person.DISAGREEMENTS}" in asked.captured_queries[0]["sql"]
 
 
 @pytest.mark.parametrize("missing", ["view_annotation", "view_annotator", "view_campaign"])
@@ -236,7 +236,8 @@ def test_only_staff_with_permission_sees_quality(client: Client, kindness: Campa
     needed = {"view_annotation", "view_annotator", "view_campaign"}
     bob.user_permissions.set(Permission.objects.filter(codename__in=needed - {missing}))
     client.force_login(bob)
-    assert client.get(f"/admin/annotate/campaign/{kindness.pk}/quality/").status_code == 403
+    for rest in ("", "pair/", "pair.json"):
+        assert client.get(f"/admin/annotate/campaign/{kindness.pk}/quality/{rest}").status_code == 403
     expected = 200 if missing == "view_campaign" else 403
     assert client.get(f"/admin/annotate/annotator/{bob.pk}/quality/").status_code == expected
     bob.user_permissions.set(Permission.objects.filter(codename__in=needed))
@@ -255,3 +256,17 @@ def test_of_a_large_campaign_the_tables_are_read_and_say_the_same(
         assert report.measured == read[report.name].measured
         assert {one.code for one in report.signals} <= {signals.FAR, signals.LOWERS}
     assert quality.report(kindness, ada)[0] == alone
+
+
+def test_the_list_is_made_anew_once_votes_or_known_answers_change(kindness: Campaign, monkeypatch: Any) -> None:
+    tallies.fold()
+    first = quality.listed(kindness)
+    with monkeypatch.context() as patched:
+        patched.setattr(quality, "reports", None)
+        assert quality.listed(kindness).at == first.at
+    judged.give_gold(kindness)
+    second = quality.listed(kindness)
+    assert (of(first.reports, "bob").gold.n, of(second.reports, "bob").gold.n) == (0, 10)
+    Instruction.objects.filter(units__campaign=kindness).update(state=InstructionState.QUARANTINED)
+    tallies.fold()
+    assert quality.listed(kindness).reports == []
