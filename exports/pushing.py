@@ -55,6 +55,8 @@ def push(snapshot: Snapshot, place: Place) -> Pushed:
     """Put a published version there, or find that it is; raise PushRefused or PushInterrupted, with nothing sealed."""
     if not snapshot.is_published:
         raise PushRefused(f"{snapshot} is not published: publish it, then push it")
+    if snapshot.is_registered:
+        raise PushRefused(f"{snapshot} is registered: it was published elsewhere, and has no dataset card of ours")
     if snapshot.is_withdrawn:
         raise PushRefused(f"{snapshot} was withdrawn: {snapshot.standing_reason}")
     snapshots.check_files(snapshot)

@@ -125,6 +125,7 @@ def forget(snapshot: Snapshot) -> None:
     for path in snapshot.path.iterdir():
         path.unlink()
     snapshot.path.rmdir()
+    worlds.lose_commit(snapshot)
     snapshot.delete()
 
 

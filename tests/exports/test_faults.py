@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 # Where a run is stopped, in the middle of each thing that it does.
 RECORDS, FORMS = "exports.records._written", "exports.formats.split_of"
-STATISTICS, MOVE = "exports.statistics._patterns", "exports.snapshots._move"
+STATISTICS, MOVE = "exports.statistics._patterns", "exports.snapshots.move"
 
 
 @pytest.fixture
@@ -201,6 +201,7 @@ def test_what_failed_is_tried_again_with_the_votes_of_now_or_those_of_then(kindn
     more_votes()
     command("--resume")
     assert Snapshot.objects.get().cut == cut
+    worlds.lose_commit(Snapshot.objects.get())
     Snapshot.objects.update(state=JobState.FAILED)
     shutil.rmtree(Snapshot.objects.get().path)
     command()

@@ -130,6 +130,14 @@ def test_it_refuses_what_is_not_published(kindness: Campaign, tmp_path: Path) ->
     assert "is not published" in refusal("--folder", str(tmp_path))
 
 
+def test_it_refuses_what_was_published_elsewhere(tmp_path: Path) -> None:
+    file = tmp_path / "published.jsonl"
+    file.write_text('{"text": "<human>: Hello", "metadata": {"labels": ["casual"]}}\n')
+    call_command("register_snapshot", "--version", "0.1", str(file))
+    with pytest.raises(CommandError, match="is registered: it was published elsewhere"):
+        push("--folder", str(tmp_path / "there"), version="0.1")
+
+
 def test_it_refuses_what_was_withdrawn(release: Snapshot, tmp_path: Path, hub: Hub) -> None:
     standings.change(release, Standing.WITHDRAWN, "A source took its texts back.")
     release.refresh_from_db()
