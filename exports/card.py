@@ -16,7 +16,7 @@ from django.template.loader import render_to_string
 from annotate.models import Campaign
 from exports import tables
 from exports.formats import SPLITS
-from exports.records import UNDETERMINED
+from exports.groups import UNDETERMINED
 from labels.taxonomy import LabelSetSpec
 
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))

@@ -10,7 +10,7 @@ from exports.errors import SnapshotRefused
 from labels.aggregation import Status
 
 if TYPE_CHECKING:
-    from exports.records import Group
+    from exports.groups import Group
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,9 @@ from exports import card, differences, formats, modelled, records, writers
 from exports.errors import ExportError, NothingToPublish, NotReproducible, SnapshotRefused
 from exports.filters import EVERYTHING
 from exports.formats import Lines, Options
+from exports.groups import Group
 from exports.models import Snapshot
-from exports.records import Group, Reader, Selection
+from exports.records import Reader, Selection
 from exports.statistics import Tally
 from exports.versions import code_revision, validate_version
 from labels.errors import LabelsError

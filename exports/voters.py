@@ -7,6 +7,7 @@ table is looked up once; after that a line costs only the ids of its annotators,
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from labels.taxonomy import LabelSetSpec
 from labels.votes import PatternTable, VoterTable
 
 if TYPE_CHECKING:
-    from exports.records import Group
+    from exports.groups import Group
 
 type Ints = NDArray[np.int64]
 type Slice = Hashable  # what a part of a table is told by
@@ -37,7 +38,7 @@ class Cells:
 
     units: Counter[tuple[Slice, Pattern]] = field(default_factory=Counter)
     numbers: dict[tuple[Slice, Pattern, int], int] = field(default_factory=dict)
-    of_place: list[int] = field(default_factory=list)
+    of_place: array[int] = field(default_factory=lambda: array("q"))
     counted: list[tuple[Ints, Ints, Ints]] = field(default_factory=list)  # annotators, numbers of cells, votes
     waiting: int = 0
 
@@ -46,6 +47,7 @@ class Cells:
 
     def add(self, places: Ints, annotators: Ints, n_annotators: int) -> None:
         """Count votes, given by their places and the indices of their annotators."""
+        # A copy: an array that is looked at cannot grow.
         cells = np.array(self.of_place, dtype=np.int64)[places]
         seen = cells >= 0
         if not seen.all():
@@ -61,11 +63,12 @@ class Cells:
         self.counted.append((*np.divmod(found, size), votes))
         self.waiting += len(found)
         if self.waiting > WAITING:
-            self.counted = [self.totals()]
-            self.waiting = 0
+            self.totals()
 
     def totals(self) -> tuple[Ints, Ints, Ints]:
-        """Annotators, cells and votes, each pair of the first two once."""
+        """Annotators, cells and votes, each pair of the first two once; what waited is added up and kept so."""
+        if len(self.counted) == 1:
+            return self.counted[0]
         none = np.empty(0, dtype=np.int64)
         annotators, cells, votes = (
             (np.concatenate([none, *column]) for column in zip(*self.counted, strict=True))
@@ -76,7 +79,8 @@ class Cells:
         codes, at = np.unique(annotators * size + cells, return_inverse=True)
         total = np.zeros(len(codes), dtype=np.int64)
         np.add.at(total, at, votes)
-        return (*np.divmod(codes, size), total)
+        self.counted, self.waiting = [(*np.divmod(codes, size), total)], 0
+        return self.counted[0]
 
     def slices(self) -> set[Slice]:
         return {part for part, _ in self.units}
@@ -115,7 +119,7 @@ class Voters:
         """Start numbering places anew: the tables stay."""
         self._size = 0
         for cells in self._all:
-            cells.of_place.clear()
+            del cells.of_place[:]
 
     def place(self, group: Group) -> int:
         """The place of the first vote of lines of this group; those of the others follow."""
