@@ -8,7 +8,7 @@ with an empty text where there is nothing to say: loaders that infer the type of
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Buffer, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -121,7 +121,7 @@ class Reader:
 
         The lines must have been read.
         """
-        uncounted = dict(self._rows(sql.SQL(statements.UNCOUNTED)))
+        uncounted = dict(self._rows(self._query(statements.UNCOUNTED)))
         missing = {why: self.unpublished.get(why, Counter()) for why in (WITHDRAWN, UNLICENSED)}
         return {
             "votes": {
@@ -225,5 +225,6 @@ class Reader:
             of_gold=sql.SQL(statements.OF_GOLD if self.selection.model == modelled.SHARED else ""),
             number=sql.SQL("instruction.id" if self.selection.model == modelled.POOLED else "NULL"),
             among=sql.SQL("" if self.selection.among is None else statements.AMONG),
+            repeated=sql.SQL(statements.REPEATED if several else statements.NONE),
             unrepeated=sql.SQL(statements.UNREPEATED if several else ""),
         )

@@ -35,6 +35,9 @@ REPEATED = f"""
     ) answer WHERE row_number > 1
 """  # noqa: S608 - made of constants
 
+# Within one campaign there are none.
+NONE = "SELECT WHERE false"
+
 UNREPEATED = f"AND NOT EXISTS (SELECT 1 FROM ({REPEATED}) repeated WHERE repeated.id = vote.id)"  # noqa: S608 - constants
 
 # Options by the ids of their labels, of which the first is subtracted; what is voted for otherwise has no place.
@@ -155,7 +158,7 @@ KINDS = "SELECT kind, count(*) FROM annotate_annotator WHERE id = ANY(%(people)s
 OPTIONS = "SELECT id, code FROM labels_label WHERE code = ANY(%(codes)s) ORDER BY id"
 
 # The answers up to the cut that are not counted, by why.
-UNCOUNTED = f"""
+UNCOUNTED = """
     SELECT 'surplus', count(*) FROM annotate_annotation vote JOIN annotate_unit unit ON unit.id = vote.unit_id
     WHERE unit.campaign_id = ANY(%(campaigns)s) AND vote.id <= %(cut)s AND vote.choice_id IS NOT NULL AND vote.surplus
     UNION ALL
@@ -164,8 +167,8 @@ UNCOUNTED = f"""
     WHERE later.supersedes_id IS NOT NULL AND later.id <= %(cut)s AND unit.campaign_id = ANY(%(campaigns)s)
       AND vote.choice_id IS NOT NULL AND NOT vote.surplus
     UNION ALL
-    SELECT 'repeated', count(*) FROM ({REPEATED}) repeated
-"""  # noqa: S608 - made of constants
+    SELECT 'repeated', count(*) FROM ({repeated}) repeated
+"""
 
 # Of the instructions that were placed in the campaigns, how many each take-down removed.
 TAKE_DOWNS = """

@@ -56,7 +56,7 @@ def direct(campaign: Campaign) -> VoterTable:
 def test_it_counts_who_voted_what_however_the_lines_come(
     kindness: Campaign, letters: Source, monkeypatch: pytest.MonkeyPatch, batch: int, groups: int
 ) -> None:
-    monkeypatch.setattr(records, "BATCH", batch)
+    monkeypatch.setattr(lines, "BATCH", batch)
     monkeypatch.setattr(lines, "GROUPS", groups)
     monkeypatch.setattr("exports.voters.WAITING", 3)
     options = (worlds.CASUAL, worlds.CAUTION, worlds.INTERVENTION)
