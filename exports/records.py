@@ -8,7 +8,7 @@ with an empty text where there is nothing to say: loaders that infer the type of
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Buffer, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.db.models.expressions import RawSQL
@@ -26,7 +27,7 @@ from django.utils.crypto import salted_hmac
 from annotate import known
 from annotate.annotations import take_cut
 from annotate.models import Annotation, Annotator, Campaign, CampaignQuerySet, Unit
-from exports import card, differences, formats, modelled, records, writers
+from exports import card, differences, formats, modelled, plots, records, writers
 from exports.errors import ExportError, NothingToPublish, NotReproducible, SnapshotRefused
 from exports.filters import EVERYTHING
 from exports.formats import Lines, Options
@@ -256,7 +257,12 @@ def settle(version: str, campaigns: Sequence[Campaign]) -> dict[str, Any]:
     key = salted_hmac("exports.annotators", version, algorithm="sha256").hexdigest()
     first = campaigns[0]
     chosen = {"rule": first.aggregation, "model": first.model}
-    return {"gold": _gold(campaigns), "annotators": key, "aggregation": chosen}
+    return {
+        "gold": _gold(campaigns),
+        "annotators": key,
+        "aggregation": chosen,
+        "contact": settings.CONTACT_EMAIL,
+    }
 
 
 def _gold(campaigns: Sequence[Campaign]) -> dict[str, str]:
@@ -370,8 +376,9 @@ def _write(snapshot: Snapshot, folder: Path, on_progress: Progress) -> tuple[dic
     }
     left_out["filters"] = {name: dict(reader.filtered[name]) for name in sorted(reader.filtered)}
     manifest = _manifest(snapshot, chosen, statistics, left_out, take_downs, rows)
+    drawn = plots.write(folder, str(snapshot), statistics)
     writers.write_text(folder / names["card"], card.render(str(snapshot), manifest, statistics, spec))
-    for name in dict.fromkeys([*names.values(), *rows]):
+    for name in dict.fromkeys([*names.values(), *drawn, *rows]):
         print_ = taken.result() if name == names["records"] else writers.fingerprint(folder / name)
         manifest["files"][name] = print_ | ({"rows": rows[name]} if name in rows else {})
     return manifest, statistics
@@ -411,6 +418,7 @@ def _manifest(
         "simulated_votes": statistics["simulated_votes"],
         "left_out": left_out,
         "take_downs": take_downs,
+        "contact": snapshot.settled.get("contact", ""),
         "personal_information": "masked where it was found" if chosen.mask_personal else "as it is",
         "filters": chosen.filters.stored(),
         "forms": snapshot.options.get("forms", {}),

@@ -112,7 +112,8 @@ def _files(snapshot: Snapshot) -> list[dict[str, Any]]:
     """The files in reading order: ``name``, ``url``, ``what``, and ``bytes`` and ``sha256``, None of the manifest."""
     version, known = snapshot.version, snapshot.manifest["files"]
     what = {name: WHAT[kind] for kind, name in file_names(version).items()}
-    named = [(name, what.get(name, WHAT["form"])) for name in in_order(snapshot)]
+    drawn = dict.fromkeys((name for name in known if name.endswith(".svg")), WHAT["statistics"])
+    named = [(name, (what | drawn).get(name, WHAT["form"])) for name in in_order(snapshot)]
     return [
         {"name": name, "url": reverse("download", args=[version, name]), "what": what, **known.get(name, UNKNOWN)}
         for name, what in [*named, (manifest_name(version), WHAT["manifest"])]
