@@ -45,6 +45,8 @@ class Filters:
 
     def left_out_by(self, group: Group) -> str:
         """The first filter, in the order of the fields, that leaves out the lines of a group; empty if none does."""
+        if self == EVERYTHING:
+            return ""
         return next((name for name, fits in self._answers(group) if not fits), "")
 
     def _answers(self, group: Group) -> Iterator[tuple[str, bool]]:

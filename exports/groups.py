@@ -134,42 +134,63 @@ def _ballot(number: int, n_tags: int) -> Ballot:
     return Ballot(rest & (1 << OPTION_BITS) - 1, campaign, tags, bool(is_simulated))
 
 
-def common_of(reader: Reader, cast: Cast, written: bytes) -> Common:
+class Origin(NamedTuple):
+    """What lines of one source and language have in common, however they were voted on, with its JSON."""
+
+    source: str
+    license: str
+    language: str
+    is_augmented: bool
+    has_personal: bool
+    left_out_by: str  # why there is no line, whatever the filters say
+    told: bytes
+    lineage: bytes
+    augmenter: bytes
+
+
+def origin_of(reader: Reader, written: bytes) -> Origin:
     *numbers, rest = written.split(b",", 4)
     is_augmented, has_personal, is_available, source = map(int, numbers)
     augmenter, language = orjson.loads(b"[%b]" % rest)
     facts = reader.sources_by_id.get(source, NO_SOURCE)
     named = source_key(facts["name"], facts["revision"])
+    told = {
+        "source": facts["name"],
+        "license": facts["license"],
+        "language": language or UNDETERMINED,
+        "target": reader.selection.target,
+    }
+    return Origin(
+        named,
+        facts["license"],
+        told["language"],
+        bool(is_augmented),
+        bool(has_personal),
+        UNLICENSED if source not in reader.sources_by_id else "" if is_available else WITHDRAWN,
+        _members(told),
+        # Cut where the row stands, which is the line's own.
+        orjson.dumps({"lineage": {"source": named, "row": ""}})[1:].removesuffix(b'""}}'),
+        b'",' + orjson.dumps({"augmenter": augmenter, "family": ""})[1:].removesuffix(b'"}'),
+    )
+
+
+def common_of(reader: Reader, cast: Cast, origin: Origin) -> Common:
     group = Group(
         cast.counts,
         cast.tag_counts,
         cast.simulated,
         cast.aggregate,
         cast.labels,
-        named,
-        facts["license"],
-        language or UNDETERMINED,
-        bool(is_augmented),
-        bool(has_personal),
+        origin.source,
+        origin.license,
+        origin.language,
+        origin.is_augmented,
+        origin.has_personal,
         cast.ballots,
     )
-    told = {
-        "source": facts["name"],
-        "license": facts["license"],
-        "language": group.language,
-        "target": reader.selection.target,
-    }
-    # Cut where the row stands, which is the line's own.
-    lineage = orjson.dumps({"lineage": {"source": named, "row": ""}})[1:].removesuffix(b'""}}')
-    of_votes = b",".join((b"", cast.before, _members(told), cast.after, lineage))
-    of_augmenter = orjson.dumps({"augmenter": augmenter, "family": ""})[1:].removesuffix(b'"}')
-    if source not in reader.sources_by_id:
-        left_out_by = UNLICENSED
-    elif not is_available:
-        left_out_by = WITHDRAWN
-    else:
-        left_out_by = reader.selection.filters.left_out_by(group)
-    return Common(group, of_votes, b'",' + of_augmenter, left_out_by)
+    of_votes = b",".join((b"", cast.before, origin.told, cast.after, origin.lineage))
+    left_out_by = origin.left_out_by or reader.selection.filters.left_out_by(group)
+    return Common(group, of_votes, origin.augmenter, left_out_by)
 
 
 def _members(found: dict[str, Any]) -> bytes:

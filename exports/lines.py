@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from exports.groups import OF_MODEL, UNLICENSED, WITHDRAWN, Cast, Common, Count, cast_of, common_of
+from exports.groups import OF_MODEL, UNLICENSED, WITHDRAWN, Cast, Common, Count, Origin, cast_of, common_of, origin_of
 from exports.modelled import Model
 from exports.voters import Voters
 from sources import personal
@@ -41,6 +41,7 @@ class Maker:
     model: Model | None
     known: dict[bytes, Common] = field(default_factory=dict)
     cast: dict[bytes, Cast] = field(default_factory=dict)
+    origins: dict[bytes, Origin] = field(default_factory=dict)
     # Of lines whose annotators were not counted yet: the places of their votes, and who gave these.
     places: list[int] = field(default_factory=list)
     people: list[bytes] = field(default_factory=list)
@@ -95,6 +96,7 @@ class Maker:
         # Not other dicts: lines are being made with these.
         self.known.clear()
         self.cast.clear()
+        self.origins.clear()
         if self.voters:
             self.voters.forget_places()
 
@@ -115,7 +117,9 @@ class Maker:
         cast = self.cast.get(cast_key)
         if cast is None:
             self.cast[cast_key] = cast = cast_of(self.reader, self.model, ballots, is_flagged == b"1")
-        self.known[key] = common = common_of(self.reader, cast, rest)
+        if (origin := self.origins.get(rest)) is None:
+            self.origins[rest] = origin = origin_of(self.reader, rest)
+        self.known[key] = common = common_of(self.reader, cast, origin)
         if self.voters and not common.left_out_by:
             common.place = self.voters.place(common.group)
         return common

@@ -135,9 +135,12 @@ class Voters:
         first, part = self._size, (group.source, group.language, group.is_augmented)
         self._size += len(group.ballots)
         self.base.of_place.extend([self.base.number(part, group.counts, ballot.option) for ballot in group.ballots])
-        nowhere = [NOWHERE] * len(group.ballots)
-        for cells, found in zip(self._beside, self._found(group), strict=True):
-            cells.of_place.extend(nowhere if group.is_augmented else found.numbers)
+        if group.is_augmented:
+            numbers = [[NOWHERE] * len(group.ballots)] * len(self._beside)
+        else:
+            numbers = [found.numbers for found in self._found(group)]
+        for cells, found in zip(self._beside, numbers, strict=True):
+            cells.of_place.extend(found)
         return first
 
     def count(self, group: Group, lines: int) -> None:
