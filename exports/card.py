@@ -50,7 +50,6 @@ def render(name: str, manifest: dict[str, Any], statistics: dict[str, Any], spec
         "fewest": FEWEST_ANNOTATORS,
         "campaigns": manifest.get("campaigns", []),
         "filters": manifest.get("filters", {}),
-        "take_downs": manifest.get("take_downs", []),
         "contact": manifest.get("contact", ""),
         "target": manifest["target"],
         "personal": manifest["personal_information"],
