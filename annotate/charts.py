@@ -33,10 +33,10 @@ class Point(NamedTuple):
     high: float | None = None
 
 
-def svg(bars: Sequence[tuple[str, int]], theme: str) -> str:
-    """A horizontal bar with name and number for each of ``bars``, on a transparent ground."""
+def svg(bars: Sequence[tuple[str, int]], theme: str, ground: str = "transparent") -> str:
+    """A horizontal bar with name and number for each of ``bars``."""
     chart = HorizontalBar(
-        **_common(theme),
+        **_common(theme, ground),
         height=height(len(bars)),
         margin_right=ROOM_FOR_NUMBERS,
         spacing=4,
@@ -60,13 +60,15 @@ def height(bars: int) -> int:
     return ROW * bars + MARGIN
 
 
-def points_svg(names: Sequence[str], series: Mapping[str, Sequence[Point | None]], theme: str) -> str:
+def points_svg(
+    names: Sequence[str], series: Mapping[str, Sequence[Point | None]], theme: str, ground: str = "transparent"
+) -> str:
     """A dot for each of ``names``, from left to right, with a whisker for its interval; joined where there are several
     series, each in a colour and with a sign of its own.
     """
     lows = [end for points in series.values() for point in points if point for end in (point.value, point.low) if end]
     chart = Line(
-        **_common(theme),
+        **_common(theme, ground),
         height=PLOT,
         margin_right=ROOM_FOR_NUMBERS,
         x_label_rotation=25 if max(map(len, names), default=0) > SHORT_NAME else 0,
@@ -76,6 +78,7 @@ def points_svg(names: Sequence[str], series: Mapping[str, Sequence[Point | None]
         show_legend=len(series) > 1,
         legend_at_bottom=True,
         truncate_legend=-1,
+        truncate_label=-1,
         value_formatter="{:.2f}".format,
         show_x_guides=False,
     )
@@ -93,9 +96,9 @@ def _with_interval(point: Point | None) -> dict[str, Any] | None:
     return {"value": point.value, "ci": {"low": point.low, "high": point.high}}
 
 
-def _common(theme: str) -> dict[str, Any]:
+def _common(theme: str, ground: str) -> dict[str, Any]:
     return {
-        "style": _style(theme),
+        "style": _style(theme, ground),
         "css": ("file://style.css", "file://graph.css", NUMBERS_BEHIND_BARS),
         "width": WIDTH,
         "explicit_size": True,
@@ -117,11 +120,11 @@ def _without_scripts(drawing: ElementTree.Element) -> ElementTree.Element:
     return drawing
 
 
-def _style(theme: str) -> Style:
+def _style(theme: str, ground: str) -> Style:
     colours = THEMES[theme]
     return Style(
-        background="transparent",
-        plot_background="transparent",
+        background=ground,
+        plot_background=ground,
         foreground=colours["ink"],
         foreground_strong=colours["ink"],
         foreground_subtle=colours["faint"],

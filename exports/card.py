@@ -14,9 +14,10 @@ from urllib.parse import quote
 from django.template.loader import render_to_string
 
 from annotate.models import Campaign
-from exports import changes, tables
+from exports import changes, plots, tables
 from exports.formats import SPLITS
-from exports.records import UNDETERMINED
+from exports.groups import UNDETERMINED
+from exports.statistics import FEWEST_ANNOTATORS
 from labels.taxonomy import LabelSetSpec
 
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -38,6 +39,7 @@ def render(
 ) -> str:
     """The text of the card of the snapshot ``name``; the same for the same statistics and changes."""
     shown = tables.tables(statistics)
+    of_tables = {table.chart for table in shown}
     context = {
         "name": name,
         "head": _head(name, statistics, list(manifest["files"])),
@@ -47,9 +49,19 @@ def render(
             ("", tables.headline(statistics)),
             ("The other coefficients of the base vote", tables.others(statistics)),
         ],
-        "tables": [_table(table) for table in shown if not table.is_more],
-        "more": [_table(table) for table in shown if table.is_more],
+        "tables": [_table(name, table) for table in shown if not table.is_more],
+        "more": [_table(name, table) for table in shown if table.is_more],
+        "drawn": [_drawn(name, plot) for plot in plots.plots(statistics) if plot.name not in of_tables],
+        "people": statistics["annotators"],
+        "fewest": FEWEST_ANNOTATORS,
+        "campaigns": manifest.get("campaigns", []),
+        "filters": manifest.get("filters", {}),
+        "contact": manifest.get("contact", ""),
+        "target": manifest["target"],
+        "personal": manifest["personal_information"],
+        "numbers": {"instructions": f"{statistics['instructions']:,}"},
         "spec": spec,
+        "guidelines": (*spec.options, *spec.tags),
         "sources": [_source(found) for _, found in sorted(statistics["by_source"].items())],
         "warnings": warnings(statistics),
         "changes": summary and changes.sentence(summary),
@@ -63,14 +75,19 @@ def changelog(name: str, summary: dict[str, Any]) -> str:
     context = {
         "name": name,
         "sentence": changes.sentence(summary),
-        "tables": [_table(table) for table in shown if not table.is_more],
-        "more": [_table(table) for table in shown if table.is_more],
+        "tables": [_table(name, table) for table in shown if not table.is_more],
+        "more": [_table(name, table) for table in shown if table.is_more],
     }
     return render_to_string("exports/changes.md", context)
 
 
-def _table(table: tables.Table) -> dict[str, Any]:
-    return {"title": table.title, "head": table.head, "rows": [_cells(row) for row in table.rows]}
+def _table(name: str, table: tables.Table) -> dict[str, Any]:
+    plot = plots.file_name(name, table.chart) if table.chart else ""
+    return {"title": table.title, "head": table.head, "rows": [_cells(row) for row in table.rows], "plot": plot}
+
+
+def _drawn(name: str, plot: plots.Plot) -> dict[str, str]:
+    return {"file": plots.file_name(name, plot.name), "alt": plot.alt, "title": plot.title}
 
 
 def warnings(statistics: dict[str, Any]) -> list[str]:

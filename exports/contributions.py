@@ -9,10 +9,10 @@ from annotate.progress import InRelease
 from annotate.statements import rows
 from exports import snapshots
 from exports.models import Snapshot
-from exports.records import AVAILABLE, ORIGIN
+from exports.statements import AVAILABLE, ORIGIN
 from sources.models import UNKNOWN_LICENSE
 
-# As records.ANSWERS has it, of one person and all releases at once: up to the cut, of the campaigns of the release,
+# As statements.LINES has it, of one person and all releases at once: up to the cut, of the campaigns of the release,
 # not surplus, not replaced up to the cut. On an instruction that is in several of the campaigns they are one reader.
 # What has no line, since its text has left or its source has no known licence, is in no release; what its filters left
 # out is in no line either, which the votes of all its readers decide.

@@ -12,7 +12,7 @@ from sources.models import Source
 from sources.texts import printable, unstorable
 
 if TYPE_CHECKING:
-    from exports.records import Group
+    from exports.groups import Group
 
 # Every JSON reader takes integers up to here as they are (RFC 8259); they are written into the manifest.
 LARGEST = 2**53 - 1
@@ -66,6 +66,8 @@ class Filters:
 
     def left_out_by(self, group: Group) -> str:
         """The first filter, in the order of the fields, that leaves out the lines of a group; empty if none does."""
+        if self == EVERYTHING:
+            return ""
         return next((name for name, fits in self._answers(group) if not fits), "")
 
     def _answers(self, group: Group) -> Iterator[tuple[str, bool]]:

@@ -19,8 +19,8 @@ from exports import snapshots
 from exports.errors import SnapshotRefused
 from exports.filters import LARGEST, Filters
 from exports.formats import FORMS, PLAIN, Options
+from exports.groups import source_key
 from exports.models import Snapshot, Standing
-from exports.records import source_key
 from exports.standings import FOLLOWING
 from exports.versions import validate_version
 from labels.aggregation import Status

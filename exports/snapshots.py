@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import orjson
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.db.models.expressions import RawSQL
@@ -32,12 +33,13 @@ from django.utils.crypto import salted_hmac
 from annotate import known
 from annotate.annotations import take_cut
 from annotate.models import Annotation, Annotator, Campaign, CampaignQuerySet, Unit
-from exports import card, comparing, differences, formats, modelled, records, writers
+from exports import card, comparing, differences, formats, modelled, plots, records, writers
 from exports.errors import ExportError, LowerVersion, NothingToPublish, NotReproducible, SnapshotExists, SnapshotRefused
 from exports.filters import EVERYTHING
 from exports.formats import PLAIN, Lines, Options
+from exports.groups import Group
 from exports.models import Snapshot, Standing
-from exports.records import Group, Reader, Selection
+from exports.records import Reader, Selection
 from exports.statistics import Tally
 from exports.versions import code_revision, numbers, validate_version
 from labels.errors import LabelsError
@@ -361,10 +363,14 @@ def settle(version: str, campaigns: Sequence[Campaign]) -> dict[str, Any]:
     first = campaigns[0]
     chosen = {"rule": first.aggregation, "model": first.model}
     before = comparing.previous(version)
-    since = before.version if before else ""
-    given_until = ledger.given_until().isoformat()
-    told = {"gold": _gold(campaigns), "annotators": key, "aggregation": chosen}
-    return {**told, "since": since, "given_until": given_until}
+    return {
+        "gold": _gold(campaigns),
+        "annotators": key,
+        "aggregation": chosen,
+        "contact": settings.CONTACT_EMAIL,
+        "since": before.version if before else "",
+        "given_until": ledger.given_until().isoformat(),
+    }
 
 
 def _gold(campaigns: Sequence[Campaign]) -> dict[str, str]:
@@ -495,8 +501,9 @@ def _write(snapshot: Snapshot, folder: Path, on_progress: Progress) -> tuple[dic
     manifest = _manifest(snapshot, chosen, statistics, left_out, take_downs, rows)
     told = _write_changes(snapshot, folder, manifest, changed) if changed else []
     since = changed[1] if changed else None
+    drawn = plots.write(folder, str(snapshot), statistics)
     writers.write_text(folder / names["card"], card.render(str(snapshot), manifest, statistics, spec, since))
-    for name in dict.fromkeys([*names.values(), *told, *rows]):
+    for name in dict.fromkeys([*names.values(), *told, *drawn, *rows]):
         print_ = taken.result() if name == names["records"] else writers.fingerprint(folder / name)
         manifest["files"][name] = print_ | ({"rows": rows[name]} if name in rows else {})
     return manifest, statistics
@@ -548,6 +555,7 @@ def _manifest(
         "simulated_votes": statistics["simulated_votes"],
         "left_out": left_out,
         "take_downs": take_downs,
+        "contact": snapshot.settled.get("contact", ""),
         "personal_information": "masked where it was found" if chosen.mask_personal else "as it is",
         "filters": chosen.filters.stored(),
         "forms": snapshot.options.get("forms", {}),
@@ -566,7 +574,9 @@ def rederive(snapshot: Snapshot) -> None:
             _check_withdrawn(snapshot, folder)
             raise
         published = snapshot.manifest["files"]
-        if differing := [name for name in sorted(published) if found[name]["sha256"] != published[name]["sha256"]]:
+        # A plot of what is not defined any more is not drawn.
+        again = {name: print_["sha256"] for name, print_ in found.items()}
+        if differing := [name for name in sorted(published) if again.get(name) != published[name]["sha256"]]:
             _check_withdrawn(snapshot, folder)
             raise _not_reproducible(
                 snapshot,

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any, get_args
 
-from exports.records import Group
+from exports.groups import Group
 from exports.voters import Cells, Slice, Voters
 from labels import agreement, quality
 from labels.aggregation import Status

@@ -53,7 +53,11 @@ class Table:
 
 def headline(statistics: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The coefficients to show first: alpha is the nominal one where the options have no order. See ``_described``."""
-    return [_described(statistics, name) for name in _in_reading_order(statistics)[:SHOWN_FIRST]]
+    return [_described(statistics, name) for name in headline_names(statistics)]
+
+
+def headline_names(statistics: Mapping[str, Any]) -> list[str]:
+    return _in_reading_order(statistics)[:SHOWN_FIRST]
 
 
 def others(statistics: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -109,6 +113,7 @@ def tables(statistics: Mapping[str, Any]) -> list[Table]:
         _counted("Agreement", "Status", statuses, total, chart="agreement-status"),
         _counted("Why disputed", "Reason", _by_count(statistics["disputed_because"]), total),
         _counted("Votes per instruction", "Votes", votes, total, chart="votes-per-instruction"),
+        votes_per_annotator(statistics),
         _tags(statistics),
         _sources(statistics),
         _counted("Languages", "Language", _by_count(statistics["languages"]), total),
@@ -133,9 +138,20 @@ def _by_count(counts: Mapping[str, int]) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
 
 
-def _counted(title: str, what: str, counts: list[tuple[str, int]], total: int, *, chart: str = "") -> Table:
+def _counted(
+    title: str, what: str, counts: list[tuple[str, int]], total: int, *, chart: str = "", of: str = "Instructions"
+) -> Table:
     rows: list[tuple[str, ...]] = [(name, f"{n:,}", f"{n / total:.1%}") for name, n in counts]
-    return Table(title, (what, "Instructions", "Share"), rows, chart, tuple(counts))
+    return Table(title, (what, of, "Share"), rows, chart, tuple(counts))
+
+
+def votes_per_annotator(statistics: Mapping[str, Any]) -> Table:
+    """How many annotators gave how many votes, in steps of ten: of a release with few annotators nothing is known."""
+    votes = [one["n"] for one in statistics.get("annotator_measures", {}).get("annotators", [])]
+    digits = sorted({len(str(n)) for n in votes})
+    steps = range(digits[0], digits[-1] + 1) if digits else range(0)
+    counts = [(f"{10 ** (step - 1):,} to {10**step - 1:,}", sum(len(str(n)) == step for n in votes)) for step in steps]
+    return _counted("Votes per annotator", "Votes", counts, len(votes), chart="votes-per-annotator", of="Annotators")
 
 
 def _tags(statistics: Mapping[str, Any]) -> Table:

@@ -196,6 +196,7 @@ def _files(snapshot: Snapshot) -> list[dict[str, Any]]:
     its_own = {manifest: writers.fingerprint(snapshot.path / manifest)} if (snapshot.path / manifest).is_file() else {}
     what = {name: WHAT[kind] for kind, name in file_names(version).items()}
     what |= {CHANGELOG: WHAT["changelog"], summary_name(snapshot): WHAT["changes"]}
+    what |= dict.fromkeys((name for name in known if name.endswith(".svg")), WHAT["statistics"])
     if snapshot.is_registered:
         what = dict.fromkeys(known, WHAT["registered"]) | {lines_file(snapshot).name: WHAT["lines"]}
     named = [(name, what.get(name, WHAT["form"])) for name in in_order(snapshot)]

@@ -7,10 +7,11 @@ table is looked up once; after that a line costs only the ids of its annotators,
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from labels.taxonomy import LabelSetSpec
 from labels.votes import PatternTable, VoterTable
 
 if TYPE_CHECKING:
-    from exports.records import Group
+    from exports.groups import Ballot, Group
 
 type Ints = NDArray[np.int64]
 type Slice = Hashable  # what a part of a table is told by
@@ -37,7 +38,7 @@ class Cells:
 
     units: Counter[tuple[Slice, Pattern]] = field(default_factory=Counter)
     numbers: dict[tuple[Slice, Pattern, int], int] = field(default_factory=dict)
-    of_place: list[int] = field(default_factory=list)
+    of_place: array[int] = field(default_factory=lambda: array("q"))
     counted: list[tuple[Ints, Ints, Ints]] = field(default_factory=list)  # annotators, numbers of cells, votes
     waiting: int = 0
 
@@ -46,6 +47,7 @@ class Cells:
 
     def add(self, places: Ints, annotators: Ints, n_annotators: int) -> None:
         """Count votes, given by their places and the indices of their annotators."""
+        # A copy: an array that is looked at cannot grow.
         cells = np.array(self.of_place, dtype=np.int64)[places]
         seen = cells >= 0
         if not seen.all():
@@ -61,11 +63,12 @@ class Cells:
         self.counted.append((*np.divmod(found, size), votes))
         self.waiting += len(found)
         if self.waiting > WAITING:
-            self.counted = [self.totals()]
-            self.waiting = 0
+            self.totals()
 
     def totals(self) -> tuple[Ints, Ints, Ints]:
-        """Annotators, cells and votes, each pair of the first two once."""
+        """Annotators, cells and votes, each pair of the first two once; what waited is added up and kept so."""
+        if len(self.counted) == 1:
+            return self.counted[0]
         none = np.empty(0, dtype=np.int64)
         annotators, cells, votes = (
             (np.concatenate([none, *column]) for column in zip(*self.counted, strict=True))
@@ -76,10 +79,18 @@ class Cells:
         codes, at = np.unique(annotators * size + cells, return_inverse=True)
         total = np.zeros(len(codes), dtype=np.int64)
         np.add.at(total, at, votes)
-        return (*np.divmod(codes, size), total)
+        self.counted, self.waiting = [(*np.divmod(codes, size), total)], 0
+        return self.counted[0]
 
     def slices(self) -> set[Slice]:
         return {part for part, _ in self.units}
+
+
+class Found(NamedTuple):
+    """What lines with the same votes add to one table: as units, and the number of the cell of each vote, in order."""
+
+    units: list[tuple[Slice, Pattern]]
+    numbers: list[int]
 
 
 def _everything(_: Slice) -> bool:
@@ -103,40 +114,33 @@ class Voters:
     equal_to_gold: Counter[int] = field(default_factory=Counter)
     _index: dict[int, int] = field(default_factory=dict)
     _size: int = 0
+    _known: dict[tuple[Ballot, ...], list[Found]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.tags = [Cells() for _ in self.spec.tags]
 
     @property
-    def _all(self) -> list[Cells]:
-        return [self.base, *self.tags, self.tag_sets, *([self.by_campaign] if self.n_campaigns > 1 else [])]
+    def _beside(self) -> list[Cells]:
+        return [*self.tags, self.tag_sets, *([self.by_campaign] if self.n_campaigns > 1 else [])]
 
     def forget_places(self) -> None:
         """Start numbering places anew: the tables stay."""
         self._size = 0
-        for cells in self._all:
-            cells.of_place.clear()
+        self._known.clear()
+        for cells in (self.base, *self._beside):
+            del cells.of_place[:]
 
     def place(self, group: Group) -> int:
         """The place of the first vote of lines of this group; those of the others follow."""
         first, part = self._size, (group.source, group.language, group.is_augmented)
         self._size += len(group.ballots)
-        kept = not group.is_augmented
-        sets = _sets(group)
-        campaigns = _by_campaign(group, len(self.spec.options)) if self.n_campaigns > 1 else {}
-        for ballot in group.ballots:
-            self.base.of_place.append(self.base.number(part, group.counts, ballot.option))
-            for cells, answer, pattern in zip(self.tags, ballot.tags, group.tag_counts, strict=True):
-                # Of a tag the options are yes and no.
-                counted = kept and answer is not None
-                cells.of_place.append(cells.number(None, pattern, int(answer is False)) if counted else NOWHERE)
-            counted = kept and bool(ballot.tags) and None not in ballot.tags
-            number = self.tag_sets.number(None, sets, _mask(ballot.tags)) if counted else NOWHERE
-            self.tag_sets.of_place.append(number)
-            if campaigns:
-                where = ballot.campaign
-                number = self.by_campaign.number(where, campaigns[where], ballot.option) if kept else NOWHERE
-                self.by_campaign.of_place.append(number)
+        self.base.of_place.extend([self.base.number(part, group.counts, ballot.option) for ballot in group.ballots])
+        if group.is_augmented:
+            numbers = [[NOWHERE] * len(group.ballots)] * len(self._beside)
+        else:
+            numbers = [found.numbers for found in self._found(group)]
+        for cells, found in zip(self._beside, numbers, strict=True):
+            cells.of_place.extend(found)
         return first
 
     def count(self, group: Group, lines: int) -> None:
@@ -144,12 +148,36 @@ class Voters:
         self.base.units[(group.source, group.language, group.is_augmented), group.counts] += lines
         if group.is_augmented:
             return
-        for cells, pattern in zip(self.tags, group.tag_counts, strict=True):
-            cells.units[None, pattern] += lines
-        self.tag_sets.units[None, _sets(group)] += lines
-        if self.n_campaigns > 1:
-            for campaign, counts in _by_campaign(group, len(self.spec.options)).items():
-                self.by_campaign.units[campaign, counts] += lines
+        for cells, found in zip(self._beside, self._found(group), strict=True):
+            for unit in found.units:
+                cells.units[unit] += lines
+
+    def _found(self, group: Group) -> list[Found]:
+        """What lines of a group add to each table beside that of base votes, which alone knows source and language:
+        looked up once for all groups with the same votes.
+        """
+        if (found := self._known.get(group.ballots)) is None:
+            ballots, sets = group.ballots, _sets(group)
+            found = [
+                # Of a tag the options are yes and no.
+                Found(
+                    [(None, pattern)],
+                    [
+                        NOWHERE if (answer := ballot.tags[at]) is None else cells.number(None, pattern, int(not answer))
+                        for ballot in ballots
+                    ],
+                )
+                for at, (cells, pattern) in enumerate(zip(self.tags, group.tag_counts, strict=True))
+            ]
+            masks = [_mask(ballot.tags) if _answered_all(ballot) else None for ballot in ballots]
+            numbers = [NOWHERE if mask is None else self.tag_sets.number(None, sets, mask) for mask in masks]
+            found.append(Found([(None, sets)], numbers))
+            if self.n_campaigns > 1:
+                cells, campaigns = self.by_campaign, _by_campaign(group, len(self.spec.options))
+                numbers = [cells.number(one.campaign, campaigns[one.campaign], one.option) for one in ballots]
+                found.append(Found(list(campaigns.items()), numbers))
+            self._known[group.ballots] = found
+        return found
 
     def add(self, places: Sequence[int], people: Sequence[bytes]) -> None:
         """Count the votes of lines: the place of each one's first vote, and the ids of its annotators in hexadecimal,
@@ -166,7 +194,7 @@ class Voters:
         if not known.all():
             self.unknown += int((~known).sum())
             place, annotators = place[known], annotators[known]
-        for cells in self._all:
+        for cells in (self.base, *self._beside):
             cells.add(place, annotators, len(self.ids))
 
     def add_gold(self, group: Group, people: bytes, answer: int) -> None:
@@ -237,7 +265,11 @@ def _mask(tags: Sequence[bool | None]) -> int:
 
 def _sets(group: Group) -> Pattern:
     """The sets of tags that the votes of a line chose, of votes that answered every tag."""
-    return tuple(sorted(_mask(ballot.tags) for ballot in group.ballots if ballot.tags and None not in ballot.tags))
+    return tuple(sorted(_mask(ballot.tags) for ballot in group.ballots if _answered_all(ballot)))
+
+
+def _answered_all(ballot: Ballot) -> bool:
+    return bool(ballot.tags) and None not in ballot.tags
 
 
 def _by_campaign(group: Group, n_options: int) -> dict[int, Pattern]:

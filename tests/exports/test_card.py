@@ -9,7 +9,7 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from exports import card
+from exports import card, plots
 from labels import taxonomy
 
 SPEC = taxonomy.read(taxonomy.SHIPPED / "oig-safety.toml")
@@ -23,6 +23,7 @@ MANIFEST: dict[str, Any] = {
     "target": "prompt",
     "left_out": {"votes": {}, "instructions": {}},
     "personal_information": "as it is",
+    "contact": "safety@example.org",
     "files": {},
 }
 
@@ -147,3 +148,31 @@ def test_it_says_undefined_with_the_reason() -> None:
     found = statistics()
     found["base"]["gwet_ac1"] |= {"value": None, "reason": "no unit has two votes"}
     assert "| Gwet's AC1 | undefined: no unit has two votes |" in rendered(found)
+
+
+def test_it_names_whom_to_ask_for_a_take_down() -> None:
+    assert "write to <safety@example.org>" in rendered(statistics())
+    assert "of those who publish this release" in card.render("v", {**MANIFEST, "contact": ""}, statistics(), SPEC)
+
+
+def test_it_has_every_section_that_a_data_statement_asks_for() -> None:
+    titles = [line[3:] for line in rendered(statistics()).splitlines() if line.startswith("## ")]
+    assert titles == [
+        "Use",
+        "Composition",
+        "Collection",
+        "Annotators",
+        "How to read a line",
+        "Agreement",
+        "Labels",
+        "Guidelines",
+        "Known limits",
+        "Take-down",
+        "Sources, licences and attribution",
+    ]
+
+
+def test_it_shows_every_plot() -> None:
+    found = statistics()
+    shown = re.findall(r"^!\[[^\]]+\]\((.+)\)$", rendered(found), re.MULTILINE)
+    assert sorted(shown) == sorted(f"OIG_safety_v0.3.{plot.name}.svg" for plot in plots.plots(found))

@@ -19,7 +19,14 @@ from tests.exports import worlds
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-NAMES = ["OIG_safety_v0.3.jsonl", "OIG_safety_v0.3.stats.json", "README.md", "OIG_safety_v0.3.manifest.json"]
+PLOTS = ("agreement-status", "agreement", "labels", "votes-per-instruction")
+NAMES = [
+    "OIG_safety_v0.3.jsonl",
+    "OIG_safety_v0.3.stats.json",
+    "README.md",
+    *(f"OIG_safety_v0.3.{plot}.svg" for plot in PLOTS),
+    "OIG_safety_v0.3.manifest.json",
+]
 
 
 def export(*arguments: str) -> tuple[str, str]:
@@ -129,10 +136,10 @@ def test_it_publishes_nothing_where_the_copy_could_not_be_written(kindness: Camp
 
 
 def test_it_leaves_alone_what_has_another_content(kindness: Campaign, tmp_path: Path) -> None:
-    (tmp_path / NAMES[3]).write_text("mine")
+    (tmp_path / NAMES[-1]).write_text("mine")
     message = refusal("--version", "0.3", "--output", str(tmp_path))
-    assert message == f"{tmp_path / NAMES[3]}: exists with other content; choose another --output or move it away"
-    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(NAMES[3], "mine")]
+    assert message == f"{tmp_path / NAMES[-1]}: exists with other content; choose another --output or move it away"
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(NAMES[-1], "mine")]
 
 
 def test_it_says_what_differs_after_a_change(kindness: Campaign) -> None:

@@ -16,7 +16,7 @@ from django.db import connection
 from annotate import remarks
 from annotate.annotations import take_cut
 from annotate.models import Annotation, Campaign, Flag
-from exports import records
+from exports import groups, lines, records
 from exports.records import Selection
 from exports.voters import Voters
 from sources.models import Source
@@ -149,8 +149,8 @@ def test_it_counts_the_same_however_few_groups_it_keeps(monkeypatch: pytest.Monk
     everything = selection(*worlds.everything())
     told = []
     for kept in (1, 50_000):
-        monkeypatch.setattr(records, "GROUPS", kept)
-        heard: Counter[records.Group] = Counter()
+        monkeypatch.setattr(lines, "GROUPS", kept)
+        heard: Counter[groups.Group] = Counter()
         with records.reading(everything) as reader:
             assert len(list(reader.lines(partial(_add, heard)))) == 16
         told.append(heard)
@@ -158,7 +158,7 @@ def test_it_counts_the_same_however_few_groups_it_keeps(monkeypatch: pytest.Monk
     assert told[0].total() == 16
 
 
-def _add(heard: Counter[records.Group], group: records.Group, lines: int) -> None:
+def _add(heard: Counter[groups.Group], group: groups.Group, lines: int) -> None:
     heard[group] += lines
 
 

@@ -16,7 +16,7 @@ from pytest_django import Settings
 from annotate import remarks
 from annotate.annotations import take_cut, withdraw
 from annotate.models import Annotation, Annotator, Assignment, Campaign, Flag
-from exports import snapshots, writers
+from exports import plots, snapshots, writers
 from exports.errors import NotReproducible, SnapshotRefused
 from exports.models import Snapshot
 from sources.jobs import JobState
@@ -46,10 +46,12 @@ def erase(annotation: Annotation) -> None:
 # --- What is written --------------------------------------------------------------------------------------------------
 
 
-def test_it_writes_four_files_and_a_manifest_that_describes_them(kindness: Campaign) -> None:
+def test_it_writes_data_card_and_plots_and_a_manifest_that_describes_them(kindness: Campaign) -> None:
     snapshot = worlds.published("0.3", kindness)
     files = contents(snapshot.path)
-    assert sorted(files) == sorted([*snapshots.file_names("0.3").values(), MANIFEST])
+    drawn = [plots.file_name("OIG_safety_v0.3", plot.name) for plot in plots.plots(snapshot.statistics)]
+    assert drawn
+    assert sorted(files) == sorted([*snapshots.file_names("0.3").values(), *drawn, MANIFEST])
     manifest = json.loads(files[MANIFEST])
     assert manifest == snapshot.manifest
     for name, found in manifest["files"].items():

@@ -10,7 +10,8 @@ import pytest
 
 from annotate import known
 from annotate.models import Annotation, Campaign, KnownAnswer
-from exports import records, snapshots, verification
+from exports import lines, records, snapshots, verification
+from exports.groups import source_key
 from exports.statistics import Tally
 from labels.votes import VoterTable
 from sources.models import Source
@@ -55,8 +56,8 @@ def direct(campaign: Campaign) -> VoterTable:
 def test_it_counts_who_voted_what_however_the_lines_come(
     kindness: Campaign, letters: Source, monkeypatch: pytest.MonkeyPatch, batch: int, groups: int
 ) -> None:
-    monkeypatch.setattr(records, "BATCH", batch)
-    monkeypatch.setattr(records, "GROUPS", groups)
+    monkeypatch.setattr(lines, "BATCH", batch)
+    monkeypatch.setattr(lines, "GROUPS", groups)
     monkeypatch.setattr("exports.voters.WAITING", 3)
     options = (worlds.CASUAL, worlds.CAUTION, worlds.INTERVENTION)
     people = worlds.people("ada ben cleo dora eve")
@@ -116,4 +117,4 @@ def test_gold_counts_as_it_stood_at_the_cut(kindness: Campaign, letters: Source)
 
 
 def _sources() -> dict[str, dict[str, str]]:
-    return {records.source_key(one.name, one.revision): {"license": one.license} for one in Source.objects.all()}
+    return {source_key(one.name, one.revision): {"license": one.license} for one in Source.objects.all()}
