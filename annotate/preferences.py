@@ -22,13 +22,13 @@ SPOKEN = """
     WITH RECURSIVE spoken (campaign, language) AS (
         SELECT place.id, (
             SELECT min(unit.language) FROM annotate_unit unit
-            WHERE unit.campaign_id = place.id AND unit.overlap - unit.taken > 0 AND NOT unit.is_withdrawn)
+            WHERE unit.campaign_id = place.id AND unit.taken < unit.overlap AND NOT unit.is_withdrawn)
         FROM annotate_campaign place WHERE place.id = ANY(%(campaigns)s)
         UNION ALL
         SELECT spoken.campaign, (
             SELECT min(unit.language) FROM annotate_unit unit
             WHERE unit.campaign_id = spoken.campaign AND unit.language > spoken.language
-              AND unit.overlap - unit.taken > 0 AND NOT unit.is_withdrawn)
+              AND unit.taken < unit.overlap AND NOT unit.is_withdrawn)
         FROM spoken WHERE spoken.language IS NOT NULL
     )
     SELECT DISTINCT language FROM spoken WHERE language <> ''

@@ -8,7 +8,6 @@ from datetime import datetime
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.lookups import GreaterThan
 from django.utils.translation import gettext_lazy as _
 
 from annotate.models.campaigns import TIERS, USUAL_TIER, Campaign
@@ -93,11 +92,10 @@ class Unit(models.Model):
                 condition=Q(taken__lt=F("overlap"), is_withdrawn=False),
                 name="unit_open_slots",
             ),
-            # For who reads few languages: says at once that nothing is left in them. The same units in other words, so
-            # that who asks in these words is never served from the index above, which a planner takes for as good.
+            # For who reads few languages: says at once that nothing is left in them.
             models.Index(
                 fields=["campaign", "language", "tier", "position"],
-                condition=Q(GreaterThan(F("overlap") - F("taken"), 0), is_withdrawn=False),
+                condition=Q(taken__lt=F("overlap"), is_withdrawn=False),
                 name="unit_open_by_language",
             ),
         ]

@@ -70,7 +70,7 @@ def test_it_puts_every_file_into_a_folder_of_the_version(release: Snapshot, tmp_
     there = contents(tmp_path / "v0.3")
     listing = there.pop("SHA256SUMS").decode().splitlines()
     assert there == contents(release.path)
-    assert "5 of 5 files sent" in said
+    assert "9 of 9 files sent" in said
     assert sorted(listing) == sorted(f"{hashlib.sha256(body).hexdigest()}  {name}" for name, body in there.items())
     checked = subprocess.run(["sha256sum", "-c", "SHA256SUMS"], cwd=tmp_path / "v0.3", capture_output=True, check=False)
     assert checked.returncode == 0
@@ -120,7 +120,7 @@ def test_what_was_spoilt_in_between_is_sent_again(release: Snapshot, tmp_path: P
     shutil.copytree(release.path, partial)
     (partial / RECORDS).write_text("half")
     (partial / "notes.txt").write_text("somebody's")
-    assert "2 of 5 files sent" in push("--folder", str(tmp_path))
+    assert "2 of 9 files sent" in push("--folder", str(tmp_path))
     assert set(contents(tmp_path / "v0.3")) == {*contents(release.path), "SHA256SUMS"}
 
 
@@ -159,7 +159,7 @@ def test_it_makes_a_private_dataset_with_a_tag(release: Snapshot, hub: Hub) -> N
     assert there.pop("SHA256SUMS")
     assert there == contents(release.path)
     assert repo.branches["main"] == repo.tags["v0.3"]
-    assert f"{hub.endpoint}/datasets/{REPO}/tree/v0.3: 5 of 5 files sent" in said
+    assert f"{hub.endpoint}/datasets/{REPO}/tree/v0.3: 9 of 9 files sent" in said
     assert WRITER not in said
 
 
@@ -203,7 +203,7 @@ def test_it_goes_on_after_a_failure_that_passes(release: Snapshot, hub: Hub) -> 
         repo = f"org/dataset-{number}"
         hub.store.clear()
         hub.troubles = [Trouble(line, 500)]
-        assert "5 of 5 files sent" in push("--hub", repo), line
+        assert "9 of 9 files sent" in push("--hub", repo), line
         assert hub.contents(repo, "v0.3").keys() == {*contents(release.path), "SHA256SUMS"}
         assert hub.troubles == []
         assert len(hub.repos[repo].commits) == 2
@@ -214,14 +214,14 @@ def test_what_was_done_though_the_answer_got_lost_is_not_done_again(release: Sna
         repo = f"org/dataset{line.replace('/', '-')}x"
         hub.asked.clear()
         hub.troubles = [Trouble(line, 503, is_late=True)]
-        assert "5 of 5 files sent" in push("--hub", repo)
+        assert "9 of 9 files sent" in push("--hub", repo)
         assert sum(line in asked for asked in hub.asked) == 1
         assert hub.repos[repo].tags.keys() == {"v0.3"}
 
 
 def test_it_begins_anew_where_somebody_else_came_first(release: Snapshot, hub: Hub) -> None:
     hub.troubles = [Trouble("/commit/", 412)]
-    assert "5 of 5 files sent" in push("--hub", REPO)
+    assert "9 of 9 files sent" in push("--hub", REPO)
 
 
 def test_a_push_that_broke_off_sends_only_the_rest(release: Snapshot, hub: Hub) -> None:

@@ -152,6 +152,7 @@ def test_its_page_tells_where_it_is_from(client: Client, file: Path, db: None) -
         "OIG_safety_v0.1.jsonl",
         "OIG_safety_v0.1.lines.jsonl",
         "OIG_safety_v0.1.manifest.json",
+        "SHA256SUMS",
     ]
     assert client.get("/releases/0.1/charts/labels-light.svg").status_code == 200
     assert client.get("/releases/").status_code == 200

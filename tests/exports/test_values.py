@@ -9,6 +9,7 @@ import math
 from itertools import count
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import orjson
 import pyarrow.parquet as pq
@@ -103,6 +104,8 @@ def check_forms(snapshot: Snapshot) -> list[dict[str, Any]]:
             rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
             assert [row["id"] for row in rows] == [record["metadata"]["id"] for record in records]
             check([list(row.values()) for row in rows])
+        elif name.endswith(".svg"):
+            assert ElementTree.fromstring(content).tag.endswith("svg")
         else:
             assert name == "README.md"
             _, head, _ = content.decode().split("---\n", 2)
