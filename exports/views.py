@@ -30,6 +30,7 @@ WHAT = {
     "records": _("one instruction a line, with labels, votes and lineage"),
     "statistics": _("agreement and counts"),
     "card": _("dataset card"),
+    "plot": _("a plot of the dataset card"),
     "changelog": _("what changed since the version before"),
     "changes": _("what changed, for programs"),
     "form": _("the same records in another form"),
@@ -196,7 +197,7 @@ def _files(snapshot: Snapshot) -> list[dict[str, Any]]:
     its_own = {manifest: writers.fingerprint(snapshot.path / manifest)} if (snapshot.path / manifest).is_file() else {}
     what = {name: WHAT[kind] for kind, name in file_names(version).items()}
     what |= {CHANGELOG: WHAT["changelog"], summary_name(snapshot): WHAT["changes"]}
-    what |= dict.fromkeys((name for name in known if name.endswith(".svg")), WHAT["statistics"])
+    what |= dict.fromkeys((name for name in known if name.endswith(".svg")), WHAT["plot"])
     if snapshot.is_registered:
         what = dict.fromkeys(known, WHAT["registered"]) | {lines_file(snapshot).name: WHAT["lines"]}
     named = [(name, what.get(name, WHAT["form"])) for name in in_order(snapshot)]
