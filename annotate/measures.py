@@ -28,8 +28,8 @@ STOPPED_EARLY = (
 )
 # Options, and reasons why votes were rejected, that a terminal names.
 MOST_NAMED = 20
-# Seconds: what takes longer to measure is shown for so many times as long, and anything for an hour at most.
-COSTLY, PATIENCE, KEPT_SECONDS = 1.0, 20, 3_600
+# Seconds: what takes longer is measured by a worker, and shown for so many times as long; and how long it is kept.
+COSTLY, PATIENCE, KEPT_SECONDS = 1.0, 20, 7 * 86_400
 ORIGINALS, ALL = "original texts", "all texts"
 
 
@@ -103,34 +103,60 @@ class Kept(NamedTuple):
 
     @property
     def is_behind(self) -> bool:
-        """Whether it may be behind the tables: it is costly, and was computed a moment ago."""
+        """Whether it may be behind the tables: it is costly."""
         return self.took >= COSTLY
 
-    def is_good_for(self, version: tuple[Any, ...], now: datetime) -> bool:
-        return self.version == version or (self.is_behind and (now - self.at).total_seconds() < PATIENCE * self.took)
+    def is_due(self, version: tuple[Any, ...], now: datetime) -> bool:
+        """Whether a costly one is to be computed anew."""
+        return self.version != version and (now - self.at).total_seconds() >= PATIENCE * self.took
 
 
 def kept(campaign: Campaign) -> Kept:
     """The same as ``of_scope`` of one campaign, computed anew only if something has changed.
 
-    What takes longer than ``COSTLY`` seconds is not computed anew at each change either, but after ``PATIENCE`` times
-    as long: the page of a large campaign that is being labelled costs a small part of one processor.
+    What takes longer than ``COSTLY`` seconds is computed by a worker (``refresh``); whoever asks is shown the last one.
     """
     scope = Scope((campaign.pk,))
-    key, now = f"measures-{campaign.pk}", timezone.now()
-    version = (tallies.version(scope), *_ways(scope))
-    found: Kept | None = cache.get(key)
-    if found is not None and found.is_good_for(version, now):
+    found: Kept | None = cache.get(_key(campaign))
+    version = _version(scope)
+    if found is not None and (found.is_behind or found.version == version):
         return found
-    # While somebody measures for long, the others of a page's requests are shown what there is.
-    if found is not None and found.is_behind and not cache.add(f"{key}-busy", 1, PATIENCE * found.took):
-        return found
-    begin = time.monotonic()
-    measured = of_scope(scope)
-    made = Kept(measured, version, now, time.monotonic() - begin)
-    cache.set(key, made, KEPT_SECONDS)
-    cache.delete(f"{key}-busy")
+    return _measure(campaign, version)
+
+
+def refresh() -> int:
+    """Compute anew what is costly, was asked for once, and has changed; returns how many campaigns that were.
+
+    Each after ``PATIENCE`` times as long as it takes: a large campaign that is being labelled costs a small part of one
+    processor.
+    """
+    done = 0
+    for campaign in Campaign.objects.all():
+        found: Kept | None = cache.get(_key(campaign))
+        if found is None or not found.is_behind:
+            continue
+        version = _version(Scope((campaign.pk,)))
+        # Of several workers one measures; a lost one is waited for.
+        if found.is_due(version, timezone.now()) and cache.add(f"{_key(campaign)}-busy", 1, PATIENCE * found.took):
+            _measure(campaign, version)
+            cache.delete(f"{_key(campaign)}-busy")
+            done += 1
+    return done
+
+
+def _measure(campaign: Campaign, version: tuple[Any, ...]) -> Kept:
+    now, begin = timezone.now(), time.monotonic()
+    made = Kept(of_scope(Scope((campaign.pk,))), version, now, time.monotonic() - begin)
+    cache.set(_key(campaign), made, KEPT_SECONDS)
     return made
+
+
+def _key(campaign: Campaign) -> str:
+    return f"measures-{campaign.pk}"
+
+
+def _version(scope: Scope) -> tuple[Any, ...]:
+    return (tallies.version(scope), *_ways(scope))
 
 
 def _ways(scope: Scope) -> list[tuple[Any, ...]]:

@@ -4,7 +4,7 @@ from celery import shared_task
 from django.db import OperationalError
 from django.utils import timezone
 
-from annotate import assignments, campaigns, order, stopping, tallies
+from annotate import assignments, campaigns, measures, order, stopping, tallies
 from annotate.models import Campaign, StoppingRule
 
 
@@ -18,6 +18,11 @@ def release_expired() -> None:
 def fold_votes() -> None:
     """For a moment: after an import of millions of votes the next ones go on, and others have the worker between."""
     tallies.fold(seconds=3)
+
+
+@shared_task(soft_time_limit=1700, time_limit=1800)
+def measure_large_campaigns() -> None:
+    measures.refresh()
 
 
 @shared_task(autoretry_for=(OperationalError,), max_retries=3, soft_time_limit=1700, time_limit=1800)

@@ -215,6 +215,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": TALLY_SWEEP,
         "options": {"expires": TALLY_SWEEP.total_seconds()},
     },
+    "measure large campaigns": {
+        "task": "annotate.tasks.measure_large_campaigns",
+        "schedule": JOB_SWEEP,
+        "options": {"expires": JOB_SWEEP.total_seconds()},
+    },
     "open campaigns whose worker was lost": {
         "task": "annotate.tasks.open_requested_campaigns",
         "schedule": JOB_SWEEP,

@@ -7,6 +7,7 @@ import html
 import io
 import json
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -315,12 +316,24 @@ def test_nothing_is_measured_anew_until_a_fold_changes_something(
     tallies.fold()
     after = measures.kept(kindness)
     assert after.measured["corpus"]["options"] != measured["corpus"]["options"]
-    # What takes long is kept for a while, and says so.
-    slow = after._replace(took=60.0)
+
+
+def test_what_is_costly_is_measured_by_a_worker_after_a_while(kindness: Campaign) -> None:
+    tallies.fold()
+    quick = measures.kept(kindness)
+    slow = quick._replace(took=60.0)
     cache.set(f"measures-{kindness.pk}", slow)
+    assert (slow.is_behind, quick.is_behind) == (True, False)
+    assert measures.refresh() == 0  # nothing has changed
     worlds.revise(Annotation.objects.filter(choice__code="casual")[0], "needs-caution")
     tallies.fold()
-    assert (measures.kept(kindness).at, slow.is_behind, after.is_behind) == (after.at, True, False)
+    assert measures.kept(kindness) == slow
+    assert measures.refresh() == 0  # it is too young
+    cache.set(f"measures-{kindness.pk}", slow._replace(at=slow.at - timedelta(seconds=60 * measures.PATIENCE)))
+    assert measures.refresh() == 1
+    anew = measures.kept(kindness)
+    assert anew.measured["corpus"]["options"] != quick.measured["corpus"]["options"]
+    assert measures.refresh() == 0
 
 
 def test_several_campaigns_are_told_apart(kindness: Campaign) -> None:
