@@ -31,8 +31,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 # Where a run is stopped, in the middle of each thing that it does.
 RECORDS, FORMS = "exports.lines._written", "exports.formats.split_of"
 STATISTICS, MOVE = "exports.statistics._patterns", "exports.snapshots.move"
-# What takes seconds more and is much like its neighbours: with OIG_LONG_TESTS=1 alone.
-IN_FULL = pytest.mark.skipif(not env.flag("OIG_LONG_TESTS", default=False), reason="long: OIG_LONG_TESTS=1")
 
 
 @pytest.fixture
@@ -66,9 +64,9 @@ def check_completed(calm: dict[str, bytes]) -> None:
     ("place", "when"),
     [
         pytest.param(RECORDS, "before", id="records"),
-        pytest.param(STATISTICS, "before", id="statistics", marks=IN_FULL),
+        pytest.param(STATISTICS, "before", id="statistics"),
         pytest.param(FORMS, "before", id="forms"),
-        pytest.param(MOVE, "before", id="move", marks=IN_FULL),
+        pytest.param(MOVE, "before", id="move"),
         pytest.param(MOVE, "after", id="moved"),
     ],
 )
@@ -104,7 +102,7 @@ def test_what_a_killed_derivation_left_is_swept_by_the_next(kindness: Campaign) 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("place", [pytest.param(RECORDS, id="records", marks=IN_FULL), pytest.param(MOVE, id="move")])
+@pytest.mark.parametrize("place", [pytest.param(RECORDS, id="records"), pytest.param(MOVE, id="move")])
 def test_it_says_that_the_database_went_away_and_completes_afterwards(calm: dict[str, bytes], place: str) -> None:
     if env.given("DATABASE_URL"):
         pytest.skip("the database is not the tests' own to kill")
