@@ -4,7 +4,9 @@ import re
 import uuid
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from annotate import campaigns
@@ -217,3 +219,24 @@ def test_pages_carry_a_strict_policy(client: Client, ada: Annotator, kindness: C
 
 def test_healthz_answers_everybody(client: Client) -> None:
     assert client.get("/healthz").content == b"ok"
+
+
+@pytest.mark.parametrize("units", [12, 60])
+def test_an_answer_of_the_queue_takes_two_statements_however_many_came_before(
+    client: Client, ada: Annotator, units: int
+) -> None:
+    where = worlds.campaign(units=units)
+    held = client.post(reverse("cards", args=[where.slug]), {"holding": ""}, headers=QUEUE).json()["leases"]
+    counted = []
+    for _ in range(8):
+        (mine, *ahead) = held
+        keys = {lease["assignment"]: lease["key"] for lease in held}
+        form = {"assignment": mine["assignment"], "key": mine["key"], "choice": "casual"}
+        form |= {"label_set": where.label_set_id, "holding": " ".join(str(lease["assignment"]) for lease in ahead)}
+        with CaptureQueriesContext(connection) as queries:
+            told = client.post(reverse("submit", args=[where.slug]), form, headers=QUEUE).json()
+        assert told["outcome"] == "saved"
+        held = [lease | {"key": lease["key"] or keys[lease["assignment"]]} for lease in told["leases"]]
+        counted.append(len(queries))
+    # Who asks, and the answer with what comes next.
+    assert counted[1:] == [2] * 7
