@@ -61,8 +61,7 @@ END $$;
 
 -- The same unit for a person who reads some languages, found without a look at those in others: each tier has a lane
 -- of the index unit_open_by_language for each of them, and the first of all the lanes of a tier is the first of the
--- tier. A text whose language is not known is for everybody. A lane is a stretch of that
--- index, put such that no other index has its order: a planner takes one that passes by other languages for as good.
+-- tier. A text whose language is not known is for everybody.
 CREATE OR REPLACE FUNCTION annotate_next_read(
     who bigint, place bigint, cursors bigint[], languages varchar[], avoided varchar[], recent bigint[],
     families bigint[],
@@ -73,12 +72,11 @@ BEGIN
     FROM unnest(cursors) WITH ORDINALITY AS lane(cursor, number), LATERAL (
         SELECT head.* FROM unnest(languages || ''::varchar) AS tongue(name), LATERAL (
             SELECT unit.id, unit.tier, unit.position FROM annotate_unit unit
-            WHERE unit.campaign_id = place
-              AND (unit.language, unit.tier, unit.position) > (tongue.name, lane.number - 1, lane.cursor)
-              AND (unit.language, unit.tier) <= (tongue.name, lane.number - 1)
+            WHERE unit.campaign_id = place AND unit.language = tongue.name
+              AND unit.tier = lane.number - 1 AND unit.position > lane.cursor
               AND unit.taken < unit.overlap AND NOT unit.is_withdrawn AND (avoided = '{}' OR NOT unit.topics && avoided)
               AND annotate_suits(who, unit.id, unit.instruction_id, recent, families)
-            ORDER BY unit.language, unit.tier, unit.position LIMIT 1
+            ORDER BY unit.position LIMIT 1
         ) head ORDER BY head.position LIMIT 1
     ) found LIMIT 1;
 END $$;
