@@ -82,9 +82,9 @@ class PairForm(forms.Form):
 
     def pair(self) -> Pair | None:
         """What they said on the same texts; None unless two people are named."""
-        return (
-            pairs.read(self.campaign, self.cleaned_data["one"], self.cleaned_data["other"]) if self.is_valid() else None
-        )
+        if not self.is_valid():
+            return None
+        return pairs.read(self.campaign, self.cleaned_data["one"], self.cleaned_data["other"])
 
 
 class Heading:
@@ -152,7 +152,7 @@ class CampaignQualityAdmin(admin.ModelAdmin[Campaign]):
         """Two people beside each other; who they are is chosen on the page."""
         campaign = self._whose_votes_are_seen(request, pk)
         form = PairForm(campaign, request.GET)
-        pair = form.pair() if "one" in request.GET and "other" in request.GET else None
+        pair = form.pair()
         context = {
             **self.admin_site.each_context(request),
             "title": f"Two annotators of {campaign}",
