@@ -210,10 +210,10 @@ def write_records(slug: str, folder: Path) -> float:
     """Seconds for the records alone: votes counted and aggregated, every line written."""
     from contextlib import closing
 
-    from exports import records, snapshots, writers
+    from exports import derivation, records, writers
 
     snapshot = prepared(f"0.{len(slug)}", slug)
-    chosen = snapshots.selection(snapshot)
+    chosen = derivation.selection(snapshot)
     began = time.perf_counter()
     with records.reading(chosen) as reader, closing(reader.lines()) as lines:
         writers.write_lines(folder / "records.jsonl", lines)

@@ -22,7 +22,7 @@ from exports.errors import SnapshotExists, SnapshotRefused
 from exports.filters import LARGEST
 from exports.formats import FORMS, PLAIN, Options
 from exports.models import Snapshot
-from exports.snapshots import in_order
+from exports.release_files import in_order
 from sources import workers
 
 

@@ -7,11 +7,11 @@ class ExportsConfig(AppConfig):
 
     def ready(self) -> None:
         from annotate import progress
-        from exports import comparing, contributions, snapshots
+        from exports import comparing, contributions, derivation
         from exports.models import Snapshot
         from sources import jobs, removals
 
         jobs.register(jobs.each(Snapshot, "exports.tasks.publish_snapshot"))
         jobs.register(comparing.waiting)
-        removals.register(snapshots.concerned)
+        removals.register(derivation.concerned)
         progress.register(contributions.of_person)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from exports import writers
 from exports.models import Snapshot
-from exports.snapshots import in_order, manifest_name
+from exports.release_files import in_order, manifest_name
 
 NAME = "SHA256SUMS"
 

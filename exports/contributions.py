@@ -7,7 +7,7 @@ from django.urls import reverse
 from annotate.models import Annotator
 from annotate.progress import InRelease
 from annotate.statements import rows
-from exports import snapshots
+from exports import derivation
 from exports.models import Snapshot
 from exports.statements import AVAILABLE, ORIGIN
 from sources.models import UNKNOWN_LICENSE
@@ -36,5 +36,5 @@ def of_person(annotator: Annotator) -> list[InRelease]:
     """The published releases with votes of ``annotator``, the highest version first, with how many."""
     voted: dict[int, list[int]] = dict(rows(VOTES, {"annotator": annotator.pk, "unknown": UNKNOWN_LICENSE}))
     releases = Snapshot.objects.published().filter(pk__in=voted).defer("statistics")
-    counted = [(found, snapshots.lines_of(found, voted[found.pk])) for found in releases]
+    counted = [(found, derivation.lines_of(found, voted[found.pk])) for found in releases]
     return [InRelease(found.version, reverse("release", args=[found.version]), n) for found, n in counted if n]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from exports import checksums, snapshots, writers
+from exports import checksums, release_files, writers
 from exports.errors import PushInterrupted, PushRefused
 from exports.models import Snapshot
 
@@ -59,7 +59,7 @@ def push(snapshot: Snapshot, place: Place) -> Pushed:
         raise PushRefused(f"{snapshot} is registered: it was published elsewhere, and has no dataset card of ours")
     if snapshot.is_withdrawn:
         raise PushRefused(f"{snapshot} was withdrawn: {snapshot.standing_reason}")
-    snapshots.check_files(snapshot)
+    release_files.check_files(snapshot)
     with tempfile.TemporaryDirectory(prefix="oig-push-") as folder:
         files, digests = _files(snapshot, Path(folder))
         failure, sent = None, dict[str, None]()

@@ -19,7 +19,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from exports import comparing, snapshots, writers
+from exports import comparing, derivation, release_files, writers
 from exports.changes import STATUSES
 from exports.errors import SnapshotRefused
 from exports.models import Snapshot, Standing
@@ -102,7 +102,7 @@ def register(version: str, file: Path, facts: Facts = FACTS, watch: Watch = UNWA
     snapshot = Snapshot(
         version=version, is_registered=True, cut=0, state=JobState.FINISHED, standing=Standing.PUBLISHED
     )
-    with snapshots.workshop(snapshot) as folder:
+    with release_files.workshop(snapshot) as folder:
         original = folder / f"{snapshot}.jsonl{compression_of(file.name)}"
         _copy(file, original)
         counts = _write_lines(original, file, comparing.lines_file(snapshot).name, watch)
@@ -113,7 +113,7 @@ def register(version: str, file: Path, facts: Facts = FACTS, watch: Watch = UNWA
         writers.sync_directory(folder)
         with transaction.atomic():
             snapshot.save(force_insert=True)
-            snapshots.move(folder, snapshot.path, snapshots.manifest_name(version))
+            release_files.move(folder, snapshot.path, release_files.manifest_name(version))
     writers.sync_directory(snapshot.path.parent)
     return snapshot
 
@@ -252,7 +252,7 @@ def _describe(snapshot: Snapshot, folder: Path, facts: dict[str, Any], counts: C
     rows = {comparing.lines_file(snapshot).name: counts.taken}
     files = sorted(path for path in folder.iterdir() if path.is_file())
     snapshot.manifest = {
-        "format": snapshots.MANIFEST_FORMAT,
+        "format": derivation.MANIFEST_FORMAT,
         "version": snapshot.version,
         "registered": facts,
         "label_set": named,
@@ -264,6 +264,6 @@ def _describe(snapshot: Snapshot, folder: Path, facts: dict[str, Any], counts: C
             for path in files
         },
     }
-    writers.write_json(folder / snapshots.manifest_name(snapshot.version), snapshot.manifest)
+    writers.write_json(folder / release_files.manifest_name(snapshot.version), snapshot.manifest)
     snapshot.lines_done = snapshot.lines_total = counts.taken
     snapshot.finished_at = timezone.now()

@@ -8,42 +8,31 @@ stored cut and must give the same bytes; otherwise it is refused, and the messag
 from __future__ import annotations
 
 import errno
-import fcntl
-import os
-import shutil
-import tempfile
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
-from dataclasses import replace
-from datetime import datetime
+from collections.abc import Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import connection, transaction
-from django.db.models.expressions import RawSQL
+from django.db import transaction
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from annotate import known
 from annotate.annotations import take_cut
 from annotate.models import Annotation, Annotator, Campaign, CampaignQuerySet, Unit
-from exports import card, comparing, differences, formats, modelled, plots, records, writers
-from exports.errors import ExportError, LowerVersion, NothingToPublish, NotReproducible, SnapshotExists, SnapshotRefused
-from exports.filters import EVERYTHING
-from exports.formats import PLAIN, Lines, Options
+from exports import comparing, derivation, modelled, records, release_files, writers
+from exports.derivation import Progress, silent
+from exports.errors import ExportError, LowerVersion, SnapshotExists, SnapshotRefused
+from exports.formats import PLAIN, Options
 from exports.groups import Group
 from exports.models import Snapshot, Standing
-from exports.records import Reader, Selection
-from exports.statistics import Tally
-from exports.versions import code_revision, numbers, validate_version
+from exports.records import Selection
+from exports.versions import numbers, validate_version
 from labels.errors import LabelsError
-from labels.models import LabelSet
 from sources import jobs, ledger
 from sources.jobs import Heartbeat, JobState, LostLease
 from sources.models import Screening
@@ -51,49 +40,15 @@ from sources.models import Screening
 if TYPE_CHECKING:
     from labels.aggregation import Rule
 
-# Lines, and seconds, that lie at least between two commits of the progress.
-BATCH = 1_000
-PAUSE = 1.0
-
 # A worker that is lost this often is killed by what it does (it takes all memory, say).
 FRUITLESS_ATTEMPTS = 5
 
 # What a full disk, a quota and a limit on the size of files say.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
-MANIFEST_FORMAT = 2
-
 # A version that is not published and that no worker has may be begun again.
 ENDED = (JobState.FAILED, JobState.CANCELLED)
 NO_CUT: dict[str, Any] = {"cut": None, "cut_at": None, "settled": {}}
-# What changed since the version before; the first has none.
-CHANGELOG = "CHANGES.md"
-
-type Progress = Callable[[int], None]  # called with the number of lines written so far
-
-
-def _silent(_: int) -> None:
-    """Progress that nobody watches."""
-
-
-def file_names(version: str) -> dict[str, str]:
-    """The files of a version besides its manifest, by what they are."""
-    return {
-        "records": f"OIG_safety_v{version}.jsonl",
-        "statistics": f"OIG_safety_v{version}.stats.json",
-        "card": "README.md",
-    }
-
-
-def in_order(snapshot: Snapshot) -> list[str]:
-    """The files of a published version besides its manifest: records, statistics, card, changes, then other forms."""
-    files = snapshot.manifest["files"]
-    first = [*file_names(snapshot.version).values(), CHANGELOG, comparing.summary_name(snapshot)]
-    return [*(name for name in first if name in files), *sorted(files.keys() - set(first))]
-
-
-def manifest_name(version: str) -> str:
-    return f"OIG_safety_v{version}.manifest.json"
 
 
 def prepare(
@@ -195,7 +150,7 @@ def check_campaigns(campaigns: Sequence[Campaign]) -> None:
 
 
 def check_aggregation(campaigns: Sequence[Campaign]) -> None:
-    """Raise SnapshotRefused unless all have one way of adding votes up, and it can be gone."""
+    """Raise SnapshotRefused unless all have one way of adding votes up, and it can be gone by."""
     first = campaigns[0]
     if len({(campaign.aggregation, campaign.model) for campaign in campaigns}) > 1:
         listed = ", ".join(f"{c.slug} ({c.aggregation}, {c.model or 'no model'})" for c in campaigns)
@@ -279,12 +234,12 @@ def cancel(snapshot: Snapshot) -> bool:
         cancelled = live.update(state=JobState.CANCELLED, lease_token=None, finished_at=timezone.now())
         if cancelled:
             # While the row is locked: nobody who resumes it has begun a folder of their own.
-            _sweep(snapshot)
+            release_files.sweep(snapshot)
     snapshot.refresh_from_db()
     return bool(cancelled)
 
 
-def work(snapshot: Snapshot, on_progress: Progress = _silent) -> None:
+def work(snapshot: Snapshot, on_progress: Progress = silent) -> None:
     """Publish a prepared snapshot; afterwards its ``state`` and ``error`` tell what became of it.
 
     Returns quietly where another worker has it or took it over. An outage of the database propagates.
@@ -324,9 +279,9 @@ def _publish(snapshot: Snapshot, beat: Heartbeat, on_progress: Progress) -> None
         snapshot.settled = settle(snapshot.version, campaigns)
         lines = Unit.objects.filter(campaign__in=campaigns).values("instruction").distinct().count()
         snapshot.renew(cut=snapshot.cut, cut_at=snapshot.cut_at, settled=snapshot.settled, lines_total=lines)
-    target, manifest_file = snapshot.path, manifest_name(snapshot.version)
-    with workshop(snapshot) as folder:
-        manifest, statistics = _write(snapshot, folder, renew)
+    target, manifest_file = snapshot.path, release_files.manifest_name(snapshot.version)
+    with release_files.workshop(snapshot) as folder:
+        manifest, statistics = derivation.write(snapshot, folder, renew)
         writers.write_json(folder / manifest_file, manifest)
         writers.sync_directory(folder)
         beat.check()
@@ -342,7 +297,7 @@ def _publish(snapshot: Snapshot, beat: Heartbeat, on_progress: Progress) -> None
                 lines_total=lines,
             )
             _keep_changes(snapshot, folder)
-            move(folder, target, manifest_file)
+            release_files.move(folder, target, manifest_file)
     writers.sync_directory(target.parent)
 
 
@@ -389,297 +344,3 @@ def _check_screened() -> None:
     waiting = Screening.objects.exclude(state__in=[JobState.FINISHED, JobState.CANCELLED]).first()
     if waiting is not None:
         raise SnapshotRefused(f"The {waiting} is {waiting.state}: publish a masked snapshot when it is finished")
-
-
-@contextmanager
-def workshop(snapshot: Snapshot) -> Iterator[Path]:
-    """A temporary folder on the file system of the final one; gone at the end unless it was renamed.
-
-    Whoever calls this holds the snapshot's lease: what an earlier worker left when it was killed is swept away.
-    """
-    parent = snapshot.path.parent
-    parent.mkdir(parents=True, exist_ok=True)
-    _sweep(snapshot)
-    folder = Path(tempfile.mkdtemp(prefix=_partial(snapshot), dir=parent))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _partial(snapshot: Snapshot) -> str:
-    return f".partial-{snapshot.version}-"
-
-
-def _sweep(snapshot: Snapshot) -> None:
-    """Delete the temporary folders of this version."""
-    for left in snapshot.path.parent.glob(f"{_partial(snapshot)}*"):
-        shutil.rmtree(left, ignore_errors=True)
-
-
-def move(folder: Path, target: Path, manifest: str) -> None:
-    """Give the finished folder its name; what stands there already is kept if it is the same, and never replaced.
-
-    A worker that died between its rename and its commit leaves exactly that: the same files, unpublished.
-    """
-    if not target.exists():
-        folder.chmod(0o755)
-        folder.rename(target)
-    elif not (target / manifest).exists() or (target / manifest).read_bytes() != (folder / manifest).read_bytes():
-        raise SnapshotRefused(f"{target}: there is another snapshot that this database does not know; move it away")
-
-
-def selection(snapshot: Snapshot) -> Selection:
-    """Which votes the snapshot is made of."""
-    campaigns = list(snapshot.campaigns.select_related("label_set").order_by("pk"))
-    if snapshot.cut is None:
-        raise RuntimeError(f"{snapshot} has no cut yet")
-    return Selection(
-        tuple(campaign.pk for campaign in campaigns),
-        _label_set(snapshot, campaigns[0]),
-        campaigns[0].target,
-        snapshot.cut,
-        snapshot.cut_at,
-        snapshot.mask_personal,
-        Options.read(snapshot.options).filters,
-        snapshot.settled.get("gold", {}),
-        **snapshot.settled.get("aggregation", {}),
-        given_until=datetime.fromisoformat(moment) if (moment := snapshot.settled.get("given_until")) else None,
-    )
-
-
-def tally(snapshot: Snapshot, chosen: Selection) -> Tally:
-    """What counts the lines of a snapshot."""
-    slugs = dict(Campaign.objects.filter(pk__in=chosen.campaigns).values_list("pk", "slug"))
-    key = snapshot.settled.get("annotators", "")
-    return Tally(chosen.label_set.spec, tuple(slugs[pk] for pk in chosen.campaigns), key)
-
-
-def _label_set(snapshot: Snapshot, campaign: Campaign) -> LabelSet:
-    """The revision that the campaigns have now; of a published snapshot the one that they had then."""
-    if not snapshot.is_published:
-        return campaign.label_set
-    published = snapshot.manifest["label_set"]
-    return LabelSet.objects.get(name=published["name"], revision=published["revision"])
-
-
-def _write(snapshot: Snapshot, folder: Path, on_progress: Progress) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Write the three data files and what other forms are asked for; return the manifest and the statistics."""
-    names, chosen = file_names(snapshot.version), selection(snapshot)
-    spec = chosen.label_set.spec
-    counted = tally(snapshot, chosen)
-    with records.reading(chosen) as reader, closing(reader.lines(counted.add, counted.voters)) as lines:
-        writers.write_lines(folder / names["records"], _reported(lines, on_progress))
-        if not counted.instructions:
-            if reader.filtered:
-                raise NothingToPublish(f"The filters leave nothing: {', '.join(sorted(reader.filtered))}")
-            raise NothingToPublish(
-                "No available instruction with votes has a source with a known licence: "
-                "set it in admin, then publish again"
-            )
-        people, sources, aggregation = reader.annotators(counted.voters), reader.sources(), reader.aggregation
-        take_downs = reader.take_downs()
-        # While this one measures, another takes the checksum of the lines, and the database counts what is left out.
-        with ThreadPoolExecutor(2) as beside:
-            taken = beside.submit(writers.fingerprint, folder / names["records"])
-            missing = beside.submit(reader.left_out)
-            summary = counted.summary(people, sources)
-            left_out: dict[str, Any] = {**missing.result()}
-    on_progress(counted.instructions)
-    statistics = {"version": snapshot.version, "aggregation": aggregation, **summary}
-    writers.write_json(folder / names["statistics"], statistics)
-    options = Options.read(snapshot.options)
-    rows = {
-        names["records"]: counted.instructions,
-        **formats.write(
-            Lines(folder / names["records"], spec, options, bool(chosen.model)),
-            on_file=lambda: on_progress(counted.instructions),
-        ),
-    }
-    changed = comparing.since(snapshot, folder / names["records"], statistics)
-    left_out["filters"] = {name: dict(reader.filtered[name]) for name in sorted(reader.filtered)}
-    manifest = _manifest(snapshot, chosen, statistics, left_out, take_downs, rows)
-    told = _write_changes(snapshot, folder, manifest, changed) if changed else []
-    since = changed[1] if changed else None
-    drawn = plots.write(folder, str(snapshot), statistics)
-    writers.write_text(folder / names["card"], card.render(str(snapshot), manifest, statistics, spec, since))
-    for name in dict.fromkeys([*names.values(), *told, *drawn, *rows]):
-        print_ = taken.result() if name == names["records"] else writers.fingerprint(folder / name)
-        manifest["files"][name] = print_ | ({"rows": rows[name]} if name in rows else {})
-    return manifest, statistics
-
-
-def _write_changes(
-    snapshot: Snapshot, folder: Path, manifest: dict[str, Any], changed: tuple[Snapshot, dict[str, Any]]
-) -> list[str]:
-    """Write what changed since the version before, name that in the manifest, and return the files' names."""
-    before, summary = changed
-    lines = comparing.lines_file(before).name
-    manifest["since"] = {"version": before.version, lines: before.manifest["files"][lines]["sha256"]}
-    writers.write_text(folder / CHANGELOG, card.changelog(str(snapshot), summary))
-    writers.write_json(folder / comparing.summary_name(snapshot), summary)
-    return [CHANGELOG, comparing.summary_name(snapshot)]
-
-
-def _reported(lines: Iterator[bytes], on_progress: Progress) -> Iterator[bytes]:
-    told = time.monotonic()
-    for number, line in enumerate(lines, start=1):
-        yield line
-        # Progress is a commit: for each batch they would take longer than the lines.
-        if number % BATCH == 0 and time.monotonic() - told >= PAUSE:
-            on_progress(number)
-            told = time.monotonic()
-
-
-def _manifest(
-    snapshot: Snapshot,
-    chosen: Selection,
-    statistics: dict[str, Any],
-    left_out: dict[str, Any],
-    take_downs: list[dict[str, int]],
-    rows: dict[str, int],
-) -> dict[str, Any]:
-    spec = chosen.label_set.spec
-    return {
-        "format": MANIFEST_FORMAT,
-        "version": snapshot.version,
-        "code_revision": code_revision(),
-        "label_set": {"name": spec.name, "revision": spec.revision, "digest": spec.digest, "rule": spec.rule},
-        # The seed decided the order in which a campaign was served; nothing in publishing is left to chance.
-        "campaigns": list(snapshot.campaigns.order_by("slug").values("slug", "kind", "overlap", "seed")),
-        "aggregation": statistics["aggregation"],
-        "target": chosen.target,
-        "cut": chosen.cut,
-        "instructions": statistics["instructions"],
-        "votes": statistics["votes"],
-        "simulated_votes": statistics["simulated_votes"],
-        "left_out": left_out,
-        "take_downs": take_downs,
-        "contact": snapshot.settled.get("contact", ""),
-        "personal_information": "masked where it was found" if chosen.mask_personal else "as it is",
-        "filters": chosen.filters.stored(),
-        "forms": snapshot.options.get("forms", {}),
-        "files": {name: {"rows": count} for name, count in rows.items()},
-    }
-
-
-def rederive(snapshot: Snapshot) -> None:
-    """Derive a published snapshot again; raise NotReproducible, naming what differs, unless every byte is the same."""
-    parent = snapshot.path.parent
-    parent.mkdir(parents=True, exist_ok=True)
-    with _held_folder(parent, ".again-") as folder:
-        try:
-            found = _write(snapshot, folder, _silent)[0]["files"]
-        except NothingToPublish:
-            _check_withdrawn(snapshot, folder)
-            raise
-        published = snapshot.manifest["files"]
-        # A plot of what is not defined any more is not drawn.
-        again = {name: print_["sha256"] for name, print_ in found.items()}
-        if differing := [name for name in sorted(published) if again.get(name) != published[name]["sha256"]]:
-            _check_withdrawn(snapshot, folder)
-            raise _not_reproducible(
-                snapshot,
-                f"{', '.join(differing)} would not be the same now "
-                f"(published by code {snapshot.manifest['code_revision']}, this is {code_revision()})",
-            )
-
-
-@contextmanager
-def _held_folder(parent: Path, prefix: str) -> Iterator[Path]:
-    """A temporary folder, gone at the end. Those of killed processes, whose locks the kernel freed, are swept away."""
-    for left in parent.glob(f"{prefix}*"):
-        with suppress(OSError), _lock(left):
-            shutil.rmtree(left, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-    try:
-        with _lock(folder):
-            yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def _lock(folder: Path) -> Iterator[None]:
-    """Hold a folder; raises BlockingIOError where another process does."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _check_withdrawn(snapshot: Snapshot, again: Path) -> None:
-    """Raise NotReproducible if lines are not derived again since their texts were withdrawn, and name them."""
-    check_files(snapshot)
-    records_file = file_names(snapshot.version)["records"]
-    difference = differences.compare(snapshot.path / records_file, again / records_file)
-    if problem := differences.sentence(difference):
-        raise _not_reproducible(snapshot, problem)
-
-
-def _not_reproducible(snapshot: Snapshot, problem: str) -> NotReproducible:
-    return NotReproducible(
-        f"{snapshot} is published, and {problem}: it stays as it is in {snapshot.path}; choose a new version"
-    )
-
-
-def lines_of(snapshot: Snapshot, instructions: Sequence[int]) -> int:
-    """How many lines of a published version are of these instructions, which have votes in it.
-
-    Where it took only some lines, these are derived again: a filter asks for all votes on a text.
-    """
-    if Options.read(snapshot.options).filters == EVERYTHING or not instructions:
-        return len(instructions)
-    # On the caller's connection: what it sees is asked about.
-    connection.ensure_connection()
-    among = replace(selection(snapshot), among=tuple(instructions), model="", mask_personal=False)
-    return sum(1 for _ in Reader(among, connection.connection).lines())
-
-
-def concerned(instructions: RawSQL) -> dict[str, int]:
-    """How many lines of each published version are of instructions whose ids ``instructions`` selects."""
-    found = {}
-    for snapshot in Snapshot.objects.published():
-        votes = Annotation.objects.counted(snapshot.cut).filter(unit__campaign__in=snapshot.campaigns.all())
-        voted = votes.filter(unit__instruction__in=instructions).values("unit__instruction").distinct()
-        filtered = Options.read(snapshot.options).filters != EVERYTHING
-        lines = (
-            lines_of(snapshot, list(voted.values_list("unit__instruction", flat=True))) if filtered else voted.count()
-        )
-        if lines:
-            found[f"lines of {snapshot}, which stays as it was published"] = lines
-    return found
-
-
-def deliver(snapshot: Snapshot, folder: Path) -> list[Path]:
-    """Copy the files of a published snapshot into ``folder``, all or none, never over a file with other content."""
-    names = [*in_order(snapshot), manifest_name(snapshot.version)]
-    check_files(snapshot)
-    for name in names:
-        if (folder / name).exists() and writers.fingerprint(folder / name) != writers.fingerprint(snapshot.path / name):
-            raise SnapshotRefused(
-                f"{folder / name}: exists with other content; choose another --output or move it away"
-            )
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        if not (folder / name).exists():
-            writers.copy(snapshot.path / name, folder / name)
-    return [folder / name for name in names]
-
-
-def _is(published: dict[str, Any], file: Path) -> bool:
-    """Whether a file is what the manifest says of it, which may say more than bytes do."""
-    return writers.fingerprint(file).items() <= published.items()
-
-
-def check_files(snapshot: Snapshot) -> None:
-    """Raise NotReproducible, naming the first, unless the files are those that were published."""
-    manifest = snapshot.path / manifest_name(snapshot.version)
-    intact = {snapshot.path / name: print_ for name, print_ in snapshot.manifest["files"].items()}
-    wrong = [file for file, print_ in intact.items() if not file.is_file() or not _is(print_, file)]
-    if not manifest.is_file() or not writers.holds_json(manifest, snapshot.manifest):
-        wrong.append(manifest)
-    if wrong:
-        raise NotReproducible(f"{min(wrong)}: not the file that was published; restore it from a backup")

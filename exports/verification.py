@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from exports import differences, records, snapshots
+from exports import derivation, differences, records, release_files
 from exports.errors import NotReproducible
 from exports.filters import EVERYTHING
 from exports.models import Snapshot
@@ -46,12 +46,12 @@ def verify(snapshot: Snapshot, on_progress: Progress = lambda _: None) -> Report
 
     Of a registered snapshot only the files: nothing can derive its lines.
     """
-    snapshots.check_files(snapshot)
+    release_files.check_files(snapshot)
     if snapshot.is_registered:
         return Report(snapshot.manifest["instructions"])
-    chosen = snapshots.selection(snapshot)
-    tally = snapshots.tally(snapshot, chosen)
-    path = snapshot.path / snapshots.file_names(snapshot.version)["records"]
+    chosen = derivation.selection(snapshot)
+    tally = derivation.tally(snapshot, chosen)
+    path = snapshot.path / release_files.file_names(snapshot.version)["records"]
     with records.reading(chosen) as reader, path.open("rb") as published:
         with closing(reader.lines(tally.add, tally.voters)) as again:
             report = _compared(published, again, on_progress)
@@ -76,7 +76,7 @@ def _say_filtered(report: Report, snapshot: Snapshot, chosen: Selection) -> None
     erased = {number for number, reason in report.lost.items() if reason == differences.ERASED}
     if not erased or chosen.filters == EVERYTHING:
         return
-    path = snapshot.path / snapshots.file_names(snapshot.version)["records"]
+    path = snapshot.path / release_files.file_names(snapshot.version)["records"]
     with path.open("rb") as file:
         told = [(number, orjson.loads(line)) for number, line in enumerate(file, start=1) if number in erased]
     digests = [bytes.fromhex(_id(record)) for _, record in told]

@@ -21,7 +21,7 @@ from annotate.models import Annotation, Annotator, Campaign
 from exports import card, changes, checksums, serving, tables, writers
 from exports.comparing import lines_file, summary_name
 from exports.models import Comparison, Snapshot, Standing
-from exports.snapshots import CHANGELOG, file_names, in_order, manifest_name
+from exports.release_files import CHANGELOG, file_names, in_order, manifest_name
 from exports.versions import numbers
 from sources.jobs import JobState
 from sources.models import Instruction

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from exports import snapshots
+from exports import release_files
 from exports.models import Snapshot
 
 
@@ -22,7 +22,7 @@ def votes_of(text: str, snapshot: Snapshot) -> dict[str, int]:
 
 
 def file_of(snapshot: Snapshot) -> str:
-    return snapshots.file_names(snapshot.version)["records"]
+    return release_files.file_names(snapshot.version)["records"]
 
 
 def left_behind() -> list[str]:

@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from annotate.models import Annotation, Annotator, Campaign
-from exports import comparing, differences, snapshots, tasks
+from exports import comparing, derivation, differences, snapshots, tasks
 from exports.filters import Filters
 from exports.formats import Options
 from exports.models import Comparison, Snapshot
@@ -124,7 +124,7 @@ def test_it_is_the_changelog_of_the_release_and_the_same_bytes_again(two: tuple[
     # Another version in between, and another reason for a line that went, change nothing of it.
     removals.take_down(criteria.by_pattern("set aside"), "its author asked for it")
     worlds.published("0.2.1")
-    snapshots.rederive(after)
+    derivation.rederive(after)
     assert contents(after.path) == files
 
 

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 # Where a run is stopped, in the middle of each thing that it does.
 RECORDS, FORMS = "exports.lines._written", "exports.formats.split_of"
-STATISTICS, MOVE = "exports.statistics._patterns", "exports.snapshots.move"
+STATISTICS, MOVE = "exports.statistics._patterns", "exports.release_files.move"
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 import zstandard
 
 from annotate.models import Campaign
-from exports import formats, snapshots, writers
+from exports import derivation, formats, snapshots, writers
 from exports.errors import SnapshotRefused
 from exports.formats import FORMS, Lines, Options
 from exports.models import Snapshot
@@ -215,7 +215,7 @@ def test_a_release_has_every_form_and_loads_with_its_splits(snapshot: Snapshot) 
     assert set(contents(snapshot.path)) == {*files, "OIG_safety_v0.3.manifest.json"}
     assert files["OIG_safety_v0.3.parquet"]["rows"] == 31
     assert snapshot.manifest["forms"]["seed"] == 7
-    snapshots.rederive(snapshot)
+    derivation.rederive(snapshot)
     script = """
 import json, os, datasets
 loaded = datasets.load_dataset(os.getcwd())

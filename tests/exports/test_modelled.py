@@ -12,7 +12,7 @@ from pyarrow import parquet
 
 from annotate import known
 from annotate.models import Campaign, KnownAnswer
-from exports import modelled, snapshots, verification
+from exports import derivation, modelled, snapshots, verification
 from exports.errors import SnapshotRefused
 from exports.formats import Options
 from exports.models import Snapshot
@@ -85,7 +85,7 @@ def test_the_campaign_chooses_what_makes_the_label(kindness: Campaign, letters: 
     # A campaign that chooses anew changes no release of before.
     Campaign.objects.update(aggregation="majority", model="shared_confusion")
     first = Snapshot.objects.get(version="0.3")
-    snapshots.rederive(first)
+    derivation.rederive(first)
     assert verification.verify(first).is_same
 
 
@@ -167,7 +167,7 @@ def test_gold_and_take_downs_of_later_change_no_line_that_stays(opinions: Campai
     name(opinions, units[1], worlds.INTERVENTION)
     name(opinions, units[20], worlds.INTERVENTION)
     worlds.vote(opinions.units.get(pk=units[20]), worlds.person("dora"), worlds.INTERVENTION)
-    snapshots.rederive(snapshot)
+    derivation.rederive(snapshot)
     assert verification.verify(snapshot).is_same
     removals.take_down(criteria.by_pattern("text 7"), "its author asked for it")
     report = verification.verify(snapshot)

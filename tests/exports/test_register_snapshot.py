@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from annotate.models import Campaign
-from exports import differences, snapshots, writers
+from exports import derivation, differences, snapshots, writers
 from exports.errors import SnapshotRefused
 from exports.models import Snapshot
 from sources import texts
@@ -113,7 +113,7 @@ def test_a_release_is_compared_with_it_by_its_texts(kindness: Campaign, letters:
     assert told["relabelled_examples"][0]["id"] == id_of(KETTLE)
     assert told["tags"] == [["hate", 0, 1]]
     assert (told["agreement_status"], told["other_votes"]) == ([], 0)
-    snapshots.rederive(released)
+    derivation.rederive(released)
 
 
 @pytest.mark.parametrize(

@@ -155,7 +155,7 @@ def test_it_gives_the_same_bytes_of_a_dump_whatever_differs(
         PGOPTIONS=" ".join(f"-c {name}={value}" for name, value in ELSEWHERE.items()),
     )
     # The process is lost when it has its cut, and another finishes after everything has happened.
-    with stopped("exports.snapshots._write", *VERSION, *FORMED, **there) as child:
+    with stopped("exports.derivation.write", *VERSION, *FORMED, **there) as child:
         child.kill()
     everything_happens()
     worlds.lose_worker(Snapshot.objects.get())

@@ -10,7 +10,7 @@ import pytest
 
 from annotate import guidelines
 from annotate.models import Campaign, Unit
-from exports import snapshots
+from exports import derivation, release_files
 from exports.models import Snapshot
 from sources.models import Source
 from tests.annotate import revisions
@@ -42,7 +42,7 @@ def mixed(kindness: Campaign, letters: Source) -> Unit:
 
 
 def only_line(snapshot: Snapshot) -> dict[str, Any]:
-    (line,) = (snapshot.path / snapshots.file_names(snapshot.version)["records"]).read_text().splitlines()
+    (line,) = (snapshot.path / release_files.file_names(snapshot.version)["records"]).read_text().splitlines()
     found: dict[str, Any] = json.loads(line)["metadata"]
     return found
 
@@ -77,5 +77,5 @@ def test_what_was_published_before_keeps_its_bytes(kindness: Campaign, letters: 
     worlds.agreeing(kindness, letters)
     snapshot = worlds.published("0.3")
     guidelines.adopt(kindness, revisions.loaded(revisions.with_tag()))
-    snapshots.rederive(snapshot)
-    assert snapshots.selection(snapshot).label_set.revision == revisions.FIRST
+    derivation.rederive(snapshot)
+    assert derivation.selection(snapshot).label_set.revision == revisions.FIRST

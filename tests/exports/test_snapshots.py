@@ -16,7 +16,7 @@ from pytest_django import Settings
 from annotate import remarks
 from annotate.annotations import take_cut, withdraw
 from annotate.models import Annotation, Annotator, Assignment, Campaign, Flag
-from exports import plots, snapshots, writers
+from exports import derivation, plots, release_files, snapshots, writers
 from exports.errors import NotReproducible, SnapshotRefused
 from exports.models import Snapshot
 from sources.jobs import JobState
@@ -51,7 +51,7 @@ def test_it_writes_data_card_and_plots_and_a_manifest_that_describes_them(kindne
     files = contents(snapshot.path)
     drawn = [plots.file_name("OIG_safety_v0.3", plot.name) for plot in plots.plots(snapshot.statistics)]
     assert drawn
-    assert sorted(files) == sorted([*snapshots.file_names("0.3").values(), *drawn, MANIFEST])
+    assert sorted(files) == sorted([*release_files.file_names("0.3").values(), *drawn, MANIFEST])
     manifest = json.loads(files[MANIFEST])
     assert manifest == snapshot.manifest
     for name, found in manifest["files"].items():
@@ -72,7 +72,7 @@ def test_it_gives_the_same_bytes_again_and_after_more_votes(kindness: Campaign) 
     worlds.vote(unit, worlds.person("cleo"), worlds.INTERVENTION)
     first = Annotation.objects.earliest("pk")
     worlds.vote(unit, first.annotator, None, supersedes=first)
-    snapshots.rederive(snapshot)
+    derivation.rederive(snapshot)
     assert worlds.published("0.3").pk == snapshot.pk
     assert (contents(snapshot.path), left_behind()) == (before, [])
     # The next version has them: Ben's vote and Cleo's.
@@ -114,7 +114,7 @@ def test_it_waits_for_a_vote_that_is_being_given_and_counts_it(kindness: Campaig
     late, snapshot = voter.result(), publisher.result()
     assert late < overtaking <= snapshot.cut
     assert votes_of("kettle", snapshot) == {"casual": 3, "needs caution": 1, "needs intervention": 0}
-    snapshots.rederive(snapshot)
+    derivation.rederive(snapshot)
 
 
 def test_it_takes_cuts_below_which_nothing_appears_later(kindness: Campaign) -> None:
@@ -161,7 +161,7 @@ def test_it_waits_for_a_flag_that_is_being_raised_and_derives_it_again_when_it_w
     assert snapshot.statistics["disputed_because"] == {"flagged by an annotator": 1}
     remarks.close(raised, "Split.", ada)
     remarks.flag(ada, held.pk, "Later.")
-    snapshots.rederive(snapshot)
+    derivation.rederive(snapshot)
 
 
 def answered(where: Campaign, annotator: Annotator) -> Assignment:
@@ -279,7 +279,7 @@ def test_it_refuses_after_an_erasure_and_names_the_files(kindness: Campaign) -> 
     before = contents(snapshot.path)
     erase(Annotation.objects.latest("pk"))
     with pytest.raises(NotReproducible, match=r"OIG_safety_v0.3.jsonl, .*would not be the same now") as refused:
-        snapshots.rederive(snapshot)
+        derivation.rederive(snapshot)
     assert str(snapshot.path) in str(refused.value)
     assert "\n" not in str(refused.value)
     assert (contents(snapshot.path), left_behind()) == (before, [])
@@ -289,7 +289,7 @@ def test_it_refuses_after_a_change_of_attribution_and_names_the_files_that_have_
     snapshot = worlds.published("0.3", kindness)
     Source.objects.update(attribution="Somebody else")
     with pytest.raises(NotReproducible, match=r"and OIG_safety_v0.3.stats.json, README.md would not be the same"):
-        snapshots.rederive(snapshot)
+        derivation.rederive(snapshot)
 
 
 @pytest.mark.parametrize("name", [RECORDS, "OIG_safety_v0.3.stats.json", "README.md", MANIFEST])
@@ -300,19 +300,19 @@ def test_it_does_not_deliver_what_was_tampered_with(
     snapshot = worlds.published("0.3", kindness)
     tamper(snapshot.path / name)
     with pytest.raises(NotReproducible, match=rf"{name}: not the file that was published; restore it from a backup"):
-        snapshots.deliver(snapshot, tmp_path / "out")
+        release_files.deliver(snapshot, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_it_delivers_copies_and_may_do_so_twice(kindness: Campaign, tmp_path: Path) -> None:
     snapshot = worlds.published("0.3", kindness)
-    files = snapshots.deliver(snapshot, tmp_path / "a" / "b")
+    files = release_files.deliver(snapshot, tmp_path / "a" / "b")
     assert contents(tmp_path / "a" / "b") == contents(snapshot.path)
-    assert snapshots.deliver(snapshot, tmp_path / "a" / "b") == files
+    assert release_files.deliver(snapshot, tmp_path / "a" / "b") == files
 
 
 def test_it_delivers_nothing_beside_a_file_with_other_content(kindness: Campaign, tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("mine")
     with pytest.raises(SnapshotRefused, match=r"README\.md: exists with other content; choose another --output"):
-        snapshots.deliver(worlds.published("0.3", kindness), tmp_path)
+        release_files.deliver(worlds.published("0.3", kindness), tmp_path)
     assert contents(tmp_path) == {"README.md": b"mine"}

@@ -17,7 +17,7 @@ from pytest_django import Settings
 
 from annotate.annotations import take_cut
 from annotate.models import Annotation, Campaign
-from exports import snapshots
+from exports import derivation, snapshots
 from exports.filters import Filters
 from exports.formats import Options
 from exports.models import Snapshot
@@ -144,7 +144,7 @@ def test_a_cancelled_one_leaves_nothing_and_is_resumed_with_its_own_cut(
         ["splits", "csv"],
     )
     assert not snapshots.cancel(resumed)
-    snapshots.rederive(resumed)
+    derivation.rederive(resumed)
 
 
 def test_a_cancelled_one_is_begun_anew_with_what_is_asked_for_then(kindness: Campaign) -> None:
@@ -192,7 +192,7 @@ def test_it_publishes_after_sigkill_in_the_middle_without_anyone_asking_again(
     wait_until(lambda: Snapshot.objects.get().is_published, lambda: worker.logs)
     snapshot = Snapshot.objects.get()
     assert (snapshot.manifest["instructions"], snapshot.cut, snapshot.attempts, left_behind()) == (31, cut, 2, [])
-    snapshots.rederive(snapshot)
+    derivation.rederive(snapshot)
 
 
 HALF_WAY = """
@@ -204,7 +204,7 @@ def stop_here(lines):
     print("half-way", flush=True)
     time.sleep(600)
 
-snapshots.BATCH, snapshots.PAUSE = 15, 0
+derivation.BATCH, derivation.PAUSE = 15, 0
 snapshots.work(snapshots.prepare("0.3"), stop_here)
 """
 
@@ -226,6 +226,6 @@ def test_it_lists_published_versions_with_the_highest_first(kindness: Campaign) 
 def test_it_needs_a_cut_to_be_published(kindness: Campaign) -> None:
     snapshot = snapshots.prepare("0.3", [kindness])
     with pytest.raises(RuntimeError, match="has no cut yet"):
-        snapshots.selection(snapshot)
+        derivation.selection(snapshot)
     with pytest.raises(IntegrityError, match="snapshot_published_has_cut"):
         Snapshot.objects.update(state=JobState.FINISHED, standing="published")

@@ -10,7 +10,7 @@ import pytest
 
 from annotate import known
 from annotate.models import Annotation, Campaign, KnownAnswer
-from exports import lines, records, snapshots, verification
+from exports import derivation, lines, records, verification
 from exports.groups import source_key
 from exports.statistics import Tally
 from labels.votes import VoterTable
@@ -110,7 +110,7 @@ def test_gold_counts_as_it_stood_at_the_cut(kindness: Campaign, letters: Source)
     measured = snapshot.statistics["annotator_measures"]["annotators"]
     assert Counter(one["gold_accuracy"]["value"] for one in measured) == {1.0: 2, 0.0: 3}
     known.add(kindness, [known.Line(1, str(unit.pk), "needs-caution", "")], KnownAnswer.Phase.GOLD, None)
-    snapshots.rederive(snapshot)
+    derivation.rederive(snapshot)
     assert verification.verify(snapshot).is_same
     later = worlds.published("0.4", kindness).statistics["annotator_measures"]["annotators"]
     assert Counter(one["gold_accuracy"]["value"] for one in later) == {1.0: 3, 0.0: 2}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from annotate.models import Campaign
-from exports import differences, snapshots
+from exports import derivation, differences, release_files, snapshots
 from exports.differences import Difference
 from exports.errors import NotReproducible, SnapshotRefused
 from exports.models import Snapshot
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def lines(snapshot: Snapshot) -> list[dict[str, Any]]:
-    path = snapshot.path / snapshots.file_names(snapshot.version)["records"]
+    path = snapshot.path / release_files.file_names(snapshot.version)["records"]
     return [json.loads(line) for line in path.read_text().split("\n") if line]
 
 
@@ -75,7 +75,7 @@ def test_deriving_a_release_again_names_the_lines_that_are_gone_and_why(several:
     hidden = Instruction.objects.get(turns__0__text="second")
     escalation = removals.report(hidden, None)
     with pytest.raises(NotReproducible) as refused:
-        snapshots.rederive(snapshot)
+        derivation.rederive(snapshot)
     message = str(refused.value)
     assert "2 of its 4 lines cannot be derived again" in message
     assert removal.take_down is not None
@@ -85,7 +85,7 @@ def test_deriving_a_release_again_names_the_lines_that_are_gone_and_why(several:
     assert texts_of(snapshot) >= {"first", "second"}
     removals.decide(escalation, Escalation.State.RELEASED)
     with pytest.raises(NotReproducible, match="1 of its 4 lines cannot be derived again"):
-        snapshots.rederive(snapshot)
+        derivation.rederive(snapshot)
 
 
 def test_it_says_so_if_other_lines_differ_too(several: Campaign) -> None:
@@ -93,14 +93,14 @@ def test_it_says_so_if_other_lines_differ_too(several: Campaign) -> None:
     take_down("first")
     Instruction.objects.filter(turns__0__text="second").update(language="de")
     with pytest.raises(NotReproducible, match=r"1 of its 4 lines .*, and 1 other lines would not be the same either"):
-        snapshots.rederive(snapshot)
+        derivation.rederive(snapshot)
 
 
 def test_it_says_so_if_no_line_is_left(several: Campaign) -> None:
     snapshot = worlds.published("0.3", several)
     removals.take_down(criteria.by_source("letters"), "the licence was wrong")
     with pytest.raises(NotReproducible, match="4 of its 4 lines cannot be derived again"):
-        snapshots.rederive(snapshot)
+        derivation.rederive(snapshot)
     failed = snapshots.prepare("0.4", [several])
     snapshots.work(failed)
     assert failed.error.startswith("No available instruction with votes")
@@ -112,7 +112,7 @@ def test_what_was_not_published_may_be_withdrawn_without_a_difference(several: C
     worlds.unit(several, worlds.instruction("nobody voted", Source.objects.get(name="letters")))
     snapshot = worlds.published("0.3", several)
     take_down("unlicensed|nobody voted")
-    snapshots.rederive(snapshot)
+    derivation.rederive(snapshot)
 
 
 def test_the_preview_of_a_take_down_says_which_releases_hold_the_texts(several: Campaign) -> None:
@@ -195,7 +195,7 @@ def test_it_masks_what_was_found_and_says_so(personal: Campaign) -> None:
     assert line["metadata"]["turns"] == [{"role": "human", "text": "Write to [e-mail address], please."}]
     assert snapshot.manifest["personal_information"] == "masked where it was found"
     assert "| personal information | masked where it was found |" in (snapshot.path / "README.md").read_text()
-    snapshots.rederive(snapshot)
+    derivation.rederive(snapshot)
 
 
 def test_it_masks_nothing_unless_it_is_asked_to(personal: Campaign) -> None:

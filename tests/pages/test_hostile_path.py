@@ -8,7 +8,7 @@ from django.core.management import call_command
 from playwright.sync_api import Page
 
 from annotate.models import Annotator
-from exports import snapshots
+from exports import release_files
 from sources import imports, ledger
 from sources.models import ImportRun
 from tests.annotate import worlds
@@ -68,5 +68,5 @@ def label_all(page: Page, annotator: Annotator, run: ImportRun) -> list[str]:
 
 def published(folder: Path) -> list[str]:
     call_command("export_safety", version="1.0", output=folder / "out")
-    file = folder / "out" / snapshots.file_names("1.0")["records"]
+    file = folder / "out" / release_files.file_names("1.0")["records"]
     return [json.loads(line)["text"] for line in file.read_text().splitlines()]

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from annotate.models import Campaign
-from exports import snapshots, writers
+from exports import derivation, release_files, snapshots, writers
 from exports.errors import ExportError, LowerVersion
 from exports.filters import Filters
 from exports.formats import FORMS, Options
@@ -103,11 +103,11 @@ class Command(BaseCommand):
                 allow_lower=asked["allow_lower"],
             )
             if snapshot.is_published:
-                snapshots.rederive(snapshot)
+                derivation.rederive(snapshot)
                 self.stderr.write(f"{snapshot} was published before; derived again, every byte is the same")
             else:
                 self._publish(snapshot)
-            files = snapshots.deliver(snapshot, output or snapshot.path)
+            files = release_files.deliver(snapshot, output or snapshot.path)
         for file in files:
             self.stdout.write(str(file))
         self.stdout.write(_closing_sentence(snapshot))
