@@ -17,7 +17,7 @@ from pytest_django import Settings
 
 from annotate.annotations import take_cut
 from annotate.models import Annotation, Campaign
-from exports import derivation, snapshots
+from exports import derivation, release_files, snapshots
 from exports.filters import Filters
 from exports.formats import Options
 from exports.models import Snapshot
@@ -50,8 +50,8 @@ def test_it_leaves_a_snapshot_to_the_worker_that_has_it(kindness: Campaign) -> N
 def test_it_stops_quietly_when_another_worker_took_over(
     kindness: Campaign, letters: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(snapshots, "BATCH", 1)
-    monkeypatch.setattr(snapshots, "PAUSE", 0)
+    monkeypatch.setattr(derivation, "BATCH", 1)
+    monkeypatch.setattr(derivation, "PAUSE", 0)
     worlds.agreeing(kindness, letters, "another text")
     snapshot = snapshots.prepare("0.3", [kindness])
 
@@ -78,7 +78,7 @@ def test_it_keeps_its_lease_while_the_database_is_slow(kindness: Campaign, setti
 def test_it_keeps_the_cut_of_the_worker_that_was_lost(kindness: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
     snapshot = snapshots.prepare("0.3", [kindness])
     with monkeypatch.context() as patched:
-        patched.setattr(snapshots, "move", _interrupt)
+        patched.setattr(release_files, "move", _interrupt)
         with pytest.raises(KeyboardInterrupt):
             snapshots.work(snapshot)
     cut = Snapshot.objects.get().cut
@@ -120,8 +120,8 @@ def test_it_sweeps_what_a_killed_worker_left_of_this_version_alone(kindness: Cam
 def test_a_cancelled_one_leaves_nothing_and_is_resumed_with_its_own_cut(
     kindness: Campaign, letters: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(snapshots, "BATCH", 1)
-    monkeypatch.setattr(snapshots, "PAUSE", 0)
+    monkeypatch.setattr(derivation, "BATCH", 1)
+    monkeypatch.setattr(derivation, "PAUSE", 0)
     worlds.agreeing(kindness, letters, "another text")
     asked = Options(("splits", "csv"), filters=Filters(languages=("en",)))
     snapshot = snapshots.prepare("0.3", [kindness], options=asked)
@@ -198,7 +198,7 @@ def test_it_publishes_after_sigkill_in_the_middle_without_anyone_asking_again(
 HALF_WAY = """
 import sys, time, django
 django.setup()
-from exports import snapshots
+from exports import derivation, snapshots
 
 def stop_here(lines):
     print("half-way", flush=True)
