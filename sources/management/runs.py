@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import transaction
+from django.db import connection, transaction
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -57,6 +57,8 @@ class RunCommand(BaseCommand):
         try:
             self._work(run)
         except KeyboardInterrupt:
+            # It may have been in the middle of a statement, and then takes no other.
+            connection.close()
             imports.cancel(run)
             words = (
                 f"{run} was cancelled; what was written stays; go on with: manage.py import_source --resume {run.pk}"

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Count
 
 from sources import duplicates
@@ -37,6 +37,8 @@ class Command(BaseCommand):
         try:
             _work(search)
         except KeyboardInterrupt:
+            # It may have been in the middle of a statement, and then takes no other.
+            connection.close()
             search.fail("was stopped by hand")
             raise CommandError(f"{search} was stopped: run it again", returncode=INTERRUPTED) from None
         search.refresh_from_db()
