@@ -17,7 +17,7 @@ from annotate import known, tallies
 from annotate.models import Campaign
 from annotate.models.tallies import UnitChange
 from annotate.tallies import Scope
-from labels import stopping
+from labels import prefixes
 from labels.votes import distinct_rows
 
 type Ints = NDArray[np.int64]
@@ -61,7 +61,7 @@ class Sample:
     @cached_property
     def rows(self) -> Ints:
         """The votes of each text in their order, padded with -1 behind: (N, most votes)."""
-        return stopping.in_order(self.unit, self.option, len(self.gold))
+        return prefixes.in_order(self.unit, self.option, len(self.gold))
 
     @cached_property
     def counts(self) -> Ints:

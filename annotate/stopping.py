@@ -24,7 +24,8 @@ from annotate.sample import Sample
 from annotate.statements import one
 from labels import stopping
 from labels.aggregation import Rule, published_label
-from labels.stopping import NO_LABEL, Replay, StoppingError, StoppingTable
+from labels.prefixes import NO_LABEL, StoppingError
+from labels.stopping import Replay, StoppingTable
 from labels.taxonomy import LabelSetSpec
 
 SETTLE = "SELECT last, skipped FROM annotate_settle_piece(%(campaign)s, %(after)s, %(most)s)"

@@ -31,18 +31,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labels.agreement import wilson
-from labels.dawid_skene import most_probable
-from labels.errors import LabelsError
+from labels.prefixes import (
+    NO_VOTE,
+    Bools,
+    Ints,
+    Pattern,
+    Prefixes,
+    Publish,
+    StoppingError,
+    Texts,
+    option_counts,
+    shuffled,
+)
 from labels.shared_confusion import SharedConfusion, estimate
 
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
-Texts = NDArray[np.str_]
-Pattern = tuple[int, ...]
-# The published label of counted votes per option; None where there is none.
-Publish = Callable[[Sequence[int]], str | None]
-
-NO_VOTE: Final = -1
 NO_GOLD: Final = -1
 FOLDS, ORDERS = 5, 20
 # Many known answers need no further orders to tell thresholds apart.
@@ -51,16 +53,10 @@ MOST_REPLAYS: Final = 20_000
 THRESHOLDS: Final = (*(percent / 100 for percent in range(10, 100)), 0.995, 0.999)
 # Digits of a prior that is estimated on other units, so that not every further vote on these makes another table.
 PRIOR_DIGITS: Final = 3
-NO_LABEL: Final = "no label"
 # Fewer known answers than these cannot tell .8 from .9.
 FEWEST_GOLD: Final = 30
 # 9 options and 10 votes: 24,310 patterns at the cap, so tables stay small.
 HIGHEST_CAP: Final = 10
-FEW_CODES: Final = 1 << 22
-
-
-class StoppingError(LabelsError):
-    """A policy or votes from which no table can be made; the message says what would do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,19 +180,6 @@ class Replay:
         return self.n_votes / self.n_units if self.n_units else None
 
 
-def in_order(unit: NDArray[Any], option: NDArray[Any], n_units: int | None = None) -> Ints:
-    """The votes (V,) that came one after the other, as one row of options per unit, padded with -1: (N, most votes)."""
-    unit = np.asarray(unit)
-    if not len(unit):
-        return np.full((n_units or 0, 0), NO_VOTE, dtype=np.int64)
-    order = np.argsort(unit, kind="stable")
-    per_unit = np.bincount(unit, minlength=n_units or 0)
-    column = np.arange(len(unit)) - np.repeat(np.cumsum(per_unit) - per_unit, per_unit)
-    rows = np.full((len(per_unit), int(per_unit.max())), NO_VOTE, dtype=np.int64)
-    rows[unit[order], column] = np.asarray(option)[order]
-    return rows
-
-
 def tune(
     options: Sequence[str],
     votes: NDArray[Any],
@@ -263,7 +246,7 @@ def fixed_accuracy(
     right = np.zeros(len(overlaps))
     model_of = _model_of(len(options), votes, answers, prior_counts, prior_multiplicity)
     for held, model in _folds(len(answers), model_of):
-        seen = _Prefixes.of(votes[held][:, : max(overlaps)], model)
+        seen = Prefixes.of(votes[held][:, : max(overlaps)], model)
         for at, overlap in enumerate(overlaps):
             _, labels, _ = seen.stop(np.zeros(seen.sure.shape, dtype=bool), overlap, overlap)
             right[at] += (labels == answers[held]).sum()
@@ -275,7 +258,7 @@ def patterns_that_stop(model: SharedConfusion, minimum: int, cap: int, threshold
     found: list[Pattern] = []
     for n in range(minimum, cap):
         patterns = list(combinations_with_replacement(range(model.n_options), n))
-        highest = model.posterior(_counts(np.array(patterns), model.n_options)).max(axis=1)
+        highest = model.posterior(option_counts(np.array(patterns), model.n_options)).max(axis=1)
         found += [pattern for pattern, sure in zip(patterns, highest, strict=True) if sure >= threshold]
     return tuple(found)
 
@@ -303,7 +286,7 @@ def simulate(
         votes = np.full((0, 1), NO_VOTE)
     elif votes.max() >= len(table.options):
         raise StoppingError(f"a vote has option {votes.max()}; the table knows 0 to {len(table.options) - 1}.")
-    seen = _Prefixes.of(votes, table.model)
+    seen = Prefixes.of(votes, table.model)
     stops = np.isin(seen.codes, seen.codes_of(table.stops))
     never = np.zeros_like(stops)
     policies = [(f"{table.minimum} to {table.cap}", stops, table.minimum, table.cap)]
@@ -320,7 +303,7 @@ def simulate(
     ]
 
 
-def _replayed(name: str, seen: "_Prefixes", gold: Ints, used: Ints, labels: Ints, is_short: Bools) -> Replay:
+def _replayed(name: str, seen: Prefixes, gold: Ints, used: Ints, labels: Ints, is_short: Bools) -> Replay:
     known = gold != NO_GOLD
     n_gold, right = int(known.sum()), int((labels[known] == gold[known]).sum())
     return Replay(
@@ -345,70 +328,6 @@ def _with_published(replay: Replay, labels: Texts, as_all: Texts, as_usual: Text
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Prefixes:
-    """Each unit after its first, second, ... vote, (N, most): its pattern as a number, its label, how sure that is."""
-
-    base: int
-    n_options: int
-    n_votes: Ints
-    codes: Ints
-    labels: Ints
-    sure: NDArray[np.float64]
-
-    @classmethod
-    def of(cls, votes: Ints, model: SharedConfusion) -> Self:
-        """Votes (N, most), padded with -1 behind; no unit is without a vote."""
-        base = votes.shape[1] + 1
-        if base**model.n_options >= 2**63:
-            raise StoppingError(f"units have up to {base - 1} votes; give at most the cap and the overlaps compared.")
-        digits = np.where(votes == NO_VOTE, 0, base ** np.maximum(votes, 0))
-        codes = digits.cumsum(axis=1)
-        unique, where = _distinct(codes, base**model.n_options)
-        posterior = model.posterior(_digits(unique, base, model.n_options))
-        n_votes = (votes != NO_VOTE).sum(axis=1)
-        return cls(base, model.n_options, n_votes, codes, most_probable(posterior)[where], posterior.max(axis=1)[where])
-
-    def codes_of(self, patterns: Sequence[Pattern]) -> Ints:
-        fitting = (pattern for pattern in patterns if len(pattern) < self.base)
-        return np.array([sum(self.base**option for option in pattern) for pattern in fitting], dtype=np.int64)
-
-    def stop(self, is_stop: Bools, minimum: int, cap: int) -> tuple[Ints, Ints, Bools]:
-        """How many votes each unit uses, its label then, and whether it had too few to follow the policy."""
-        n = np.arange(1, self.base)
-        stops = (n >= minimum) & (n <= self.n_votes[:, np.newaxis]) & (is_stop | (n == cap))
-        is_short = ~stops.any(axis=1)
-        used = np.where(is_short, np.minimum(self.n_votes, cap), stops.argmax(axis=1) + 1)
-        return used, self.labels[np.arange(len(used)), used - 1], is_short
-
-    def last(self) -> Ints:
-        """The label that all votes of each unit give."""
-        return self.labels[np.arange(len(self.n_votes)), self.n_votes - 1]
-
-    def published(self, used: Ints, publish: Publish) -> Texts:
-        """The published label of each unit after so many votes."""
-        unique, where = np.unique(self.codes[np.arange(len(used)), used - 1], return_inverse=True)
-        counts = _digits(unique, self.base, self.n_options)
-        names: Texts = np.array([publish(row) or NO_LABEL for row in counts.tolist()], dtype=np.str_)
-        return names[where]
-
-
-def _digits(codes: Ints, base: int, n_options: int) -> Ints:
-    """Counts per option (P, K), of patterns as numbers."""
-    counts: Ints = codes[:, np.newaxis] // base ** np.arange(n_options) % base
-    return counts
-
-
-def _distinct(codes: Ints, limit: int) -> tuple[Ints, Ints]:
-    """The distinct codes, and the place of each among them. Sorting millions is slow; a table of few codes is not."""
-    if limit > FEW_CODES:
-        unique, where = np.unique(codes, return_inverse=True)
-        return unique, where.reshape(codes.shape)
-    is_there = np.zeros(limit, dtype=bool)
-    is_there[codes.ravel()] = True
-    return np.flatnonzero(is_there), (np.cumsum(is_there) - 1)[codes]
-
-
 def _model_of(
     n_options: int,
     votes: Ints,
@@ -419,7 +338,7 @@ def _model_of(
     """What makes the model of some of the known answers."""
 
     def model_of(rows: Ints) -> SharedConfusion:
-        model = estimate(_counts(votes[rows], n_options), answers[rows])
+        model = estimate(option_counts(votes[rows], n_options), answers[rows])
         if prior_counts is None:
             return model
         prior = model.with_prior_of(prior_counts, prior_multiplicity).prior
@@ -448,8 +367,8 @@ def _tuned(
     n_short = np.zeros(len(THRESHOLDS))
     for held, model in _folds(len(answers), model_of):
         for _ in range(orders):
-            ordered = _shuffled(votes[held], rng) if is_order_accidental else votes[held]
-            seen = _Prefixes.of(ordered[:, :cap], model)
+            ordered = shuffled(votes[held], rng) if is_order_accidental else votes[held]
+            seen = Prefixes.of(ordered[:, :cap], model)
             for at, threshold in enumerate(THRESHOLDS):
                 used, labels, is_short = seen.stop(seen.sure >= threshold, minimum, cap)
                 right[at] += (labels == answers[held]).sum()
@@ -465,24 +384,11 @@ def _tuned(
     return THRESHOLDS[best], float(accuracy[best]), float(cost[best]), round(float(short) / orders)
 
 
-def _shuffled(votes: Ints, rng: np.random.Generator) -> Ints:
-    """Each unit's votes in a random order, the padding still behind them."""
-    keys = rng.random(votes.shape)
-    keys[votes == NO_VOTE] = 2.0
-    shuffled: Ints = np.take_along_axis(votes, keys.argsort(axis=1), axis=1)
-    return shuffled
-
-
-def _counts(votes: Ints, n_options: int) -> Ints:
-    counts: Ints = (votes[:, :, np.newaxis] == np.arange(n_options)).sum(axis=1)
-    return counts
-
-
 def _digest(options: Sequence[str], votes: Ints, answers: Ints) -> str:
     """SHA-256 of the known answers and their patterns, in whichever order they come."""
     rows = sorted(
         [answer, *pattern]
-        for answer, pattern in zip(answers.tolist(), _counts(votes, len(options)).tolist(), strict=True)
+        for answer, pattern in zip(answers.tolist(), option_counts(votes, len(options)).tolist(), strict=True)
     )
     return hashlib.sha256(json.dumps([list(options), rows]).encode()).hexdigest()
 

@@ -21,7 +21,8 @@ from annotate.figures import Estimate, Figure, Value, by_slug
 from annotate.models import Annotator, Campaign
 from annotate.stopping import Simulation
 from annotate.tallies import PATIENCE
-from labels.stopping import HIGHEST_CAP, Replay, StoppingError
+from labels.prefixes import StoppingError
+from labels.stopping import HIGHEST_CAP, Replay
 
 ADDRESS = "admin:annotate_campaign_overlap"
 

@@ -101,7 +101,7 @@ def test_what_is_disputed_depends_on_how_the_campaign_adds_votes_up() -> None:
         found = measures.of_scope(Scope((made.pk,)))
         told[rule] = found["disputed"]
         assert [part["disputed"] for part in found["slices"]["source"].values()] == [found["disputed"]]
-        reasons = aggregate(made.label_set.spec, (0, 2, 1), rule=rule).dispute_reasons  # type: ignore[arg-type]
+        reasons = aggregate(made.label_set.spec, (0, 2, 1), rule=rule).dispute_reasons
         assert bool(reasons) == bool(found["disputed"])
     assert told == {"rule": 0, "majority": 1, "ordinal_median": 1}
 

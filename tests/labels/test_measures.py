@@ -72,18 +72,17 @@ def test_two_raters_specific_agreement_is_that_of_cicchetti_and_feinstein() -> N
 
 
 @settings(deadline=None)
-@given(st.lists(st.lists(st.integers(0, 3), max_size=5), min_size=1, max_size=12))
-def test_the_plain_shares_are_those_of_all_pairs_of_votes(units: list[list[int]]) -> None:
+@given(st.lists(st.lists(st.sampled_from("0123"), max_size=5), min_size=1, max_size=12))
+def test_the_plain_shares_are_those_of_all_pairs_of_votes(units: list[list[str]]) -> None:
     """Each unit with two votes weighs the same; in one that has more, each pair."""
-    table = PatternTable.from_ratings((0, 1, 2, 3), units)
-    found = {c.name: c.value for c in measure(table, ordinal=True)}
-    pairs = [[abs(one - other) for one, other in combinations(votes, 2)] for votes in units if len(votes) > 1]
-    for name, equal in {
-        "percent_agreement": lambda apart: [each == 0 for each in apart],
-        "percent_agreement_within_1": lambda apart: [each <= 1 for each in apart],
-        "share_unanimous": lambda apart: [max(apart) == 0],
-    }.items():
-        shares = [mean(equal(apart)) for apart in pairs]
+    found = {c.name: c.value for c in measure(PatternTable.from_ratings(tuple("0123"), units), ordinal=True)}
+    apart = [[abs(int(a) - int(b)) for a, b in combinations(votes, 2)] for votes in units if len(votes) > 1]
+    expected = {
+        "percent_agreement": [mean(each == 0 for each in pairs) for pairs in apart],
+        "percent_agreement_within_1": [mean(each <= 1 for each in pairs) for pairs in apart],
+        "share_unanimous": [float(max(pairs) == 0) for pairs in apart],
+    }
+    for name, shares in expected.items():
         assert found[name] == (pytest.approx(mean(shares)) if shares else None), name
 
 

@@ -12,15 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from labels.prefixes import StoppingError, in_order
 from labels.shared_confusion import SharedConfusion
 from labels.stopping import (
     FEWEST_GOLD,
     THRESHOLDS,
     Replay,
-    StoppingError,
     StoppingTable,
     fixed_accuracy,
-    in_order,
     patterns_that_stop,
     simulate,
     tune,

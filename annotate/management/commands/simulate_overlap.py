@@ -11,7 +11,8 @@ from django.core.management.base import BaseCommand, CommandError
 from annotate import stopping
 from annotate.management.files import write_json
 from annotate.models import Campaign
-from labels.stopping import Replay, StoppingError, StoppingTable
+from labels.prefixes import StoppingError
+from labels.stopping import Replay, StoppingTable
 
 
 class Command(BaseCommand):
