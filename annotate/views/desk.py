@@ -41,6 +41,9 @@ WORDS = {
     Outcome.ALREADY_ANSWERED: _(
         "You had answered this one before, perhaps in another tab. That answer stands; you can change it."
     ),
+    Outcome.PAUSED: _(
+        "This campaign is paused for you, so this answer is not counted. Those before it stay as they are."
+    ),
     Outcome.STANDS: _("The campaign is closed, so your earlier answer stands."),
 }
 # Why nothing is left.
@@ -136,7 +139,7 @@ def cards(request: HttpRequest, slug: str) -> HttpResponse:
     """For the page's queue: what the person holds, after claiming one more text to have at hand."""
     annotator = annotator_of(request)
     campaign = known_campaign(request, slug)
-    votes = Participation.objects.votes_of(annotator, campaign)
+    votes = Participation.objects.labelled_by(annotator, campaign)
     held = assignments.claim(annotator, campaign, assignments.HANDS)
     return _cards(request, Saved(None, votes, campaign.label_set_id, held))
 
@@ -290,7 +293,7 @@ def _desk(
     turns = earlier.unit.instruction.turns if earlier else lease.turns if lease else []
     template = "annotate/label.html#desk" if getattr(request, "htmx", False) else "annotate/label.html"
     joined = Participation.objects.filter(annotator=annotator, campaign=campaign).first()
-    votes = joined.votes if joined else 0
+    votes = joined.labelled if joined else 0
     why = None if form else remainder.why(annotator, campaign)
     context = {
         "campaign": campaign,
