@@ -40,7 +40,8 @@ LEFT = f"""
     FROM (SELECT array_fill(-1::bigint, ARRAY[{TIERS}]) AS start) place,
          (SELECT %(languages)s::varchar[] AS languages, %(avoided)s::varchar[] AS avoided) wish,
          annotate_next_wished(
-             %(annotator)s, %(campaign)s, place.start, wish.languages, wish.avoided, '{{}}', '{{}}', {APART}) next_wished,
+             %(annotator)s, %(campaign)s, place.start, wish.languages, wish.avoided, '{{}}', '{{}}', {APART}
+         ) next_wished,
          annotate_next(%(annotator)s, %(campaign)s, place.start, '{{}}', '{{}}', '{{}}', {APART}) next_any
 """  # noqa: S608 - made of constants
 

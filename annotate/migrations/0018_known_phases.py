@@ -55,7 +55,7 @@ class Migration(migrations.Migration):
                 db_default=False,
                 default=False,
                 editable=False,
-                help_text="Gold that had votes enough when it was served: holds no slot, and the answer is compared, not counted.",
+                help_text="Gold that had votes enough when it was served: holds no slot; the answer is compared, not counted.",
             ),
         ),
         migrations.AddField(
@@ -103,7 +103,7 @@ class Migration(migrations.Migration):
             field=models.BooleanField(
                 db_default=False,
                 default=False,
-                help_text="Whether people answer the known answers for practice, each explained at once, before their first text.",
+                help_text="Whether people go through the known answers for practice, each explained at once, before their first text.",
                 verbose_name="practice first",
             ),
         ),
@@ -274,7 +274,7 @@ class Migration(migrations.Migration):
                     ("gold_window__gte", 1), ("qualification_tries__gte", 1), models.Q(("gold_every", 1), _negated=True)
                 ),
                 name="campaign_known_answers_range",
-                violation_error_message="There is at least one try and one answer to look at, and not every text is gold.",
+                violation_error_message="At least one try, one answer to look at, and not every text gold.",
             ),
         ),
         migrations.AddField(

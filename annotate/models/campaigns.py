@@ -50,7 +50,7 @@ class CampaignQuerySet(models.QuerySet["Campaign"]):
         return self.filter(Q(pk__in=self.open_to(annotator)) | joined, kind=Campaign.Kind.VOLUNTEER).distinct()
 
     def with_votes_of(self, annotator: Annotator) -> CampaignQuerySet:
-        """Adds ``own_votes``: how many answers ``annotator`` has given in each that are votes, or checks told like them."""
+        """Adds ``own_votes``: how many votes ``annotator`` has given in each, and checks, told like votes."""
         own = Participation.objects.filter(annotator=annotator, campaign=models.OuterRef("pk"))
         given = own.values(given=models.F("votes") + models.F("checks"))
         return self.annotate(own_votes=Coalesce(models.Subquery(given), 0))
@@ -142,7 +142,8 @@ class Campaign(models.Model):
         "practice first",
         default=False,
         db_default=False,
-        help_text="Whether people answer the known answers for practice, each explained at once, before their first text.",
+        help_text="Whether people go through the known answers for practice, each explained at once, before their "
+        "first text.",
     )
     qualification_percent = models.PositiveSmallIntegerField(
         "pass mark",
@@ -219,7 +220,7 @@ class Campaign(models.Model):
             models.CheckConstraint(
                 condition=Q(qualification_tries__gte=1, gold_window__gte=1) & ~Q(gold_every=1),
                 name="campaign_known_answers_range",
-                violation_error_message="There is at least one try and one answer to look at, and not every text is gold.",
+                violation_error_message="At least one try, one answer to look at, and not every text gold.",
             ),
         ]
 

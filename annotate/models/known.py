@@ -42,8 +42,8 @@ class KnownAnswer(models.Model):
         max_length=13,
         choices=Phase,
         default=Phase.GOLD,
-        help_text="Practice is explained at once, qualification after a try; neither is served among the others. Gold is, "
-        "and answers are compared with it.",
+        help_text="Practice is explained at once, qualification after a try; neither is served among the others. Gold "
+        "is, and answers are compared with it.",
     )
     explanation = models.TextField(blank=True, db_default="", help_text="Why that is the answer.")
     added_by = models.ForeignKey(Annotator, null=True, blank=True, on_delete=models.PROTECT, related_name="+")

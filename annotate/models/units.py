@@ -171,7 +171,7 @@ class Assignment(models.Model):
         default=False,
         db_default=False,
         editable=False,
-        help_text="Gold that had votes enough when it was served: holds no slot, and the answer is compared, not counted.",
+        help_text="Gold that had votes enough when it was served: holds no slot; the answer is compared, not counted.",
     )
     reason = models.CharField(max_length=12, choices=Reason, blank=True)
     claimed_at = models.DateTimeField()

@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from annotate import annotations, assignments, guidelines, keys, remainder
+from annotate import annotations, assignments, guidelines, keys, remainder, training
 from annotate.annotations import Outcome, Saved
 from annotate.assignments import Lease
 from annotate.errors import AnswerRefused, NotTheirs
@@ -25,6 +25,8 @@ from annotate.forms import AnswerForm, SkipForm
 from annotate.models import Annotation, Annotator, Assignment, Campaign, Participation
 from annotate.remainder import Why
 from annotate.shown import shown
+from annotate.training import Demand
+from annotate.views.told import told
 from annotate.views.visitor import annotator_of
 
 # What became of a submit, in the words that its author reads.
@@ -294,7 +296,8 @@ def _desk(
     template = "annotate/label.html#desk" if getattr(request, "htmx", False) else "annotate/label.html"
     joined = Participation.objects.filter(annotator=annotator, campaign=campaign).first()
     votes = joined.labelled if joined else 0
-    why = None if form else remainder.why(annotator, campaign)
+    demanded = None if form else training.demanded(annotator, campaign, now())
+    why = remainder.why(annotator, campaign) if demanded is Demand.NOTHING else None
     context = {
         "campaign": campaign,
         "target": campaign.target,
@@ -305,6 +308,7 @@ def _desk(
         "form": form,
         "reasons": [(reason.value, reason.label) for reason in Assignment.DECLINES],
         "votes_given": votes,
+        "told": told(annotator, campaign) if demanded else None,
         "why": LEFT[why] if why else "",
         "is_for_wishes": why is Why.WISHES,
         "tally": _tally(votes),
@@ -312,12 +316,12 @@ def _desk(
         "guidelines_changed": guidelines.has_changed_for(joined, campaign),
         "look_again": guidelines.to_look_at(annotator, campaign).count(),
         "is_again": earlier is not None and AGAIN in (request.GET.get("revise"), *request.POST),
-        **_keyboard(annotator, form),
+        **keyboard(annotator, form),
     }
     return render(request, template, context)
 
 
-def _keyboard(annotator: Annotator, form: AnswerForm | None) -> dict[str, Any]:
+def keyboard(annotator: Annotator, form: AnswerForm | None) -> dict[str, Any]:
     """This person's keys for the script, and as hints beside what they do; none if they switched them off."""
     options, tags = (form.option_labels, form.tag_labels) if form else ([], [])
     pressed = keys.effective(annotator, [*options, *tags]) if annotator.keys_enabled else {}
