@@ -27,11 +27,10 @@ def train(request: HttpRequest, slug: str, phase: str) -> HttpResponse:
     annotator, campaign = annotator_of(request), known_campaign(request, slug)
     form = TrialForm(campaign.label_set_id, request.POST if request.method == "POST" else None)
     if form.is_valid():
-        said = training.answer(
-            annotator, campaign, phase, form.cleaned_data["known"], form.answer.choice, form.answer.tags
-        )
+        known, said = form.cleaned_data["known"], form.answer
+        trial = training.answer(annotator, campaign, phase, known, said.choice, said.tags)
         here = reverse(phase, args=[slug])
-        return redirect(f"{here}?told={said.pk}" if said and phase == PRACTICE else here)
+        return redirect(f"{here}?told={trial.pk}" if trial and phase == PRACTICE else here)
     if request.GET.get("told"):
         return _page(request, campaign, phase, {"trial": _trial(annotator, campaign, request.GET["told"])})
     return _ask(request, campaign, phase, form)
