@@ -45,13 +45,13 @@ OF_PERSON = (
     "AND vote.unit_id IN (SELECT said.unit_id FROM annotate_annotation said WHERE said.annotator_id = %(annotator)s)"
 )
 GOLD = """
-    SELECT vote.annotator_id, count(*) FILTER (WHERE option.code = answer.code), count(*)
-    FROM annotate_knownanswer known
-    JOIN labels_label answer ON answer.id = known.choice_id
-    JOIN annotate_counted vote ON vote.unit_id = known.unit_id
-    JOIN labels_label option ON option.id = vote.choice_id
-    WHERE vote.campaign_id = %(campaign)s AND known.phase = 'gold' AND vote.annotator_id IS NOT NULL
-    GROUP BY vote.annotator_id
+    SELECT annotator_id, count(*) FILTER (WHERE is_right), count(*)
+    FROM annotate_on_gold WHERE campaign_id = %(campaign)s GROUP BY annotator_id
+"""
+WRONG_ON_GOLD = """
+    SELECT annotation_id FROM annotate_on_gold
+    WHERE campaign_id = %(campaign)s AND annotator_id = %(annotator)s AND NOT is_right
+    ORDER BY annotation_id DESC LIMIT %(most)s
 """
 
 NAMES = {
@@ -399,18 +399,13 @@ def confusion(votes: Votes, annotator: int) -> Figure:
 
 
 def disagreements(campaign: Campaign, annotator: Annotator, viewer: Annotator) -> tuple[list[Disagreement], int]:
-    """The last votes that differ from gold, of texts that are served; and how many of them ``viewer`` may not see.
+    """The last answers that differ from gold, of texts that are served; and how many of them ``viewer`` may not see.
 
     Whoever may still be given a text sees neither its known answer nor anybody's vote on it.
     """
-    said = (
-        Annotation.objects.counted()
-        .filter(annotator=annotator, unit__campaign=campaign, unit__is_withdrawn=False)
-        .filter(unit__known_answer__phase=KnownAnswer.Phase.GOLD)
-        .exclude(choice__code=F("unit__known_answer__choice__code"))
-        .select_related("choice", "unit__instruction", "unit__known_answer__choice")
-    )
-    last = list(said.order_by("-pk")[:DISAGREEMENTS])
+    wrong = rows(WRONG_ON_GOLD, {"campaign": campaign.pk, "annotator": annotator.pk, "most": DISAGREEMENTS})
+    said = Annotation.objects.filter(pk__in=[pk for (pk,) in wrong])
+    last = list(said.select_related("choice", "unit__instruction", "unit__known_answer__choice").order_by("-pk"))
     hidden = set(
         still_to_be_given(viewer, campaign).filter(pk__in=[one.unit_id for one in last]).values_list("pk", flat=True)
     )
@@ -422,13 +417,14 @@ def still_to_be_given(viewer: Annotator, campaign: Campaign) -> QuerySet[Unit]:
     """The units of a campaign that ``viewer`` holds or may yet be given: they must see no vote on them.
 
     Who may label in it may yet be given whatever they have not answered, unless every slot is filled by an answer: a
-    lease that somebody holds may lapse.
+    lease that somebody holds may lapse. Gold that is mixed in is given to people although its slots are filled.
     """
     here, leases = Unit.objects.filter(campaign=campaign), Assignment.objects.filter(unit=OuterRef("pk"))
     own = leases.filter(annotator=viewer)
     if not Campaign.objects.open_to(viewer).filter(pk=campaign.pk).exists():
         return here.filter(Exists(own.live()))
-    is_unsettled = Q(taken__lt=F("overlap")) | Exists(leases.live())
+    is_mixed_in = Q(known_answer__phase=KnownAnswer.Phase.GOLD, campaign__gold_every__gt=0)
+    is_unsettled = Q(taken__lt=F("overlap")) | Exists(leases.live()) | is_mixed_in
     return here.filter(is_unsettled, ~Exists(own.submitted()))
 
 

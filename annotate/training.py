@@ -96,7 +96,7 @@ def texts(annotator: Annotator, campaign: Campaign, phase: str) -> KnownAnswerQu
 def next_text(annotator: Annotator, campaign: Campaign, phase: str) -> KnownAnswer | None:
     """The next text of the round that this person is in."""
     here = joined(annotator, campaign)
-    done = here.trials.filter(phase=phase, round=round_of(here, phase)).values("known") if here else []
+    done = here.trials.filter(phase=phase, round=round_of(here, phase)).values_list("known", flat=True) if here else []
     return texts(annotator, campaign, phase).exclude(pk__in=done).first()
 
 

@@ -72,6 +72,8 @@ class CampaignAdmin(MeasuresAdmin, OverlapAdmin, CampaignQualityAdmin, Guideline
         "family_distance",
         "one_per_cluster",
         "groups",
+        ("practice", "qualification_percent", "qualification_tries", "qualification_wait_hours"),
+        ("gold_every", "gold_least", "gold_window"),
         "measures_link",
         "overlap_link",
         "methods_link",

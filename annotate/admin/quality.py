@@ -16,7 +16,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from annotate import quality
+from annotate import quality, standing
 from annotate.models import Annotator, Campaign
 from annotate.quality import Disagreement, Report
 from sources import curation
@@ -106,6 +106,7 @@ class CampaignQualityAdmin(admin.ModelAdmin[Campaign]):
             "everybody": len(everybody),
             "names": quality.NAMES,
             "level": quality.level(campaign),
+            "kept_out": standing.kept_out(campaign),
         }
         return render(request, "admin/annotate/campaign/quality.html", context)
 

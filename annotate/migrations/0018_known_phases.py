@@ -26,6 +26,16 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AddField(
+            model_name="knownanswer",
+            name="is_promoted",
+            field=models.BooleanField(
+                db_default=False,
+                default=False,
+                editable=False,
+                help_text="Made of votes that all agreed: who gave them is not compared with it.",
+            ),
+        ),
         migrations.CreateModel(
             name="Trial",
             fields=[

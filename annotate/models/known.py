@@ -45,6 +45,12 @@ class KnownAnswer(models.Model):
         help_text="Practice is explained at once, qualification after a try; neither is served among the others. Gold "
         "is, and answers are compared with it.",
     )
+    is_promoted = models.BooleanField(
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text="Made of votes that all agreed: who gave them is not compared with it.",
+    )
     explanation = models.TextField(blank=True, db_default="", help_text="Why that is the answer.")
     added_by = models.ForeignKey(Annotator, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     added_at = models.DateTimeField(auto_now_add=True)

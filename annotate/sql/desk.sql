@@ -300,7 +300,6 @@ BEGIN
                     SELECT * INTO chosen, has_slot FROM annotate_pick_gold(
                         who, campaign, person.languages, person.avoided_topics, owed.unit_id);
                 END IF;
-                IF NOT owed.is_owed THEN joined.draws := joined.draws + 1; END IF;
             END IF;
             IF chosen IS NULL THEN
                 has_slot := true;
@@ -319,6 +318,8 @@ BEGIN
             INSERT INTO annotate_assignment
                 (unit_id, annotator_id, hand, state, reason, look_again, claimed_at, expires_at, is_check)
             VALUES (chosen, who, free, 'live', '', false, clock_timestamp(), moment + term, NOT has_slot);
+            -- Only for what is given: who finds nothing left and asks again would else be given gold alone.
+            IF campaign.gold_every > 0 THEN joined.draws := joined.draws + (NOT owed.is_owed)::integer; END IF;
             here := here + 1;
             free := 3 - free;
             EXIT WHEN patient OR here >= wanted OR here + elsewhere >= 2;
@@ -457,7 +458,8 @@ BEGIN
         WHERE on_gold.annotator_id = who AND on_gold.campaign_id = place AND on_gold.was_known
           AND (since IS NULL OR on_gold.said_at > since)
         ORDER BY on_gold.said_at DESC LIMIT most) newest;
-    p := n_right / nullif(n, 0)::double precision;
+    IF n = 0 THEN RETURN; END IF;
+    p := n_right::double precision / n;
     high := (p + z * z / (2 * n) + z * sqrt(p * (1 - p) / n + z * z / (4.0 * n * n))) / (1 + z * z / n);
 END $$;
 
