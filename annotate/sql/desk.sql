@@ -403,8 +403,8 @@ BEGIN
     IF outcome IS NULL THEN
         PERFORM annotate_hold(said.campaign, said.unit);
         counts := said.state = 'submitted'
-            OR (NOT said.is_gone AND NOT is_apart
-                AND (said.state = 'live' AND NOT is_check OR annotate_has_slot(said.unit)));
+            OR (NOT said.is_gone AND (said.state = 'live' AND NOT is_check OR annotate_has_slot(said.unit))
+                AND NOT is_apart);
         becomes := CASE WHEN counts THEN 'submitted' ELSE 'surplus' END;
         PERFORM annotate_append(
             who, said.assignment, said.unit, becomes, '', said.tip, choice, tags, key, note, focused_ms);
