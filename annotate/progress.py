@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from annotate.models import Annotation, Annotator, Campaign, CampaignQuerySet
-from annotate.statements import Row, rows
+from annotate.statements import rows
 
 # Below so many texts a share says more about chance than about the person.
 FEWEST_COMPARED = 20
@@ -139,12 +139,15 @@ def agreement(annotator: Annotator) -> dict[int, Agreement]:
 def on_gold(annotator: Annotator, now: datetime) -> dict[int, OnGold]:
     """Of each campaign, by id, what ``annotator`` answered where the answer is known."""
     found = rows(ON_GOLD, {"annotator": annotator.pk, "now": now})
-    return {place: _on_gold([row for row in found if row[0] == place]) for place in {row[0] for row in found}}
-
-
-def _on_gold(of_campaign: Sequence[Row]) -> OnGold:
-    right = sum(is_right for _, _, is_right in of_campaign)
-    differing = [pk for _, pk, is_right in of_campaign if not is_right][:MOST_SHOWN]
-    said = Annotation.objects.filter(pk__in=differing).order_by("-pk")
-    shown = said.select_related("choice", "unit__known_answer__choice", "unit__instruction", "unit__campaign")
-    return OnGold(len(of_campaign), right, list(shown))
+    by_campaign = {place: [row[1:] for row in found if row[0] == place] for place in {row[0] for row in found}}
+    differing = {
+        place: [pk for pk, is_right in of_it if not is_right][:MOST_SHOWN] for place, of_it in by_campaign.items()
+    }
+    said = Annotation.objects.select_related(
+        "choice", "unit__known_answer__choice", "unit__instruction", "unit__campaign"
+    )
+    shown = said.in_bulk([pk for pks in differing.values() for pk in pks])
+    return {
+        place: OnGold(len(of_it), sum(is_right for _, is_right in of_it), [shown[pk] for pk in differing[place]])
+        for place, of_it in by_campaign.items()
+    }
