@@ -58,6 +58,12 @@ def joined(annotator: Annotator, campaign: Campaign) -> Participation | None:
     return Participation.objects.filter(annotator=annotator, campaign=campaign).first()
 
 
+def standing(annotator: Annotator, slug: str) -> str:
+    """Whether a campaign is paused for somebody, or they are excluded from it; empty if neither."""
+    here = Participation.objects.filter(annotator=annotator, campaign__slug=slug)
+    return here.values_list("standing", flat=True).first() or ""
+
+
 def demanded(annotator: Annotator, campaign: Campaign, now: datetime) -> Demand:
     """What ``annotator`` has to do before ``campaign`` serves them anything."""
     here = joined(annotator, campaign) or Participation(annotator=annotator, campaign=campaign)

@@ -123,7 +123,8 @@ def submit(request: HttpRequest, slug: str) -> HttpResponse:
         if is_queue(request):
             # What waited for a campaign that the person has left meanwhile asks for no more texts of it.
             leases = 0 if request.POST.get("claims") == "no" else assignments.HANDS
-            return _cards(request, annotations.submit_and_claim(annotator, slug, number, form.answer, key, leases))
+            saved = annotations.submit_and_claim(annotator, slug, number, form.answer, key, leases)
+            return _cards(request, slug, saved)
         outcome = annotations.submit(annotator, number, form.answer, key)
     except NotTheirs as error:
         raise Http404 from error
@@ -143,7 +144,7 @@ def cards(request: HttpRequest, slug: str) -> HttpResponse:
     campaign = known_campaign(request, slug)
     votes = Participation.objects.labelled_by(annotator, campaign)
     held = assignments.claim(annotator, campaign, assignments.HANDS)
-    return _cards(request, Saved(None, votes, campaign.label_set_id, held))
+    return _cards(request, slug, Saved(None, votes, campaign.label_set_id, held))
 
 
 @never_cache
@@ -223,7 +224,7 @@ def _refused(request: HttpRequest, slug: str, form: AnswerForm) -> HttpResponse:
     return _desk(request, campaign, form=form, earlier=earlier)
 
 
-def _cards(request: HttpRequest, saved: Saved) -> JsonResponse:
+def _cards(request: HttpRequest, slug: str, saved: Saved) -> JsonResponse:
     """What the queue needs to go on: the leases of this person here, each with its text if the page lacks it.
 
     ``wording`` is the label set by which the campaign goes now, so that a page which shows an older one notices.
@@ -240,6 +241,7 @@ def _cards(request: HttpRequest, saved: Saved) -> JsonResponse:
             "tally": _tally(votes),
             "wording": wording,
             "leases": [_card(lease, whole=str(lease.assignment_id) not in has) for lease in held],
+            "paused": not held and bool(training.standing(annotator_of(request), slug)),
             "withdrawn": _withdrawn(annotator_of(request), lost) if lost else [],
         }
     )

@@ -32,7 +32,8 @@ def train(request: HttpRequest, slug: str, phase: str) -> HttpResponse:
         here = reverse(phase, args=[slug])
         return redirect(f"{here}?told={trial.pk}" if trial and phase == PRACTICE else here)
     if request.GET.get("told"):
-        return _page(request, campaign, phase, {"trial": _trial(annotator, campaign, request.GET["told"])})
+        trial = _trial(annotator, campaign, request.GET["told"])
+        return _page(request, campaign, phase, {"trial": trial} | _pressed(annotator, None))
     return _ask(request, campaign, phase, form)
 
 
@@ -57,7 +58,7 @@ def _number(annotator: Annotator, campaign: Campaign, phase: str) -> int:
     return 1 + (training.score(here, phase, training.round_of(here, phase)).total if here else 0)
 
 
-def _pressed(annotator: Annotator, form: TrialForm) -> dict[str, Any]:
+def _pressed(annotator: Annotator, form: TrialForm | None) -> dict[str, Any]:
     """The keys of the desk that mean something here."""
     found = keyboard(annotator, form)
     pressed = json.loads(found["keys"])
