@@ -149,6 +149,21 @@ def promote(campaign: Campaign, most: int, fewest: int, by: Annotator | None) ->
     return len(KnownAnswer.objects.bulk_create(made, ignore_conflicts=True))
 
 
+def doubts(campaign: Campaign) -> list[str]:
+    """What the campaign asks of people and has no known answers for, in sentences for the curator."""
+    phases = set(KnownAnswer.objects.of(campaign).values_list("phase", flat=True))
+    asked = [
+        (KnownAnswer.Phase.PRACTICE, campaign.practice, "practise first", "nobody gets in"),
+        (KnownAnswer.Phase.QUALIFICATION, campaign.qualification_percent, "qualify", "nobody gets in"),
+        (KnownAnswer.Phase.GOLD, campaign.gold_every or campaign.gold_least, "answer gold", "none is served"),
+    ]
+    return [
+        f"People are to {what}, and no known answer of {campaign} is for {phase}: {so} until you add some."
+        for phase, is_asked, what, so in asked
+        if is_asked and phase not in phases
+    ]
+
+
 def _differs(one: KnownAnswer, new: KnownAnswer) -> bool:
     return (one.choice_id, one.phase, one.explanation) != (new.choice_id, new.phase, new.explanation)
 

@@ -128,4 +128,9 @@ def test_a_curator_sees_why_lifts_and_excludes(client: Client, kindness: Campaig
     assert not Assignment.objects.submitted().filter(annotator=ada).exists()
     page = client.post("/admin/annotate/knownanswer/promote/", {"campaign": kindness.pk, "most": 5, "fewest": 2})
     assert page.status_code == 302
+    kindness.qualification_percent = 70
+    [doubt] = known.doubts(kindness)
+    assert doubt.startswith(
+        "People are to qualify, and no known answer of Kindness is for qualification: nobody gets in"
+    )
     assert not KnownAnswer.objects.exists()
