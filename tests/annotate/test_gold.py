@@ -1,11 +1,14 @@
 """Gold mixed in: at its rate, never twice to one person, never more votes than the overlap."""
 
+import random
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.db.models import F
+from django.utils import timezone
 
-from annotate import annotations, assignments, known, progress
+from annotate import annotations, assignments, known, progress, standing
 from annotate.annotations import Answer, Outcome
 from annotate.models import Annotation, Annotator, Assignment, Campaign, KnownAnswer, Participation, Unit
 from tests.annotate import worlds
@@ -129,3 +132,72 @@ def test_gold_is_served_to_the_last_slot_once_nothing_else_is_left() -> None:
     set_up(kindness, gold_every=1000)
     assert len({one.unit_id for one in label(ada, kindness, 5)}) == 5
     assert worlds.problems(kindness) == []
+
+
+class Walk:
+    """What people and curators do in one campaign where a third of the texts is gold."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)
+        self.campaign = worlds.campaign(units=12, overlap=2, slug=f"walk-{seed}")
+        make_gold(self.campaign, 4)
+        set_up(self.campaign, gold_every=2, gold_seed=seed, gold_least=55, family_distance=0)
+        self.people = [worlds.person(f"person-{seed}-{number}") for number in range(5)]
+        self.root = worlds.person(f"root-{seed}")
+
+    def step(self) -> None:
+        person = self.chance.choice(self.people)
+        held = assignments.claim(person, self.campaign, self.chance.choice((1, 2)))
+        act = self.chance.choices(
+            (self.say, self.decline, self.leave, self.change, self.expire, self.judge), (9, 1, 2, 3, 1, 1)
+        )
+        act[0](person, [one.assignment_id for one in held])
+
+    def say(self, person: Annotator, held: list[int]) -> None:
+        for pk in held[:1]:
+            worlds.say(Assignment.objects.get(pk=pk), self.chance.choice(("casual", "needs-caution")))
+
+    def decline(self, person: Annotator, held: list[int]) -> None:
+        for lease in Assignment.objects.filter(pk__in=held[:1]):
+            assignments.release(lease, Assignment.Reason.UNSURE)
+
+    def leave(self, person: Annotator, held: list[int]) -> None:
+        assignments.release_all(person, Assignment.Reason.SIGNED_OUT)
+
+    def change(self, person: Annotator, held: list[int]) -> None:
+        for said in annotations.last_answers(person, self.campaign)[:2]:
+            if self.chance.random() < 0.5:
+                worlds.revise(said, self.chance.choice(("casual", "needs-caution")))
+            elif said.assignment_id:
+                annotations.withdraw(person, said.assignment_id, Assignment.Reason.UNSURE)
+
+    def expire(self, person: Annotator, held: list[int]) -> None:
+        late = list(Assignment.objects.filter(pk__in=held))
+        assignments.release_expired(timezone.now() + timedelta(hours=2))
+        for lease in late:
+            worlds.say(lease)
+
+    def judge(self, person: Annotator, held: list[int]) -> None:
+        here = Participation.objects.get(annotator=person, campaign=self.campaign)
+        if here.standing == Participation.Standing.PAUSED:
+            standing.lift(here, self.root)
+        elif here.standing == Participation.Standing.EXCLUDED:
+            standing.take_back(here, self.root)
+        elif self.chance.random() < 0.3:
+            standing.exclude(here, "by chance", self.root)
+            standing.withdraw(here)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_slots_and_counts_are_exact_whatever_people_and_curators_do_with_gold(seed: int) -> None:
+    walk = Walk(seed)
+    for number in range(120):
+        walk.step()
+        if number % 10 == 0:
+            assert worlds.problems(walk.campaign) == []
+    assert worlds.problems(walk.campaign) == []
+    for here in Participation.objects.filter(campaign=walk.campaign):
+        theirs = Assignment.objects.filter(annotator=here.annotator, unit__campaign=walk.campaign)
+        assert here.checks == theirs.filter(is_check=True, state="surplus").count()
+        units = list(theirs.exclude(state="returned").values_list("unit", flat=True))
+        assert len(units) == len(set(units))  # nothing is served to anybody twice

