@@ -195,8 +195,7 @@ BEGIN
         SELECT unit.id, unit.instruction_id FROM annotate_knownanswer known JOIN annotate_unit unit ON unit.id = known.unit_id
         WHERE unit.campaign_id = campaign.id AND known.phase = 'gold' AND NOT unit.is_withdrawn
           AND (languages = '{}' OR unit.language = ANY(languages || ''::varchar)) AND NOT unit.topics && avoided
-        ORDER BY unit.id = owed DESC NULLS LAST, annotate_chance(format('%s of %s', unit.id, who), campaign.gold_seed)
-        OFFSET 0
+        ORDER BY unit.id = owed DESC NULLS LAST, hashint8extended(unit.id, campaign.gold_seed # who) OFFSET 0
     ) gold WHERE annotate_suits(who, gold.id, gold.instruction_id, recent, families, '{}') LIMIT 1;
     PERFORM 1 FROM annotate_unit WHERE id = unit_id AND taken < overlap AND NOT is_withdrawn FOR NO KEY UPDATE SKIP LOCKED;
     has_slot := FOUND;
