@@ -81,6 +81,13 @@ class AnswerForm(forms.Form):
         return Answer(self.cleaned_data["choice"], tags, **{name: self.cleaned_data[name] for name in others})
 
 
+class TrialForm(AnswerForm):
+    """An answer to a text whose answer is known, for practice or qualification."""
+
+    assignment = key = None  # type: ignore[assignment]  # takes the fields away: nothing is reserved
+    known = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=2**63 - 1)
+
+
 class SkipForm(forms.Form):
     """Giving an instruction back, with a reason that never counts against anyone."""
 

@@ -19,6 +19,9 @@ class Why(enum.Enum):
     DONE = "done"
 
 
+# Texts that teach and test are never served among the others.
+APART = "'{practice,qualification}'"
+
 # Whether there is a unit that this person did not have: one that they wish, any, one that somebody else holds at the
 # moment; and whether any is open at all. What a claim passes by for its family is not passed by here.
 LEFT = f"""
@@ -28,15 +31,18 @@ LEFT = f"""
             WHERE lease.state = 'live' AND unit.campaign_id = %(campaign)s AND NOT unit.is_withdrawn
               AND (wish.languages = '{{}}' OR unit.language = ANY(wish.languages || ''::varchar))
               AND NOT unit.topics && wish.avoided
-              AND annotate_suits(%(annotator)s, unit.id, unit.instruction_id, '{{}}', '{{}}')),
+              AND annotate_suits(%(annotator)s, unit.id, unit.instruction_id, '{{}}', '{{}}', {APART})),
         EXISTS (
             SELECT 1 FROM annotate_unit unit
-            WHERE unit.campaign_id = %(campaign)s AND unit.taken < unit.overlap AND NOT unit.is_withdrawn)
+            WHERE unit.campaign_id = %(campaign)s AND unit.taken < unit.overlap AND NOT unit.is_withdrawn
+              AND NOT EXISTS (SELECT 1 FROM annotate_knownanswer known
+                              WHERE known.unit_id = unit.id AND known.phase = ANY({APART})))
     FROM (SELECT array_fill(-1::bigint, ARRAY[{TIERS}]) AS start) place,
          (SELECT %(languages)s::varchar[] AS languages, %(avoided)s::varchar[] AS avoided) wish,
          annotate_next_wished(
-             %(annotator)s, %(campaign)s, place.start, wish.languages, wish.avoided, '{{}}', '{{}}') next_wished,
-         annotate_next(%(annotator)s, %(campaign)s, place.start, '{{}}', '{{}}', '{{}}') next_any
+             %(annotator)s, %(campaign)s, place.start, wish.languages, wish.avoided, '{{}}', '{{}}', {APART}
+         ) next_wished,
+         annotate_next(%(annotator)s, %(campaign)s, place.start, '{{}}', '{{}}', '{{}}', {APART}) next_any
 """  # noqa: S608 - made of constants
 
 

@@ -9,15 +9,16 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 
 from annotate.admin.quality import AnnotatorQualityAdmin
+from annotate.admin.standing import AnnotatorStandingAdmin
 from annotate.models import Annotator, Assignment
 
 
 @admin.register(Annotator)
-class AnnotatorAdmin(AnnotatorQualityAdmin):
+class AnnotatorAdmin(AnnotatorStandingAdmin, AnnotatorQualityAdmin):
     list_display = ("username", "kind", "is_active", "is_staff", "votes", "date_joined")
     list_filter = ("kind", "is_active", "is_staff", "groups")
-    fieldsets = (*(UserAdmin.fieldsets or ()), ("Labelling", {"fields": ("kind", "quality")}))
-    readonly_fields = ("kind", "quality")
+    fieldsets = (*(UserAdmin.fieldsets or ()), ("Labelling", {"fields": ("kind", "quality", "standing")}))
+    readonly_fields = ("kind", "quality", "standing")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Annotator]:
         votes = Assignment.objects.submitted().filter(annotator=OuterRef("pk")).order_by().values("annotator")

@@ -14,7 +14,7 @@ The promises of this module are kept by the database, whatever code runs (see mi
 """
 
 from annotate.models.campaigns import Campaign, CampaignQuerySet, OrderRule, Participation
-from annotate.models.known import KnownAnswer
+from annotate.models.known import KnownAnswer, Trial
 from annotate.models.people import Annotator
 from annotate.models.remarks import Flag, Question
 from annotate.models.stopping import StoppingRule
@@ -38,6 +38,7 @@ __all__ = [
     "Slice",
     "StoppingRule",
     "TallyQueue",
+    "Trial",
     "Unit",
     "UnitChange",
     "UnitTally",

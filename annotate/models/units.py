@@ -147,6 +147,8 @@ class Assignment(models.Model):
         ILLEGAL = "illegal", "reported as illegal"
         SIGNED_OUT = "signed out"
         WITHDRAWN = "withdrawn", "the instruction was withdrawn"
+        PAUSED = "paused", "the campaign was paused for this person"
+        EXCLUDED = "excluded", "the person was excluded; their vote was withdrawn"
 
     # What a person may say when giving an instruction back; none of it counts against anyone.
     DECLINES = (Reason.UNSURE, Reason.DISTRESSING, Reason.BROKEN, Reason.LANGUAGE, Reason.ACQUAINTED)
@@ -162,6 +164,12 @@ class Assignment(models.Model):
         db_default=False,
         editable=False,
         help_text="Answered under an older wording of the guidelines, and queued for another look.",
+    )
+    is_check = models.BooleanField(
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text="Gold that had votes enough when it was served: holds no slot; the answer is compared, not counted.",
     )
     reason = models.CharField(max_length=12, choices=Reason, blank=True)
     claimed_at = models.DateTimeField()

@@ -23,14 +23,15 @@ BEGIN
     RETURN true;
 END $$;
 
--- Whether a person may be given a unit that is open: they did not have it, its text is available, and nothing of its
--- family was given to them just now. What was given back by the way comes again, whatever its family.
+-- Whether a person may be given a unit that is open: they did not have it, its text is available, nothing of its
+-- family was given to them just now, and its answer is not known for one of the phases that are served by other ways.
+-- What was given back by the way comes again, whatever its family.
 --
 -- The state of the instruction is asked for although the indexes leave withdrawn units out: a campaign that was being
 -- opened when an instruction was withdrawn has a unit of it that nobody marked. It is a function of one unit, since a
 -- planner that may join the instructions can leave the order of the index.
 CREATE OR REPLACE FUNCTION annotate_suits(
-    who bigint, one bigint, instruction bigint, recent bigint[], families bigint[]
+    who bigint, one bigint, instruction bigint, recent bigint[], families bigint[], apart varchar[]
 ) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN NOT EXISTS (
@@ -38,14 +39,16 @@ BEGIN
         WHERE held.unit_id = one AND held.annotator_id = who AND held.state <> 'returned'
     ) AND (
         SELECT said.state = 0 AND (coalesce(said.root_id, said.id) <> ALL(families) OR one = ANY(recent))
-        FROM sources_instruction said WHERE said.id = instruction);
+        FROM sources_instruction said WHERE said.id = instruction
+    ) AND NOT EXISTS (
+        SELECT 1 FROM annotate_knownanswer known WHERE known.unit_id = one AND known.phase = ANY(apart));
 END $$;
 
 -- The next unit for a person who reads everything: the first open one after their cursor in the lowest tier that has
 -- one. Walking the partial index unit_open_slots from the cursor costs the same with 0 or 50,000 votes behind the
 -- person; from the start it was 200 times slower at 50,000.
 CREATE OR REPLACE FUNCTION annotate_next(
-    who bigint, place bigint, cursors bigint[], avoided varchar[], recent bigint[], families bigint[],
+    who bigint, place bigint, cursors bigint[], avoided varchar[], recent bigint[], families bigint[], apart varchar[],
     OUT unit_id bigint, OUT unit_tier integer, OUT unit_position bigint
 ) LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -54,7 +57,7 @@ BEGIN
         SELECT unit.id, unit.tier, unit.position FROM annotate_unit unit
         WHERE unit.campaign_id = place AND unit.tier = lane.number - 1 AND unit.position > lane.cursor
           AND unit.taken < unit.overlap AND NOT unit.is_withdrawn AND (avoided = '{}' OR NOT unit.topics && avoided)
-          AND annotate_suits(who, unit.id, unit.instruction_id, recent, families)
+          AND annotate_suits(who, unit.id, unit.instruction_id, recent, families, apart)
         ORDER BY unit.position LIMIT 1
     ) found LIMIT 1;
 END $$;
@@ -64,7 +67,7 @@ END $$;
 -- tier. A text whose language is not known is for everybody.
 CREATE OR REPLACE FUNCTION annotate_next_read(
     who bigint, place bigint, cursors bigint[], languages varchar[], avoided varchar[], recent bigint[],
-    families bigint[],
+    families bigint[], apart varchar[],
     OUT unit_id bigint, OUT unit_tier integer, OUT unit_position bigint
 ) LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -75,7 +78,7 @@ BEGIN
             WHERE unit.campaign_id = place AND unit.language = tongue.name
               AND unit.tier = lane.number - 1 AND unit.position > lane.cursor
               AND unit.taken < unit.overlap AND NOT unit.is_withdrawn AND (avoided = '{}' OR NOT unit.topics && avoided)
-              AND annotate_suits(who, unit.id, unit.instruction_id, recent, families)
+              AND annotate_suits(who, unit.id, unit.instruction_id, recent, families, apart)
             ORDER BY unit.position LIMIT 1
         ) head ORDER BY head.position LIMIT 1
     ) found LIMIT 1;
@@ -84,17 +87,28 @@ END $$;
 -- The next unit for a person with these wishes; all null if there is none.
 CREATE OR REPLACE FUNCTION annotate_next_wished(
     who bigint, place bigint, cursors bigint[], languages varchar[], avoided varchar[], recent bigint[],
-    families bigint[],
+    families bigint[], apart varchar[],
     OUT unit_id bigint, OUT unit_tier integer, OUT unit_position bigint
 ) LANGUAGE plpgsql STABLE AS $$
 BEGIN
     IF languages = '{}' THEN
         SELECT * INTO unit_id, unit_tier, unit_position
-        FROM annotate_next(who, place, cursors, avoided, recent, families);
+        FROM annotate_next(who, place, cursors, avoided, recent, families, apart);
     ELSE
         SELECT * INTO unit_id, unit_tier, unit_position
-        FROM annotate_next_read(who, place, cursors, languages, avoided, recent, families);
+        FROM annotate_next_read(who, place, cursors, languages, avoided, recent, families, apart);
     END IF;
+END $$;
+
+-- What a person was given last, in any campaign, and the families of it.
+CREATE OR REPLACE FUNCTION annotate_recent(who bigint, distance integer, OUT recent bigint[], OUT families bigint[])
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    recent := ARRAY(SELECT given.unit_id FROM annotate_assignment given WHERE given.annotator_id = who
+                    ORDER BY given.ended_at DESC LIMIT distance);
+    families := ARRAY(SELECT coalesce(given.root_id, given.id) FROM annotate_unit seen
+                      JOIN sources_instruction given ON given.id = seen.instruction_id
+                      WHERE seen.id = ANY(recent));
 END $$;
 
 -- Locks the next unit for a person and returns it; all null if there is none.
@@ -105,21 +119,18 @@ END $$;
 -- while the next is waited for.
 CREATE OR REPLACE FUNCTION annotate_pick(
     who bigint, place bigint, cursors bigint[], languages varchar[], avoided varchar[], distance integer,
-    patient boolean,
+    apart varchar[], patient boolean,
     OUT unit_id bigint, OUT unit_tier integer, OUT unit_position bigint
 ) LANGUAGE plpgsql AS $$
 DECLARE
-    -- What this person was given last, in any campaign, and the families of it.
-    recent bigint[] := ARRAY(SELECT given.unit_id FROM annotate_assignment given WHERE given.annotator_id = who
-                             ORDER BY given.ended_at DESC LIMIT distance);
-    families bigint[] := ARRAY(SELECT coalesce(given.root_id, given.id) FROM annotate_unit seen
-                               JOIN sources_instruction given ON given.id = seen.instruction_id
-                               WHERE seen.id = ANY(recent));
+    recent bigint[];
+    families bigint[];
 BEGIN
+    SELECT * INTO recent, families FROM annotate_recent(who, distance);
     IF patient THEN cursors := array_fill(-1::bigint, ARRAY[cardinality(cursors)]); END IF;
     LOOP
         SELECT * INTO unit_id, unit_tier, unit_position
-        FROM annotate_next_wished(who, place, cursors, languages, avoided, recent, families);
+        FROM annotate_next_wished(who, place, cursors, languages, avoided, recent, families, apart);
         EXIT WHEN unit_id IS NULL;
         IF patient THEN
             BEGIN
@@ -137,8 +148,69 @@ BEGIN
     unit_id := NULL; unit_tier := NULL; unit_position := NULL;
 END $$;
 
--- Gives back one lease that a person holds too much, and says whether there was one: of a text that was withdrawn, or
--- in another campaign if they want so many here that it were more than two. The oldest first. It waits for that unit,
+-- The phases whose units are not served in the order of a campaign: texts that teach and test never, gold not where it is
+-- mixed in at a rate, unless nothing else is left.
+CREATE OR REPLACE FUNCTION annotate_apart(campaign annotate_campaign) RETURNS varchar[] LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    RETURN CASE WHEN campaign.gold_every > 0 THEN '{practice,qualification,gold}' ELSE '{practice,qualification}' END;
+END $$;
+
+-- What decides by chance, the same every time for the same words; nobody outside knows the seed.
+CREATE OR REPLACE FUNCTION annotate_chance(words text, seed bigint) RETURNS bigint LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    RETURN hashtextextended(words, seed) & 9223372036854775807;
+END $$;
+
+-- What a person gave back by the way and would be given again next: a lease of gold, which no cursor finds, if it is the
+-- oldest of these, else null; `is_owed` says whether there is any. Without it a text that changes at sign-in would be
+-- told from one that does not.
+CREATE OR REPLACE FUNCTION annotate_owed(who bigint, place bigint, OUT unit_id bigint, OUT is_owed boolean)
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    SELECT CASE WHEN gold.id IS NOT NULL THEN at.id END, true INTO unit_id, is_owed
+    FROM (SELECT * FROM annotate_assignment ended WHERE ended.annotator_id = who AND ended.state <> 'live'
+          ORDER BY ended.ended_at DESC LIMIT 10) given
+    JOIN annotate_unit at ON at.id = given.unit_id AND at.campaign_id = place AND NOT at.is_withdrawn
+    LEFT JOIN annotate_knownanswer gold ON gold.unit_id = at.id AND gold.phase = 'gold'
+    WHERE given.state = 'returned' AND given.reason NOT IN ('expired', 'withdrawn')
+      AND (at.taken < at.overlap OR gold.id IS NOT NULL)
+      AND annotate_suits(who, at.id, at.instruction_id, '{}', '{}', '{practice,qualification}')
+    ORDER BY given.id LIMIT 1;
+    is_owed := coalesce(is_owed, false);
+END $$;
+
+-- The gold that a person is given next, null if they have had all that they wish; `has_slot` if it is locked and one
+-- more vote on it would count. Each person has gold in an order of their own. Nobody waits for it: who finds it locked
+-- reads it as if it were full.
+CREATE OR REPLACE FUNCTION annotate_pick_gold(
+    who bigint, campaign annotate_campaign, languages varchar[], avoided varchar[], owed bigint,
+    OUT unit_id bigint, OUT has_slot boolean
+) LANGUAGE plpgsql AS $$
+DECLARE
+    recent bigint[];
+    families bigint[];
+BEGIN
+    SELECT * INTO recent, families FROM annotate_recent(who, campaign.family_distance);
+    SELECT gold.id INTO unit_id FROM (
+        SELECT unit.id, unit.instruction_id FROM annotate_knownanswer known JOIN annotate_unit unit ON unit.id = known.unit_id
+        WHERE unit.campaign_id = campaign.id AND known.phase = 'gold' AND NOT unit.is_withdrawn
+          AND (languages = '{}' OR unit.language = ANY(languages || ''::varchar)) AND NOT unit.topics && avoided
+        ORDER BY unit.id = owed DESC NULLS LAST, hashint8extended(unit.id, campaign.gold_seed # who) OFFSET 0
+    ) gold WHERE annotate_suits(who, gold.id, gold.instruction_id, recent, families, '{}') LIMIT 1;
+    PERFORM 1 FROM annotate_unit WHERE id = unit_id AND taken < overlap AND NOT is_withdrawn FOR NO KEY UPDATE SKIP LOCKED;
+    has_slot := FOUND;
+END $$;
+
+-- Whether a campaign is paused for a person, or they are excluded from it; empty if neither.
+CREATE OR REPLACE FUNCTION annotate_standing(who bigint, place bigint) RETURNS varchar LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN coalesce((SELECT joined.standing FROM annotate_participation joined
+                     WHERE joined.annotator_id = who AND joined.campaign_id = place), '');
+END $$;
+
+-- Gives back one lease that a person holds too much, and says whether there was one: of a text that was withdrawn, in a
+-- campaign that is paused for them, or in another campaign if they want so many here that it were more than two. The
+-- oldest first. It waits for that unit,
 -- so it is a transaction of its own.
 CREATE OR REPLACE FUNCTION annotate_make_room(who bigint, place bigint, wanted integer) RETURNS boolean
 LANGUAGE plpgsql AS $$
@@ -146,20 +218,23 @@ DECLARE
     surplus record;
 BEGIN
     PERFORM 1 FROM annotate_annotator WHERE id = who FOR NO KEY UPDATE;
-    SELECT lease.id, gone.is_gone INTO surplus
+    SELECT lease.id, gone.is_gone, gone.is_paused INTO surplus
     FROM annotate_assignment lease
     JOIN annotate_unit at ON at.id = lease.unit_id
     JOIN sources_instruction said ON said.id = at.instruction_id
-    CROSS JOIN LATERAL (SELECT at.is_withdrawn OR said.state <> 0 AS is_gone) gone
+    CROSS JOIN LATERAL (
+        SELECT at.is_withdrawn OR said.state <> 0 AS is_gone,
+               annotate_standing(who, at.campaign_id) <> '' AS is_paused) gone
     WHERE lease.annotator_id = who AND lease.state = 'live'
-      AND (gone.is_gone OR (at.campaign_id <> place AND 2 < (
+      AND (gone.is_gone OR gone.is_paused OR (at.campaign_id <> place AND 2 < (
             SELECT count(*) FILTER (WHERE other_at.campaign_id <> place)
                    + greatest(wanted, count(*) FILTER (WHERE other_at.campaign_id = place))
             FROM annotate_assignment other JOIN annotate_unit other_at ON other_at.id = other.unit_id
             WHERE other.annotator_id = who AND other.state = 'live')))
-    ORDER BY gone.is_gone DESC, lease.claimed_at, lease.id LIMIT 1;
+    ORDER BY gone.is_gone DESC, gone.is_paused DESC, lease.claimed_at, lease.id LIMIT 1;
     IF NOT FOUND THEN RETURN false; END IF;
-    PERFORM annotate_give_back(surplus.id, CASE WHEN surplus.is_gone THEN 'withdrawn' ELSE 'moved on' END);
+    PERFORM annotate_give_back(surplus.id, CASE
+        WHEN surplus.is_gone THEN 'withdrawn' WHEN surplus.is_paused THEN 'paused' ELSE 'moved on' END);
     RETURN true;
 END $$;
 
@@ -179,6 +254,10 @@ DECLARE
     elsewhere integer;
     free smallint;
     picked record;
+    owed record;
+    chosen bigint;
+    has_slot boolean;
+    goes_on boolean;
 BEGIN
     SELECT * INTO person FROM annotate_annotator WHERE id = who FOR NO KEY UPDATE;
     SELECT * INTO campaign FROM annotate_campaign WHERE id = place;
@@ -205,19 +284,47 @@ BEGIN
         INSERT INTO annotate_participation (campaign_id, annotator_id, votes) VALUES (place, who, 0)
         ON CONFLICT DO NOTHING;
         SELECT * INTO joined FROM annotate_participation WHERE campaign_id = place AND annotator_id = who;
-        LOOP
-            SELECT * INTO picked FROM annotate_pick(
-                who, place, joined.cursors, person.languages, person.avoided_topics, campaign.family_distance, patient);
-            EXIT WHEN picked.unit_id IS NULL;
+        goes_on := joined.standing = ''
+            AND (joined.practised_at IS NOT NULL OR NOT campaign.practice)
+            AND (joined.qualified_at IS NOT NULL OR campaign.qualification_percent = 0);
+        WHILE goes_on LOOP
+            chosen := NULL;
+            has_slot := true;
+            IF campaign.gold_every > 0 THEN
+                SELECT * INTO owed FROM annotate_owed(who, place);
+                -- Each text is gold by a chance of its own: after gold it is as likely as ever, so that nobody can count.
+                IF owed.unit_id IS NOT NULL OR (NOT owed.is_owed AND 0 = annotate_chance(
+                    format('%s in %s: %s', who, place, joined.draws), campaign.gold_seed) % campaign.gold_every)
+                THEN
+                    SELECT * INTO chosen, has_slot FROM annotate_pick_gold(
+                        who, campaign, person.languages, person.avoided_topics, owed.unit_id);
+                END IF;
+            END IF;
+            IF chosen IS NULL THEN
+                has_slot := true;
+                SELECT * INTO picked FROM annotate_pick(
+                    who, place, joined.cursors, person.languages, person.avoided_topics, campaign.family_distance,
+                    annotate_apart(campaign), patient);
+                IF picked.unit_id IS NULL AND campaign.gold_every > 0 THEN
+                    SELECT * INTO picked FROM annotate_pick(
+                        who, place, joined.cursors, person.languages, person.avoided_topics, campaign.family_distance,
+                        '{practice,qualification}', patient);
+                END IF;
+                EXIT WHEN picked.unit_id IS NULL;
+                chosen := picked.unit_id;
+                joined.cursors[picked.unit_tier + 1] := picked.unit_position;
+            END IF;
             INSERT INTO annotate_assignment
-                (unit_id, annotator_id, hand, state, reason, look_again, claimed_at, expires_at)
-            VALUES (picked.unit_id, who, free, 'live', '', false, clock_timestamp(), moment + term);
-            joined.cursors[picked.unit_tier + 1] := picked.unit_position;
+                (unit_id, annotator_id, hand, state, reason, look_again, claimed_at, expires_at, is_check)
+            VALUES (chosen, who, free, 'live', '', false, clock_timestamp(), moment + term, NOT has_slot);
+            -- Only for what is given: who finds nothing left and asks again would else be given gold alone.
+            IF campaign.gold_every > 0 THEN joined.draws := joined.draws + (NOT owed.is_owed)::integer; END IF;
             here := here + 1;
             free := 3 - free;
             EXIT WHEN patient OR here >= wanted OR here + elsewhere >= 2;
         END LOOP;
-        UPDATE annotate_participation SET cursors = joined.cursors WHERE id = joined.id AND cursors <> joined.cursors;
+        UPDATE annotate_participation SET cursors = joined.cursors, draws = joined.draws
+        WHERE id = joined.id AND (cursors <> joined.cursors OR draws <> joined.draws);
     END IF;
 
     RETURN QUERY
@@ -226,7 +333,7 @@ BEGIN
     JOIN annotate_unit at ON at.id = lease.unit_id
     JOIN sources_instruction said ON said.id = at.instruction_id
     WHERE lease.annotator_id = who AND lease.state = 'live' AND at.campaign_id = place
-      AND NOT at.is_withdrawn AND said.state = 0
+      AND NOT at.is_withdrawn AND said.state = 0 AND annotate_standing(who, place) = ''
     ORDER BY lease.claimed_at, lease.id;
 END $$;
 
@@ -267,9 +374,13 @@ DECLARE
     answered boolean;
     counts boolean;
     becomes varchar;
+    is_check boolean;
+    is_apart boolean;
 BEGIN
     SELECT * INTO said FROM annotate_said(who, named);
     answered := said.state IN ('submitted', 'surplus');
+    is_check := coalesce((SELECT mine.is_check FROM annotate_assignment mine WHERE mine.id = said.assignment), false);
+    is_apart := annotate_standing(who, said.campaign) <> '';
     outcome := CASE
         WHEN said.assignment IS NULL THEN 'not theirs'
         WHEN NOT EXISTS (
@@ -286,23 +397,83 @@ BEGIN
         ) THEN 'already answered'
         WHEN answered AND revises IS DISTINCT FROM said.tip THEN 'already answered'
         WHEN answered AND said.campaign_state <> 'open' THEN 'stands'
+        WHEN answered AND is_apart THEN 'paused'
     END;
     IF outcome IS NULL THEN
         PERFORM annotate_hold(said.campaign, said.unit);
         counts := said.state = 'submitted'
-            OR (NOT said.is_gone AND (said.state = 'live' OR annotate_has_slot(said.unit)));
+            OR (NOT said.is_gone AND (said.state = 'live' AND NOT is_check OR annotate_has_slot(said.unit))
+                AND NOT is_apart);
         becomes := CASE WHEN counts THEN 'submitted' ELSE 'surplus' END;
         PERFORM annotate_append(
             who, said.assignment, said.unit, becomes, '', said.tip, choice, tags, key, note, focused_ms);
         IF counts THEN PERFORM annotate_after_vote(said.campaign, said.unit); END IF;
         outcome := CASE
-            WHEN counts THEN CASE WHEN answered THEN 'changed' ELSE 'saved' END
-            WHEN said.is_gone THEN 'withdrawn'
+            WHEN said.is_gone AND NOT counts THEN 'withdrawn'
+            WHEN is_apart AND NOT counts THEN 'paused'
+            -- Of gold that has votes enough it is said as of any other text that it is saved, which it is.
+            WHEN counts OR is_check THEN CASE WHEN answered THEN 'changed' ELSE 'saved' END
             ELSE 'surplus' END;
+        PERFORM annotate_judge(who, said.campaign, said.unit);
     END IF;
-    SELECT joined.votes INTO votes FROM annotate_participation joined
+    SELECT joined.votes + joined.checks INTO votes FROM annotate_participation joined
     WHERE joined.annotator_id = who AND joined.campaign_id = said.campaign;
     votes := coalesce(votes, 0);
+END $$;
+
+-- Pauses a campaign for a person after an answer to gold, once the most that can be believed of their share of right
+-- answers (Wilson's upper bound at 95 %) among the last that were asked is below what the campaign wants.
+CREATE OR REPLACE FUNCTION annotate_judge(who bigint, place bigint, one bigint) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    campaign annotate_campaign%ROWTYPE;
+    joined annotate_participation%ROWTYPE;
+    found record;
+BEGIN
+    SELECT * INTO campaign FROM annotate_campaign WHERE id = place;
+    IF campaign.gold_least = 0 OR NOT EXISTS (
+        SELECT 1 FROM annotate_knownanswer known WHERE known.unit_id = one AND known.phase = 'gold'
+    ) THEN RETURN; END IF;
+    SELECT * INTO joined FROM annotate_participation WHERE annotator_id = who AND campaign_id = place;
+    SELECT * INTO found FROM annotate_accuracy(who, place, joined.gold_since, campaign.gold_window);
+    UPDATE annotate_participation SET standing = 'paused', standing_at = clock_timestamp(), standing_by_id = NULL,
+        pauses = pauses + 1,
+        standing_why = format('%s of the last %s answers to gold were right: at most %s %%, and %s %% are wanted',
+                              found.n_right, found.n, round(100 * found.high), campaign.gold_least)
+    WHERE id = joined.id AND standing = '' AND 100 * found.high < campaign.gold_least;
+END $$;
+
+-- Of the newest gold that a person answered since it is known and since a moment (null: ever), how much is right, and the
+-- upper bound of Wilson's interval at 95 %, null without any.
+CREATE OR REPLACE FUNCTION annotate_accuracy(
+    who bigint, place bigint, since timestamptz, most integer,
+    OUT n_right integer, OUT n integer, OUT high double precision
+) LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    z CONSTANT double precision := 1.959963984540054;
+    p double precision;
+BEGIN
+    SELECT count(*) FILTER (WHERE newest.is_right), count(*) INTO n_right, n FROM (
+        SELECT on_gold.is_right FROM annotate_on_gold on_gold
+        WHERE on_gold.annotator_id = who AND on_gold.campaign_id = place AND on_gold.was_known
+          AND (since IS NULL OR on_gold.said_at > since)
+        ORDER BY on_gold.said_at DESC LIMIT most) newest;
+    IF n = 0 THEN RETURN; END IF;
+    p := n_right::double precision / n;
+    high := (p + z * z / (2 * n) + z * sqrt(p * (1 - p) / n + z * z / (4.0 * n * n))) / (1 + z * z / n);
+END $$;
+
+-- Takes an answer of an excluded person back, whatever the state of its campaign; false if none stands.
+CREATE OR REPLACE FUNCTION annotate_exclude(who bigint, named bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    said record;
+BEGIN
+    SELECT * INTO said FROM annotate_said(who, named);
+    IF said.state IS NULL OR said.state NOT IN ('submitted', 'surplus') THEN RETURN false; END IF;
+    PERFORM annotate_hold(said.campaign, said.unit);
+    PERFORM annotate_append(
+        who, said.assignment, said.unit, 'declined', 'excluded', said.tip, NULL, '{}', gen_random_uuid(), '', NULL);
+    PERFORM annotate_after_vote(said.campaign, said.unit);
+    RETURN true;
 END $$;
 
 -- Takes an answer back for good; null if the assignment is not theirs, false if there is no answer that could be.
@@ -432,8 +603,10 @@ BEGIN
     WHERE id = one AND overlap <> wanted;
 END $$;
 
--- The only place that changes how many slots of a unit are taken, and how many votes a person has given: a trigger of
--- assignments, whatever code ends or begins them. Counting the votes anew took 75 ms at 75,000 of them.
+-- The only place that changes how many slots of a unit are taken, and how many votes and checks a person has given: a
+-- trigger of assignments, whatever code ends or begins them. A lease on gold that has votes enough (is_check) holds no
+-- slot, and its answer is a check, not a vote; unless a slot became free meanwhile. Counting the votes anew took 75 ms
+-- at 75,000 of them.
 --
 -- Where a lease ends without a vote, its slot may be one that nobody needs: an answer that was changed meanwhile has
 -- settled the unit. Its slots can only become fewer by that, so that it stays where it is and the lock of the count
@@ -443,17 +616,24 @@ DECLARE
     held_before integer := 0;
     held_after integer := 0;
     counted integer := 0;
+    checked integer := 0;
     wanted integer;
 BEGIN
-    IF TG_OP <> 'INSERT' AND OLD.state IN ('live', 'submitted') THEN held_before := 1; END IF;
-    IF TG_OP <> 'DELETE' AND NEW.state IN ('live', 'submitted') THEN held_after := 1; END IF;
+    IF TG_OP <> 'INSERT' AND (OLD.state = 'submitted' OR (OLD.state = 'live' AND NOT OLD.is_check)) THEN
+        held_before := 1;
+    END IF;
+    IF TG_OP <> 'DELETE' AND (NEW.state = 'submitted' OR (NEW.state = 'live' AND NOT NEW.is_check)) THEN
+        held_after := 1;
+    END IF;
     IF TG_OP = 'UPDATE' AND (NEW.unit_id <> OLD.unit_id OR NEW.annotator_id <> OLD.annotator_id) THEN
         RAISE EXCEPTION 'an assignment stays with its unit and its annotator';
     END IF;
     IF TG_OP <> 'INSERT' AND OLD.state = 'submitted' THEN counted := counted - 1; END IF;
     IF TG_OP <> 'DELETE' AND NEW.state = 'submitted' THEN counted := counted + 1; END IF;
-    IF counted <> 0 THEN
-        UPDATE annotate_participation SET votes = votes + counted
+    IF TG_OP <> 'INSERT' AND OLD.state = 'surplus' AND OLD.is_check THEN checked := checked - 1; END IF;
+    IF TG_OP <> 'DELETE' AND NEW.state = 'surplus' AND NEW.is_check THEN checked := checked + 1; END IF;
+    IF counted <> 0 OR checked <> 0 THEN
+        UPDATE annotate_participation SET votes = votes + counted, checks = checks + checked
         WHERE annotator_id = CASE WHEN TG_OP = 'DELETE' THEN OLD.annotator_id ELSE NEW.annotator_id END
           AND campaign_id = (SELECT campaign_id FROM annotate_unit
                              WHERE id = CASE WHEN TG_OP = 'DELETE' THEN OLD.unit_id ELSE NEW.unit_id END);
@@ -462,7 +642,7 @@ BEGIN
         UPDATE annotate_unit SET taken = taken + held_after - held_before
         WHERE id = CASE WHEN TG_OP = 'DELETE' THEN OLD.unit_id ELSE NEW.unit_id END;
     END IF;
-    IF TG_OP = 'UPDATE' AND OLD.state = 'live' AND held_after = 0 THEN
+    IF TG_OP = 'UPDATE' AND OLD.state = 'live' AND held_before = 1 AND held_after = 0 THEN
         wanted := annotate_wanted(NEW.unit_id);
         UPDATE annotate_unit SET overlap = wanted WHERE id = NEW.unit_id AND overlap > wanted;
     END IF;

@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from annotate import annotations, assignments, guidelines, keys, remainder
+from annotate import annotations, assignments, guidelines, keys, remainder, training
 from annotate.annotations import Outcome, Saved
 from annotate.assignments import Lease
 from annotate.errors import AnswerRefused, NotTheirs
@@ -25,6 +25,8 @@ from annotate.forms import AnswerForm, SkipForm
 from annotate.models import Annotation, Annotator, Assignment, Campaign, Participation
 from annotate.remainder import Why
 from annotate.shown import shown
+from annotate.training import Demand
+from annotate.views.told import told
 from annotate.views.visitor import annotator_of
 
 # What became of a submit, in the words that its author reads.
@@ -40,6 +42,9 @@ WORDS = {
     Outcome.ALREADY_SAVED: _("Already saved."),
     Outcome.ALREADY_ANSWERED: _(
         "You had answered this one before, perhaps in another tab. That answer stands; you can change it."
+    ),
+    Outcome.PAUSED: _(
+        "This campaign is paused for you, so this answer is not counted. Those before it stay as they are."
     ),
     Outcome.STANDS: _("The campaign is closed, so your earlier answer stands."),
 }
@@ -118,7 +123,8 @@ def submit(request: HttpRequest, slug: str) -> HttpResponse:
         if is_queue(request):
             # What waited for a campaign that the person has left meanwhile asks for no more texts of it.
             leases = 0 if request.POST.get("claims") == "no" else assignments.HANDS
-            return _cards(request, annotations.submit_and_claim(annotator, slug, number, form.answer, key, leases))
+            saved = annotations.submit_and_claim(annotator, slug, number, form.answer, key, leases)
+            return _cards(request, slug, saved)
         outcome = annotations.submit(annotator, number, form.answer, key)
     except NotTheirs as error:
         raise Http404 from error
@@ -136,9 +142,9 @@ def cards(request: HttpRequest, slug: str) -> HttpResponse:
     """For the page's queue: what the person holds, after claiming one more text to have at hand."""
     annotator = annotator_of(request)
     campaign = known_campaign(request, slug)
-    votes = Participation.objects.votes_of(annotator, campaign)
+    votes = Participation.objects.labelled_by(annotator, campaign)
     held = assignments.claim(annotator, campaign, assignments.HANDS)
-    return _cards(request, Saved(None, votes, campaign.label_set_id, held))
+    return _cards(request, slug, Saved(None, votes, campaign.label_set_id, held))
 
 
 @never_cache
@@ -218,7 +224,7 @@ def _refused(request: HttpRequest, slug: str, form: AnswerForm) -> HttpResponse:
     return _desk(request, campaign, form=form, earlier=earlier)
 
 
-def _cards(request: HttpRequest, saved: Saved) -> JsonResponse:
+def _cards(request: HttpRequest, slug: str, saved: Saved) -> JsonResponse:
     """What the queue needs to go on: the leases of this person here, each with its text if the page lacks it.
 
     ``wording`` is the label set by which the campaign goes now, so that a page which shows an older one notices.
@@ -235,6 +241,7 @@ def _cards(request: HttpRequest, saved: Saved) -> JsonResponse:
             "tally": _tally(votes),
             "wording": wording,
             "leases": [_card(lease, whole=str(lease.assignment_id) not in has) for lease in held],
+            "paused": not held and bool(training.standing(annotator_of(request), slug)),
             "withdrawn": _withdrawn(annotator_of(request), lost) if lost else [],
         }
     )
@@ -290,8 +297,9 @@ def _desk(
     turns = earlier.unit.instruction.turns if earlier else lease.turns if lease else []
     template = "annotate/label.html#desk" if getattr(request, "htmx", False) else "annotate/label.html"
     joined = Participation.objects.filter(annotator=annotator, campaign=campaign).first()
-    votes = joined.votes if joined else 0
-    why = None if form else remainder.why(annotator, campaign)
+    votes = joined.labelled if joined else 0
+    demanded = None if form else training.demanded(annotator, campaign, now())
+    why = remainder.why(annotator, campaign) if demanded is Demand.NOTHING else None
     context = {
         "campaign": campaign,
         "target": campaign.target,
@@ -302,6 +310,7 @@ def _desk(
         "form": form,
         "reasons": [(reason.value, reason.label) for reason in Assignment.DECLINES],
         "votes_given": votes,
+        "told": told(annotator, campaign) if demanded else None,
         "why": LEFT[why] if why else "",
         "is_for_wishes": why is Why.WISHES,
         "tally": _tally(votes),
@@ -309,12 +318,12 @@ def _desk(
         "guidelines_changed": guidelines.has_changed_for(joined, campaign),
         "look_again": guidelines.to_look_at(annotator, campaign).count(),
         "is_again": earlier is not None and AGAIN in (request.GET.get("revise"), *request.POST),
-        **_keyboard(annotator, form),
+        **keyboard(annotator, form),
     }
     return render(request, template, context)
 
 
-def _keyboard(annotator: Annotator, form: AnswerForm | None) -> dict[str, Any]:
+def keyboard(annotator: Annotator, form: AnswerForm | None) -> dict[str, Any]:
     """This person's keys for the script, and as hints beside what they do; none if they switched them off."""
     options, tags = (form.option_labels, form.tag_labels) if form else ([], [])
     pressed = keys.effective(annotator, [*options, *tags]) if annotator.keys_enabled else {}

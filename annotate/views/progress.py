@@ -2,6 +2,7 @@
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.timezone import now
 from django.views.decorators.http import require_safe
 
 from annotate import progress as reading
@@ -12,8 +13,10 @@ from annotate.views.visitor import annotator_of
 def progress(request: HttpRequest) -> HttpResponse:
     annotator = annotator_of(request)
     agreements = reading.agreement(annotator)
+    golds = reading.on_gold(annotator, now())
     campaigns = [
-        (campaign, agreements.get(campaign.pk, reading.Agreement())) for campaign in reading.campaigns_of(annotator)
+        (campaign, agreements.get(campaign.pk, reading.Agreement()), golds.get(campaign.pk))
+        for campaign in reading.campaigns_of(annotator)
     ]
     told = {
         "campaigns": campaigns,

@@ -18,6 +18,7 @@ let isPaused = false; // nothing is on the desk until the server has been heard
 let wantsCards = true;
 let isReworded = false; // the campaign goes by other guidelines than this page
 let looksAgain = false; // the next on the desk is another earlier answer, which the server chooses
+let isKeptOut = false; // the campaign is paused for this person: the desk that comes says why
 let swaps = 0; // of the desk by htmx; an answer from before one says nothing about the lease on the desk
 let ahead = Date.parse(page.now) - Date.now(); // of the server's clock
 let trouble = "";
@@ -298,6 +299,7 @@ function holding() {
 // What the server says this person holds.
 function absorb({ data, date }, swapsBefore) {
   if (Math.abs(date - now()) > 2000) ahead = date - Date.now();
+  isKeptOut = data.paused;
   isReworded = data.wording !== null && String(data.wording) !== page.wording;
   if (byId("tally") && data.tally) byId("tally").textContent = data.tally;
   const leases = new Map(data.leases.map((lease) => [String(lease.assignment), lease]));
@@ -336,7 +338,7 @@ function check(open, lease) {
     showCountdown();
   } else if (!isTouched(open.form)) {
     wipe();
-    say(phrase("gone"), false);
+    if (!isKeptOut) say(phrase("gone"), false);
     showNext();
     if (isPaused) goOn();
   } else if (!dataset.isLost) {

@@ -93,7 +93,7 @@ def problems(where: Campaign) -> list[str]:
     """
     found = []
     for unit in Unit.objects.filter(campaign=where):
-        live = Assignment.objects.live().filter(unit=unit)
+        live = Assignment.objects.live().filter(unit=unit, is_check=False)
         counted = Annotation.objects.counted().filter(unit=unit)
         voters = [annotation.annotator_id for annotation in counted]
         if len(set(voters)) != len(voters):
