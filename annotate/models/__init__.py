@@ -15,7 +15,7 @@ The promises of this module are kept by the database, whatever code runs (see mi
 
 from annotate.models.campaigns import Campaign, CampaignQuerySet, OrderRule, Participation
 from annotate.models.known import KnownAnswer
-from annotate.models.people import Annotator
+from annotate.models.people import Annotator, Consent
 from annotate.models.remarks import Flag, Question
 from annotate.models.stopping import StoppingRule
 from annotate.models.tallies import PatternCount, Slice, TallyQueue, UnitChange, UnitTally, VoterCount
@@ -29,6 +29,7 @@ __all__ = [
     "Assignment",
     "Campaign",
     "CampaignQuerySet",
+    "Consent",
     "Flag",
     "KnownAnswer",
     "OrderRule",

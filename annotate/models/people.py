@@ -39,6 +39,31 @@ class Annotator(AbstractUser):
         default=dict, db_default={}, blank=True, help_text="Keys that differ from the usual ones, {action: key}."
     )
 
+    consented = models.PositiveSmallIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text="Version of the consent page that they agreed to; 0: none. Only the present one is enough.",
+    )
+    left_at = models.DateTimeField(
+        null=True, editable=False, help_text="Since when they are away by the quick exit: they are given nothing."
+    )
+
     class Meta(AbstractUser.Meta):
         verbose_name = "annotator"
         verbose_name_plural = "annotators"
+
+
+class Consent(models.Model):
+    """That a person agreed to be given texts of the kind that one version of the consent page names, and when."""
+
+    annotator = models.ForeignKey(Annotator, on_delete=models.CASCADE, related_name="consents")
+    version = models.PositiveSmallIntegerField()
+    given_at = models.DateTimeField(auto_now_add=True)
+    withdrawn_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.annotator}, version {self.version}"

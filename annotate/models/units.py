@@ -148,6 +148,7 @@ class Assignment(models.Model):
         MOVED_ON = "moved on", "went to another campaign or back to an earlier text"
         ILLEGAL = "illegal", "reported as illegal"
         SIGNED_OUT = "signed out"
+        QUICK_EXIT = "quick exit"
         WITHDRAWN = "withdrawn", "the instruction was withdrawn"
 
     # What a person may say when giving an instruction back; none of it counts against anyone.

@@ -163,6 +163,11 @@ BEGIN
     RETURN true;
 END $$;
 
+-- The version of the consent page that holds now: care.CONSENT. Who agreed to another is asked again.
+CREATE OR REPLACE FUNCTION annotate_consent() RETURNS integer LANGUAGE sql IMMUTABLE AS $$
+    SELECT 1
+$$;
+
 -- What a person holds in a campaign, oldest first, after claiming until it is as many as are wanted, or as many as they
 -- have room for. Whoever is patient is given no more than one lease in a transaction.
 CREATE OR REPLACE FUNCTION annotate_claim(who bigint, place bigint, wanted integer, patient boolean)
@@ -181,6 +186,10 @@ DECLARE
     picked record;
 BEGIN
     SELECT * INTO person FROM annotate_annotator WHERE id = who FOR NO KEY UPDATE;
+    -- Whoever left by the quick exit, or did not agree to what is coming, is shown nothing, held or new.
+    IF person.left_at IS NOT NULL OR (person.kind = 'human' AND person.consented <> annotate_consent()) THEN
+        RETURN;
+    END IF;
     SELECT * INTO campaign FROM annotate_campaign WHERE id = place;
     term := make_interval(mins => campaign.lease_minutes);
 

@@ -12,12 +12,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.timezone import now
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from annotate import annotations, assignments, guidelines, keys, remainder
+from annotate import annotations, assignments, care, guidelines, help_lines, keys, remainder
 from annotate.annotations import Outcome, Saved
 from annotate.assignments import Lease
 from annotate.errors import AnswerRefused, NotTheirs
@@ -25,6 +25,7 @@ from annotate.forms import AnswerForm, SkipForm
 from annotate.models import Annotation, Annotator, Assignment, Campaign, Participation
 from annotate.remainder import Why
 from annotate.shown import shown
+from annotate.views.care import sent_elsewhere
 from annotate.views.visitor import annotator_of
 
 # What became of a submit, in the words that its author reads.
@@ -147,6 +148,8 @@ def answers(request: HttpRequest, slug: str) -> HttpResponse:
     """The person's last answers here, each to be changed; for htmx the list alone, beside the text on the desk."""
     annotator = annotator_of(request)
     campaign = known_campaign(request, slug)
+    if elsewhere := sent_elsewhere(request):
+        return elsewhere
     template = "annotate/answers.html#list" if getattr(request, "htmx", False) else "annotate/answers.html"
     said = annotations.last_answers(annotator, campaign)
     names = {label.code: label.name for label in campaign.label_set.labels.all()}
@@ -234,6 +237,7 @@ def _cards(request: HttpRequest, saved: Saved) -> JsonResponse:
             "votes": votes,
             "tally": _tally(votes),
             "wording": wording,
+            "elsewhere": care.elsewhere(annotator_of(request)),
             "leases": [_card(lease, whole=str(lease.assignment_id) not in has) for lease in held],
             "withdrawn": _withdrawn(annotator_of(request), lost) if lost else [],
         }
@@ -281,6 +285,8 @@ def _desk(
     request: HttpRequest, campaign: Campaign, *, form: AnswerForm | None = None, earlier: Annotation | None = None
 ) -> HttpResponse:
     """The page, or for htmx the part of it that changes: one instruction and its form."""
+    if elsewhere := sent_elsewhere(request):
+        return elsewhere
     annotator = annotator_of(request)
     lease = None if earlier else next(iter(assignments.claim(annotator, campaign)), None)
     if earlier is not None:
@@ -306,6 +312,7 @@ def _desk(
         "is_for_wishes": why is Why.WISHES,
         "tally": _tally(votes),
         "now": now(),
+        "countries": help_lines.by_country(get_language() or "en"),
         "guidelines_changed": guidelines.has_changed_for(joined, campaign),
         "look_again": guidelines.to_look_at(annotator, campaign).count(),
         "is_again": earlier is not None and AGAIN in (request.GET.get("revise"), *request.POST),

@@ -150,6 +150,35 @@ function hidePopovers() {
   for (const open of document.querySelectorAll(":popover-open")) open.hidePopover();
 }
 
+// --- Leaving ---------------------------------------------------------------------------------------------------------
+
+let isLeaving = false;
+const otherTabs = new BroadcastChannel("oig-leave");
+
+// The quick exit: nothing of the text stays on the page, in memory or behind the button "back". The leases go back by a
+// request that outlives the page; answers that wait are sent another time. Other tabs leave too.
+function leaveAtOnce() {
+  if (isLeaving) return;
+  const form = byId("leave-at-once");
+  const body = new URLSearchParams(new FormData(form));
+  fetch(form.action, { method: "POST", body, keepalive: true, redirect: "manual" }).catch(() => {});
+  otherTabs.postMessage("leave");
+  goAway(page.away);
+}
+
+function goAway(address) {
+  isLeaving = true;
+  held = [];
+  given.clear();
+  document.title = "";
+  document.body.classList.add("left");
+  if (byId("text")) wipe();
+  byId("answers").replaceChildren();
+  location.replace(address);
+}
+
+otherTabs.onmessage = () => isLeaving || goAway(page.away);
+
 // --- Sending ---------------------------------------------------------------------------------------------------------
 
 function give(form) {
@@ -297,6 +326,7 @@ function holding() {
 
 // What the server says this person holds.
 function absorb({ data, date }, swapsBefore) {
+  if (data.elsewhere) return goAway(data.elsewhere);
   if (Math.abs(date - now()) > 2000) ahead = date - Date.now();
   isReworded = data.wording !== null && String(data.wording) !== page.wording;
   if (byId("tally") && data.tally) byId("tally").textContent = data.tally;
@@ -469,6 +499,9 @@ document.addEventListener("submit", (event) => {
     if (!onDesk()) return;
     if (form.id === "answer") give(form);
     else if (performance.now() - shownAt >= BOUNCE) report(form);
+  } else if (form.id === "leave-at-once") {
+    event.preventDefault();
+    leaveAtOnce();
   } else if (form.matches(".aside")) {
     event.preventDefault();
     whenSent(() => sendAside(form));
@@ -611,7 +644,7 @@ document.addEventListener("visibilitychange", () => {
   focused.tick();
   if (document.visibilityState === "visible") comeBack();
 });
-window.addEventListener("beforeunload", (event) => (outbox.isFleeting || isBegun()) && event.preventDefault());
+window.addEventListener("beforeunload", (event) => !isLeaving && (outbox.isFleeting || isBegun()) && event.preventDefault());
 
 settle();
 if (sessionStorage.getItem(REWORDED)) {
