@@ -131,6 +131,23 @@ class Campaign(models.Model):
         "was made of it or beside it - among their next so many. 0: no distance is kept. Whoever has nothing "
         "else left is told so, until they have labelled elsewhere or this number is smaller.",
     )
+    severe_per_day = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        help_text="Whoever was given so many severe texts in a day of theirs, here or elsewhere, gets no other here "
+        "that day. People can choose fewer. Empty: no limit but their own.",
+    )
+    minutes_per_day = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        help_text="Whoever has labelled for so long in a day of theirs, here or elsewhere, gets nothing more here that "
+        "day. People can choose less. Empty: no limit but their own.",
+    )
+    calm_after = models.PositiveSmallIntegerField(
+        default=0,
+        db_default=0,
+        help_text="After a severe text a person is given so many calm ones, or has a break. People can choose more.",
+    )
     one_per_cluster = models.ForeignKey(
         DuplicateSearch,
         null=True,

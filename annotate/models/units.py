@@ -27,6 +27,15 @@ def judged_turns(turns: Sequence[Turn], target: str) -> list[tuple[Turn, bool]]:
     return [(turn, number == judged) for number, turn in enumerate(turns)]
 
 
+class Severity(models.IntegerChoices):
+    """How hard a text is to read, as far as it can be told: from its sources at first, then from the votes."""
+
+    NONE = 0, _("none")
+    MILD = 1, _("mild")
+    SEVERE = 2, _("severe")
+    GRAVE = 3, _("grave")
+
+
 class UnitQuerySet(models.QuerySet["Unit"]):
     def served(self) -> UnitQuerySet:
         """Those whose instruction is neither set aside nor quarantined nor taken down."""
@@ -63,6 +72,13 @@ class Unit(models.Model):
         db_default=[],
         editable=False,
         help_text="Codes of the tags that its sources suggest.",
+    )
+    severity = models.PositiveSmallIntegerField(
+        choices=Severity,
+        default=Severity.NONE,
+        db_default=Severity.NONE,
+        editable=False,
+        help_text="Expected from the sources, then voted. Owned by the function annotate_severity.",
     )
     overlap = models.PositiveSmallIntegerField(help_text="Votes wanted.")
     taken = models.PositiveSmallIntegerField(
@@ -167,6 +183,13 @@ class Assignment(models.Model):
         help_text="Answered under an older wording of the guidelines, and queued for another look.",
     )
     reason = models.CharField(max_length=12, choices=Reason, blank=True)
+    severity = models.PositiveSmallIntegerField(
+        choices=Severity,
+        default=Severity.NONE,
+        db_default=Severity.NONE,
+        editable=False,
+        help_text="Of the unit as it was given: what counts for the day's limit.",
+    )
     claimed_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
@@ -195,6 +218,12 @@ class Assignment(models.Model):
             models.Index(fields=["annotator"], condition=Q(look_again=True), name="assignment_look_again"),
             models.Index(fields=["unit", "annotator"], name="assignment_by_unit"),
             models.Index(fields=["annotator", "-ended_at"], name="assignment_history"),
+            # How many severe texts somebody was given today.
+            models.Index(
+                fields=["annotator", "claimed_at"],
+                condition=Q(severity__gte=Severity.SEVERE),
+                name="assignment_severe",
+            ),
         ]
 
     def __str__(self) -> str:
