@@ -7,16 +7,21 @@ show a text.
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
 from django.db import transaction
+from django.db.models import Count, Q, Sum
 from django.urls import reverse
 from django.utils import timezone
 
 from annotate import assignments
-from annotate.models import Annotator, Assignment, Consent
+from annotate.models import Annotator, Assignment, Consent, DeskDay, Severity
 
 # Of what the consent page says. Raise it with every change of the meaning of that page, here and in the function
 # annotate_consent of sql/desk.sql: everybody is asked again before their next text.
 CONSENT = 1
+LATELY = timedelta(days=30)
 
 
 def has_consented(annotator: Annotator) -> bool:
@@ -71,3 +76,20 @@ def elsewhere(annotator: Annotator, back: str = "") -> str:
     if not has_consented(annotator):
         return f"{reverse('consent')}?next={back}" if back else reverse("consent")
     return ""
+
+
+class Exposure(NamedTuple):
+    """What somebody was given lately: totals, and never which texts."""
+
+    texts: int
+    severe: int
+    minutes: int
+
+
+def exposure(annotator: Annotator, now: datetime) -> Exposure:
+    """Of the last thirty days."""
+    given = Assignment.objects.filter(annotator=annotator, claimed_at__gte=now - LATELY)
+    counted = given.aggregate(texts=Count("pk"), severe=Count("pk", filter=Q(severity__gte=Severity.SEVERE)))
+    days = DeskDay.objects.filter(annotator=annotator, day__gte=(now - LATELY).date())
+    spent = days.aggregate(total=Sum("milliseconds"))["total"] or 0
+    return Exposure(counted["texts"], counted["severe"], spent // 60_000)

@@ -207,6 +207,7 @@ CREATE OR REPLACE FUNCTION annotate_bearable(
 DECLARE
     most integer := least(person.severe_per_day, campaign.severe_per_day);
     calm integer := greatest(person.calm_after, campaign.calm_after);
+    severe record;
 BEGIN
     worst := 3;
     why := '';
@@ -222,15 +223,24 @@ BEGIN
     ) >= most THEN
         worst := 1;
         why := 'severe';
-    ELSIF calm > 0 AND EXISTS (
-        SELECT 1 FROM (
-            SELECT given.severity, given.claimed_at, given.ended_at FROM annotate_assignment given
-            WHERE given.annotator_id = person.id ORDER BY given.ended_at DESC LIMIT calm
-        ) last
-        WHERE last.severity >= 2 AND coalesce(last.ended_at, moment) > moment - interval '15 minutes'
-    ) THEN
-        worst := 1;
-        why := 'calm';
+    ELSIF calm > 0 THEN
+        SELECT given.claimed_at, coalesce(given.ended_at, moment) AS ended_at INTO severe FROM annotate_assignment given
+        WHERE given.annotator_id = person.id AND given.severity >= 2 ORDER BY given.claimed_at DESC LIMIT 1;
+        -- By the time of giving: an answer that comes late ends an assignment of long ago.
+        IF severe.ended_at > moment - interval '15 minutes' AND calm > (
+            SELECT count(*) FROM (
+                SELECT 1 FROM annotate_assignment given
+                WHERE given.annotator_id = person.id AND given.ended_at IS NULL AND given.claimed_at > severe.claimed_at
+                UNION ALL
+                SELECT 1 FROM annotate_assignment given
+                WHERE given.annotator_id = person.id AND given.ended_at > severe.claimed_at
+                  AND given.claimed_at > severe.claimed_at
+                LIMIT calm
+            ) since
+        ) THEN
+            worst := 1;
+            why := 'calm';
+        END IF;
     END IF;
 END $$;
 

@@ -47,6 +47,11 @@ WORDS = {
 # Why nothing is left.
 LEFT = {
     Why.CLOSED: _("This campaign is closed: it takes no more answers."),
+    Why.MINUTES: _(
+        "Your time for today is over. Thank you; have a rest, and come again tomorrow. What you answered is saved."
+    ),
+    Why.SEVERE: _("You had as many severe texts as there should be in a day, and those that are left here are severe."),
+    Why.CALM: _("Those that are left here are severe. Have a break first: in a quarter of an hour there are more."),
     Why.NOT_NOW: _(
         "What is left for you is with others at the moment, or too much like what you had last. "
         "Look again in a few minutes."
@@ -227,6 +232,7 @@ def _cards(request: HttpRequest, saved: Saved) -> JsonResponse:
     ``wording`` is the label set by which the campaign goes now, so that a page which shows an older one notices.
     """
     outcome, votes, wording, held = saved
+    annotator = annotator_of(request)
     has = set(request.POST.get("holding", "").split())
     lost = has - {str(lease.assignment_id) for lease in held} - {request.POST.get("assignment", "")}
     return JsonResponse(
@@ -237,9 +243,11 @@ def _cards(request: HttpRequest, saved: Saved) -> JsonResponse:
             "votes": votes,
             "tally": _tally(votes),
             "wording": wording,
-            "elsewhere": care.elsewhere(annotator_of(request)),
-            "leases": [_card(lease, whole=str(lease.assignment_id) not in has) for lease in held],
-            "withdrawn": _withdrawn(annotator_of(request), lost) if lost else [],
+            "elsewhere": care.elsewhere(annotator),
+            "leases": [
+                _card(lease, whole=str(lease.assignment_id) not in has, is_masked=annotator.is_masked) for lease in held
+            ],
+            "withdrawn": _withdrawn(annotator, lost) if lost else [],
         }
     )
 
@@ -256,9 +264,14 @@ def _tally(votes: int) -> str:
     return ngettext("You have labelled %(votes)d here", "You have labelled %(votes)d here", votes) % {"votes": votes}
 
 
-def _card(lease: Lease, *, whole: bool) -> dict[str, Any]:
+def _card(lease: Lease, *, whole: bool, is_masked: bool) -> dict[str, Any]:
     """A lease as the queue knows it; ``text`` is the HTML of its text, empty if the page has it."""
-    context = {"target": lease.target, "text": shown(lease.turns, lease.target), "language": lease.language}
+    context = {
+        "is_masked": is_masked,
+        "target": lease.target,
+        "text": shown(lease.turns, lease.target),
+        "language": lease.language,
+    }
     return {
         "assignment": lease.assignment_id,
         "key": str(uuid4()) if whole else "",
@@ -309,7 +322,8 @@ def _desk(
         "reasons": [(reason.value, reason.label) for reason in Assignment.DECLINES],
         "votes_given": votes,
         "why": LEFT[why] if why else "",
-        "is_for_wishes": why is Why.WISHES,
+        "is_for_wishes": why in (Why.WISHES, Why.MINUTES, Why.SEVERE, Why.CALM),
+        "is_masked": annotator.is_masked,
         "tally": _tally(votes),
         "now": now(),
         "countries": help_lines.by_country(get_language() or "en"),

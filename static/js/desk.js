@@ -104,7 +104,8 @@ function fill(form, draft) {
 function settle() {
   focused.start();
   showCountdown();
-  const text = document.querySelector(".judged .words") ?? document.querySelector(".done h2");
+  const isMasked = document.querySelector("#text .mask:not([open])") !== null;
+  const text = isMasked ? null : document.querySelector(".judged .words") ?? document.querySelector(".done h2");
   byId("next").textContent = phrase("next", { text: text?.textContent.trim().slice(0, 300) ?? "" });
 }
 
@@ -453,6 +454,7 @@ const focused = {
     const at = performance.now();
     const isThere = document.visibilityState === "visible" && document.hasFocus() && at - this.active < STILL_HERE;
     if (isThere) this.total += Math.min(at - this.since, 2000);
+    if (isThere) propose(Math.min(at - this.since, 2000));
     this.since = at;
   },
   taken() {
@@ -460,6 +462,17 @@ const focused = {
     return Math.round(this.total);
   },
 };
+
+// A break is proposed after so much time at this page, once.
+const LONG = 2_700_000;
+let worked = 0;
+
+function propose(milliseconds) {
+  worked += milliseconds;
+  if (worked < LONG) return;
+  worked = 0;
+  say(phrase("rest"), false);
+}
 
 for (const kind of ["keydown", "pointerdown", "pointermove", "scroll", "wheel"]) {
   document.addEventListener(kind, () => (focused.active = performance.now()), { capture: true, passive: true });
