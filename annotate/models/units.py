@@ -30,10 +30,10 @@ def judged_turns(turns: Sequence[Turn], target: str) -> list[tuple[Turn, bool]]:
 class Severity(models.IntegerChoices):
     """How hard a text is to read, as far as it can be told: from its sources at first, then from the votes."""
 
-    NONE = 0, _("none")
-    MILD = 1, _("mild")
-    SEVERE = 2, _("severe")
-    GRAVE = 3, _("grave")
+    NONE = 0, "none"
+    MILD = 1, "mild"
+    SEVERE = 2, "severe"
+    GRAVE = 3, "grave"
 
 
 class UnitQuerySet(models.QuerySet["Unit"]):
