@@ -1,13 +1,12 @@
 """How severe texts are, and that nobody is given more of them, or labels for longer, than they or the campaign want."""
 
-from __future__ import annotations
-
 import random
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection, transaction
+from django.db.models import F
 from django.test import Client
 from django.utils import timezone
 
@@ -39,13 +38,16 @@ WISHES: list[dict[str, int]] = [
 DRIFTED = "SELECT count(*) FROM annotate_unit unit WHERE unit.severity <> annotate_severity(unit)"
 
 
-def placed(severe: int, calm: int, **fields: object) -> Campaign:
+def placed(severe: int, calm: int, overlap: int = 3, **fields: object) -> Campaign:
     """A campaign of so many texts of which hatred is expected, and so many others."""
     origin = worlds.source("letters")
     made = worlds.instructions(origin, [worlds.says(f"Letter {number}") for number in range(severe + calm)])
     hateful = Provenance.objects.filter(instruction__in=made[:severe])
     hateful.update(suggested={"tags": {"hate": 1.0}})
-    return worlds.opened(origin, **fields)
+    letters = worlds.opened(origin, overlap=overlap)
+    Campaign.objects.filter(pk=letters.pk).update(**fields)
+    letters.refresh_from_db()
+    return letters
 
 
 def given(annotator: Annotator) -> list[int]:
@@ -73,8 +75,7 @@ def _end(held: Assignment, mood: float, late: list[Assignment]) -> None:
 def is_calm_again(annotator: Annotator) -> None:
     """As if everything so far had been an hour ago."""
     hour = timedelta(hours=1)
-    for mine in Assignment.objects.filter(annotator=annotator, ended_at__isnull=False):
-        Assignment.objects.filter(pk=mine.pk).update(ended_at=mine.ended_at - hour)
+    Assignment.objects.filter(annotator=annotator, ended_at__isnull=False).update(ended_at=F("ended_at") - hour)
 
 
 @pytest.mark.django_db

@@ -47,7 +47,7 @@ def test_one_key_leaves_every_tab_and_back_shows_no_text(desk: Desk, ada: Annota
     expect(page.get_by_role("heading", name="Campaigns")).to_be_visible()
     desk.open()
     page.wait_for_url("**/away/")
-    page.get_by_role("button", name="Go on another time, or now").click()
+    page.get_by_role("button", name="Go on").click()
     page.wait_for_url("**/campaigns/")
     desk.open()
     expect(page.locator(".judged .words")).to_contain_text("Letter")
