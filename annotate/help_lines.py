@@ -50,7 +50,7 @@ class Line:
     def shown(self) -> str:
         """The number as it is written in its country."""
         if not self.number.startswith("+"):
-            return self.number
+            return f"{self.number[:3]} {self.number[3:]}" if len(self.number) == 6 else self.number
         return phonenumbers.format_number(phonenumbers.parse(self.number), phonenumbers.PhoneNumberFormat.NATIONAL)
 
     @property

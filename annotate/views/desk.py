@@ -244,9 +244,7 @@ def _cards(request: HttpRequest, saved: Saved) -> JsonResponse:
             "tally": _tally(votes),
             "wording": wording,
             "elsewhere": care.elsewhere(annotator),
-            "leases": [
-                _card(lease, whole=str(lease.assignment_id) not in has, is_masked=annotator.is_masked) for lease in held
-            ],
+            "leases": [_card(lease, whole=str(lease.assignment_id) not in has, reader=annotator) for lease in held],
             "withdrawn": _withdrawn(annotator, lost) if lost else [],
         }
     )
@@ -264,10 +262,12 @@ def _tally(votes: int) -> str:
     return ngettext("You have labelled %(votes)d here", "You have labelled %(votes)d here", votes) % {"votes": votes}
 
 
-def _card(lease: Lease, *, whole: bool, is_masked: bool) -> dict[str, Any]:
+def _card(lease: Lease, *, whole: bool, reader: Annotator) -> dict[str, Any]:
     """A lease as the queue knows it; ``text`` is the HTML of its text, empty if the page has it."""
+    hints = {"context": keys.hint(reader.keys.get("context", keys.ACTIONS["context"]))} if reader.keys_enabled else {}
     context = {
-        "is_masked": is_masked,
+        "is_masked": reader.is_masked,
+        "hints": hints,
         "target": lease.target,
         "text": shown(lease.turns, lease.target),
         "language": lease.language,
