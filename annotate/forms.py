@@ -105,7 +105,11 @@ class PreferencesForm(forms.Form):
     calm_after = forms.IntegerField(
         required=False, min_value=0, max_value=preferences.MOST_CALM, label=_("Calm texts after each severe one")
     )
-    time_zone = forms.ChoiceField(required=False, label=_("Time zone, by which your day begins"))
+    time_zone = forms.ChoiceField(
+        required=False,
+        label=_("Time zone, by which your day begins"),
+        widget=forms.Select(attrs={"lang": "en", "dir": "ltr"}),
+    )
     is_masked = forms.BooleanField(required=False, label=_("Show a text only after a key or a click"))
     is_still = forms.BooleanField(required=False, label=_("Nothing moves on the pages"))
     keys_enabled = forms.BooleanField(required=False, label=_("Single keys act on the labelling page"))
