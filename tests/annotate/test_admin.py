@@ -98,6 +98,7 @@ def test_an_opened_campaign_keeps_what_its_units_were_made_from(admin: Client) -
         "seed": 5,
         "lease_minutes": 10,
         "family_distance": 3,
+        "calm_after": 0,
         "sources": [source.pk for source in kindness.sources.all()],
         "order_rules-TOTAL_FORMS": 0,
         "order_rules-INITIAL_FORMS": 0,
