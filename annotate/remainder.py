@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 
-from annotate.models import Annotator, Campaign
+from annotate.models import Annotator, Campaign, Severity
 from annotate.models.campaigns import TIERS
 from annotate.statements import one
 
@@ -13,6 +13,9 @@ class Why(enum.Enum):
     """The first that is true."""
 
     CLOSED = "closed"
+    MINUTES = "minutes"  # the day's time is over
+    SEVERE = "severe"  # the day's severe texts were given, and what is left is severe
+    CALM = "calm"  # what is left is severe, and calm ones or a break come first
     NOT_NOW = "not now"  # others hold it, or it is of the family of what the person had last
     WISHES = "wishes"  # what is left is in languages, or on topics, that the person does not wish
     OTHERS = "others"  # what is open waits for other people: this one had it
@@ -40,10 +43,20 @@ LEFT = f"""
     FROM (SELECT array_fill(-1::bigint, ARRAY[{TIERS}]) AS start) place,
          (SELECT %(languages)s::varchar[] AS languages, %(avoided)s::varchar[] AS avoided) wish,
          annotate_next_wished(
-             %(annotator)s, %(campaign)s, place.start, wish.languages, wish.avoided, '{{}}', '{{}}', {APART}
+             %(annotator)s, %(campaign)s, place.start, wish.languages, wish.avoided, '{{}}', '{{}}', {APART}, %(worst)s
          ) next_wished,
-         annotate_next(%(annotator)s, %(campaign)s, place.start, '{{}}', '{{}}', '{{}}', {APART}) next_any
+         annotate_next(%(annotator)s, %(campaign)s, place.start, '{{}}', '{{}}', '{{}}', {APART}, 3) next_any
 """  # noqa: S608 - made of constants
+
+
+# The worst severity that they may be given now, and what keeps them from more.
+BEARABLE = """
+    SELECT bearable.worst, bearable.why
+    FROM annotate_annotator person, annotate_campaign campaign, clock_timestamp() moment,
+         annotate_spend(person.id, person.time_zone, moment) spent,
+         annotate_bearable(person, campaign, spent, moment) bearable
+    WHERE person.id = %(annotator)s AND campaign.id = %(campaign)s
+"""
 
 
 def why(annotator: Annotator, campaign: Campaign) -> Why:
@@ -52,7 +65,12 @@ def why(annotator: Annotator, campaign: Campaign) -> Why:
         return Why.CLOSED
     wishes = {"languages": annotator.languages, "avoided": annotator.avoided_topics}
     values = {"annotator": annotator.pk, "campaign": campaign.pk, **wishes}
-    wished, unwished, held, is_open = one(LEFT, values)
+    worst, limit = one(BEARABLE, values)
+    if limit == Why.MINUTES.value:
+        return Why.MINUTES
+    wished, unwished, held, is_open = one(LEFT, {**values, "worst": worst})
+    if limit and not wished and one(LEFT, {**values, "worst": Severity.GRAVE.value})[0]:
+        return Why(limit)
     if wished or held:
         return Why.NOT_NOW
     if unwished:

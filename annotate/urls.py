@@ -4,7 +4,7 @@ from django.urls import path
 
 from annotate import api
 from annotate.models import KnownAnswer
-from annotate.views import campaigns, desk, guidelines, preferences, progress, remarks, site, training
+from annotate.views import campaigns, care, desk, guidelines, preferences, progress, remarks, site, training
 
 sign_in = login_not_required(LoginView.as_view(template_name="annotate/sign_in.html", redirect_authenticated_user=True))
 
@@ -12,6 +12,10 @@ urlpatterns = [
     path("sign-in/", sign_in, name="sign-in"),
     path("i18n/setlang/", site.set_language, name="set_language"),
     path("sign-out/", site.SignOut.as_view(), name="sign-out"),
+    path("consent/", care.consent, name="consent"),
+    path("help/", care.lines, name="help-lines"),
+    path("leave/", care.leave, name="leave"),
+    path("away/", care.away, name="away"),
     path("preferences/", preferences.wishes, name="preferences"),
     path("progress/", progress.progress, name="progress"),
     path("campaigns/", campaigns.campaigns, name="campaigns"),

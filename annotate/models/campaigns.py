@@ -178,6 +178,23 @@ class Campaign(models.Model):
     gold_seed = models.BigIntegerField(
         default=hidden_seed, editable=False, help_text="Decides who gets which gold when. Nobody sees it."
     )
+    severe_per_day = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        help_text="Whoever was given so many severe texts in a day of theirs, here or elsewhere, gets no other here "
+        "that day. People can choose fewer. Empty: no limit but their own.",
+    )
+    minutes_per_day = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        help_text="Whoever has labelled for so long in a day of theirs, here or elsewhere, gets nothing more here that "
+        "day. People can choose less. Empty: no limit but their own.",
+    )
+    calm_after = models.PositiveSmallIntegerField(
+        default=0,
+        db_default=0,
+        help_text="After a severe text a person is given so many calm ones, or has a break. People can choose more.",
+    )
     one_per_cluster = models.ForeignKey(
         DuplicateSearch,
         null=True,

@@ -49,6 +49,7 @@ END $$;
 -- person; from the start it was 200 times slower at 50,000.
 CREATE OR REPLACE FUNCTION annotate_next(
     who bigint, place bigint, cursors bigint[], avoided varchar[], recent bigint[], families bigint[], apart varchar[],
+    worst integer,
     OUT unit_id bigint, OUT unit_tier integer, OUT unit_position bigint
 ) LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -57,6 +58,7 @@ BEGIN
         SELECT unit.id, unit.tier, unit.position FROM annotate_unit unit
         WHERE unit.campaign_id = place AND unit.tier = lane.number - 1 AND unit.position > lane.cursor
           AND unit.taken < unit.overlap AND NOT unit.is_withdrawn AND (avoided = '{}' OR NOT unit.topics && avoided)
+          AND unit.severity <= worst
           AND annotate_suits(who, unit.id, unit.instruction_id, recent, families, apart)
         ORDER BY unit.position LIMIT 1
     ) found LIMIT 1;
@@ -67,7 +69,7 @@ END $$;
 -- tier. A text whose language is not known is for everybody.
 CREATE OR REPLACE FUNCTION annotate_next_read(
     who bigint, place bigint, cursors bigint[], languages varchar[], avoided varchar[], recent bigint[],
-    families bigint[], apart varchar[],
+    families bigint[], apart varchar[], worst integer,
     OUT unit_id bigint, OUT unit_tier integer, OUT unit_position bigint
 ) LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -78,6 +80,7 @@ BEGIN
             WHERE unit.campaign_id = place AND unit.language = tongue.name
               AND unit.tier = lane.number - 1 AND unit.position > lane.cursor
               AND unit.taken < unit.overlap AND NOT unit.is_withdrawn AND (avoided = '{}' OR NOT unit.topics && avoided)
+              AND unit.severity <= worst
               AND annotate_suits(who, unit.id, unit.instruction_id, recent, families, apart)
             ORDER BY unit.position LIMIT 1
         ) head ORDER BY head.position LIMIT 1
@@ -87,16 +90,16 @@ END $$;
 -- The next unit for a person with these wishes; all null if there is none.
 CREATE OR REPLACE FUNCTION annotate_next_wished(
     who bigint, place bigint, cursors bigint[], languages varchar[], avoided varchar[], recent bigint[],
-    families bigint[], apart varchar[],
+    families bigint[], apart varchar[], worst integer,
     OUT unit_id bigint, OUT unit_tier integer, OUT unit_position bigint
 ) LANGUAGE plpgsql STABLE AS $$
 BEGIN
     IF languages = '{}' THEN
         SELECT * INTO unit_id, unit_tier, unit_position
-        FROM annotate_next(who, place, cursors, avoided, recent, families, apart);
+        FROM annotate_next(who, place, cursors, avoided, recent, families, apart, worst);
     ELSE
         SELECT * INTO unit_id, unit_tier, unit_position
-        FROM annotate_next_read(who, place, cursors, languages, avoided, recent, families, apart);
+        FROM annotate_next_read(who, place, cursors, languages, avoided, recent, families, apart, worst);
     END IF;
 END $$;
 
@@ -119,7 +122,7 @@ END $$;
 -- while the next is waited for.
 CREATE OR REPLACE FUNCTION annotate_pick(
     who bigint, place bigint, cursors bigint[], languages varchar[], avoided varchar[], distance integer,
-    apart varchar[], patient boolean,
+    apart varchar[], patient boolean, worst integer,
     OUT unit_id bigint, OUT unit_tier integer, OUT unit_position bigint
 ) LANGUAGE plpgsql AS $$
 DECLARE
@@ -130,16 +133,17 @@ BEGIN
     IF patient THEN cursors := array_fill(-1::bigint, ARRAY[cardinality(cursors)]); END IF;
     LOOP
         SELECT * INTO unit_id, unit_tier, unit_position
-        FROM annotate_next_wished(who, place, cursors, languages, avoided, recent, families, apart);
+        FROM annotate_next_wished(who, place, cursors, languages, avoided, recent, families, apart, worst);
         EXIT WHEN unit_id IS NULL;
         IF patient THEN
             BEGIN
-                IF annotate_has_slot(unit_id) THEN RETURN; END IF;
+                IF annotate_has_slot(unit_id) AND annotate_is_bearable(unit_id, worst) THEN RETURN; END IF;
                 RAISE 'full';
             EXCEPTION WHEN raise_exception THEN NULL;
             END;
         ELSE
-            PERFORM 1 FROM annotate_unit WHERE id = unit_id AND taken < overlap AND NOT is_withdrawn
+            PERFORM 1 FROM annotate_unit
+            WHERE id = unit_id AND taken < overlap AND NOT is_withdrawn AND severity <= worst
             FOR NO KEY UPDATE SKIP LOCKED;
             IF FOUND THEN RETURN; END IF;
             cursors[unit_tier + 1] := unit_position;
@@ -164,8 +168,9 @@ END $$;
 -- What a person gave back by the way and would be given again next: a lease of gold, which no cursor finds, if it is the
 -- oldest of these, else null; `is_owed` says whether there is any. Without it a text that changes at sign-in would be
 -- told from one that does not.
-CREATE OR REPLACE FUNCTION annotate_owed(who bigint, place bigint, OUT unit_id bigint, OUT is_owed boolean)
-LANGUAGE plpgsql STABLE AS $$
+CREATE OR REPLACE FUNCTION annotate_owed(
+    who bigint, place bigint, worst integer, OUT unit_id bigint, OUT is_owed boolean
+) LANGUAGE plpgsql STABLE AS $$
 BEGIN
     SELECT CASE WHEN gold.id IS NOT NULL THEN at.id END, true INTO unit_id, is_owed
     FROM (SELECT * FROM annotate_assignment ended WHERE ended.annotator_id = who AND ended.state <> 'live'
@@ -173,7 +178,7 @@ BEGIN
     JOIN annotate_unit at ON at.id = given.unit_id AND at.campaign_id = place AND NOT at.is_withdrawn
     LEFT JOIN annotate_knownanswer gold ON gold.unit_id = at.id AND gold.phase = 'gold'
     WHERE given.state = 'returned' AND given.reason NOT IN ('expired', 'withdrawn')
-      AND (at.taken < at.overlap OR gold.id IS NOT NULL)
+      AND (at.taken < at.overlap OR gold.id IS NOT NULL) AND at.severity <= worst
       AND annotate_suits(who, at.id, at.instruction_id, '{}', '{}', '{practice,qualification}')
     ORDER BY given.id LIMIT 1;
     is_owed := coalesce(is_owed, false);
@@ -183,7 +188,7 @@ END $$;
 -- more vote on it would count. Each person has gold in an order of their own. Nobody waits for it: who finds it locked
 -- reads it as if it were full.
 CREATE OR REPLACE FUNCTION annotate_pick_gold(
-    who bigint, campaign annotate_campaign, languages varchar[], avoided varchar[], owed bigint,
+    who bigint, campaign annotate_campaign, languages varchar[], avoided varchar[], owed bigint, worst integer,
     OUT unit_id bigint, OUT has_slot boolean
 ) LANGUAGE plpgsql AS $$
 DECLARE
@@ -193,7 +198,7 @@ BEGIN
     SELECT * INTO recent, families FROM annotate_recent(who, campaign.family_distance);
     SELECT gold.id INTO unit_id FROM (
         SELECT unit.id, unit.instruction_id FROM annotate_knownanswer known JOIN annotate_unit unit ON unit.id = known.unit_id
-        WHERE unit.campaign_id = campaign.id AND known.phase = 'gold' AND NOT unit.is_withdrawn
+        WHERE unit.campaign_id = campaign.id AND known.phase = 'gold' AND NOT unit.is_withdrawn AND unit.severity <= worst
           AND (languages = '{}' OR unit.language = ANY(languages || ''::varchar)) AND NOT unit.topics && avoided
         ORDER BY unit.id = owed DESC NULLS LAST, hashint8extended(unit.id, campaign.gold_seed # who) OFFSET 0
     ) gold WHERE annotate_suits(who, gold.id, gold.instruction_id, recent, families, '{}') LIMIT 1;
@@ -238,6 +243,89 @@ BEGIN
     RETURN true;
 END $$;
 
+-- Whether a unit, which is locked, is still no worse than that: a vote may have come meanwhile.
+CREATE OR REPLACE FUNCTION annotate_is_bearable(one bigint, worst integer) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN (SELECT severity <= worst FROM annotate_unit WHERE id = one);
+END $$;
+
+-- Counts the time that a person is at the desk, and returns how many milliseconds it was on this day of theirs: from one
+-- look at it to the next, and no more than three minutes of it, so that it is the same in one tab and in five, with a
+-- script and without. What is shorter than twenty seconds waits for the next look: a row is not written for each answer.
+-- Whoever calls it holds the person's row.
+CREATE OR REPLACE FUNCTION annotate_spend(who bigint, zone varchar, moment timestamptz) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+    today date := (moment AT TIME ZONE zone)::date;
+    spent record;
+    since bigint;
+BEGIN
+    SELECT milliseconds, seen_at INTO spent FROM annotate_deskday WHERE annotator_id = who AND day = today;
+    IF NOT FOUND THEN
+        INSERT INTO annotate_deskday (annotator_id, day, milliseconds, seen_at) VALUES (who, today, 0, moment);
+        RETURN 0;
+    END IF;
+    since := greatest(0, least(180000, extract(epoch FROM moment - spent.seen_at) * 1000))::bigint;
+    IF moment - spent.seen_at >= interval '20 seconds' THEN
+        UPDATE annotate_deskday SET milliseconds = milliseconds + since, seen_at = moment
+        WHERE annotator_id = who AND day = today;
+    END IF;
+    RETURN spent.milliseconds + since;
+END $$;
+
+-- The worst severity that a person may be given in a campaign now, -1 if nothing at all, and why not more: 'minutes' and
+-- 'severe' are the limits of a day of theirs, the lower of their own and the campaign's; 'calm' means that calm texts, or
+-- a break of a quarter of an hour, come after the severe one that they had. Costs the same however much they have read.
+-- What was given counts, whatever became of it: a text that was fetched ahead, or answered late, has been read perhaps.
+CREATE OR REPLACE FUNCTION annotate_bearable(
+    person annotate_annotator, campaign annotate_campaign, spent bigint, moment timestamptz,
+    OUT worst integer, OUT why varchar
+) LANGUAGE plpgsql AS $$
+DECLARE
+    most integer := least(person.severe_per_day, campaign.severe_per_day);
+    calm integer := greatest(person.calm_after, campaign.calm_after);
+    severe record;
+BEGIN
+    worst := 3;
+    why := '';
+    IF spent >= 60000 * least(person.minutes_per_day, campaign.minutes_per_day) THEN
+        worst := -1;
+        why := 'minutes';
+    ELSIF most IS NOT NULL AND (
+        SELECT count(*) FROM (
+            SELECT DISTINCT given.unit_id FROM annotate_assignment given
+            WHERE given.annotator_id = person.id AND given.severity >= 2
+              AND given.claimed_at >= date_trunc('day', moment AT TIME ZONE person.time_zone) AT TIME ZONE person.time_zone
+        ) today
+    ) >= most THEN
+        worst := 1;
+        why := 'severe';
+    ELSIF calm > 0 THEN
+        SELECT given.claimed_at, coalesce(given.ended_at, moment) AS ended_at INTO severe FROM annotate_assignment given
+        WHERE given.annotator_id = person.id AND given.severity >= 2 ORDER BY given.claimed_at DESC LIMIT 1;
+        -- By the time of giving: an answer that comes late ends an assignment of long ago.
+        IF severe.ended_at > moment - interval '15 minutes' AND calm > (
+            SELECT count(*) FROM (
+                SELECT 1 FROM annotate_assignment given
+                WHERE given.annotator_id = person.id AND given.ended_at IS NULL AND given.claimed_at > severe.claimed_at
+                UNION ALL
+                SELECT 1 FROM annotate_assignment given
+                WHERE given.annotator_id = person.id AND given.ended_at > severe.claimed_at
+                  AND given.claimed_at > severe.claimed_at
+                LIMIT calm
+            ) since
+        ) THEN
+            worst := 1;
+            why := 'calm';
+        END IF;
+    END IF;
+END $$;
+
+-- The version of the consent page that holds now: care.CONSENT. Who agreed to another is asked again.
+CREATE OR REPLACE FUNCTION annotate_consent() RETURNS integer LANGUAGE sql IMMUTABLE AS $$
+    SELECT 1
+$$;
+
 -- What a person holds in a campaign, oldest first, after claiming until it is as many as are wanted, or as many as they
 -- have room for. Whoever is patient is given no more than one lease in a transaction.
 CREATE OR REPLACE FUNCTION annotate_claim(who bigint, place bigint, wanted integer, patient boolean)
@@ -258,9 +346,16 @@ DECLARE
     chosen bigint;
     has_slot boolean;
     goes_on boolean;
+    spent bigint;
+    worst integer;
 BEGIN
     SELECT * INTO person FROM annotate_annotator WHERE id = who FOR NO KEY UPDATE;
+    -- Whoever left by the quick exit, or did not agree to what is coming, is shown nothing, held or new.
+    IF person.left_at IS NOT NULL OR (person.kind = 'human' AND person.consented <> annotate_consent()) THEN
+        RETURN;
+    END IF;
     SELECT * INTO campaign FROM annotate_campaign WHERE id = place;
+    spent := annotate_spend(who, person.time_zone, moment);
     term := make_interval(mins => campaign.lease_minutes);
 
     -- Whoever comes by with less than half of their time left has all of it again.
@@ -288,35 +383,40 @@ BEGIN
             AND (joined.practised_at IS NOT NULL OR NOT campaign.practice)
             AND (joined.qualified_at IS NOT NULL OR campaign.qualification_percent = 0);
         WHILE goes_on LOOP
+            SELECT bearable.worst INTO worst FROM annotate_bearable(person, campaign, spent, moment) bearable;
+            EXIT WHEN worst < 0;
             chosen := NULL;
             has_slot := true;
             IF campaign.gold_every > 0 THEN
-                SELECT * INTO owed FROM annotate_owed(who, place);
+                SELECT * INTO owed FROM annotate_owed(who, place, worst);
                 -- Each text is gold by a chance of its own: after gold it is as likely as ever, so that nobody can count.
                 IF owed.unit_id IS NOT NULL OR (NOT owed.is_owed AND 0 = annotate_chance(
                     format('%s in %s: %s', who, place, joined.draws), campaign.gold_seed) % campaign.gold_every)
                 THEN
                     SELECT * INTO chosen, has_slot FROM annotate_pick_gold(
-                        who, campaign, person.languages, person.avoided_topics, owed.unit_id);
+                        who, campaign, person.languages, person.avoided_topics, owed.unit_id, worst);
                 END IF;
             END IF;
             IF chosen IS NULL THEN
                 has_slot := true;
                 SELECT * INTO picked FROM annotate_pick(
                     who, place, joined.cursors, person.languages, person.avoided_topics, campaign.family_distance,
-                    annotate_apart(campaign), patient);
+                    annotate_apart(campaign), patient, worst);
                 IF picked.unit_id IS NULL AND campaign.gold_every > 0 THEN
                     SELECT * INTO picked FROM annotate_pick(
                         who, place, joined.cursors, person.languages, person.avoided_topics, campaign.family_distance,
-                        '{practice,qualification}', patient);
+                        '{practice,qualification}', patient, worst);
                 END IF;
                 EXIT WHEN picked.unit_id IS NULL;
                 chosen := picked.unit_id;
                 joined.cursors[picked.unit_tier + 1] := picked.unit_position;
             END IF;
             INSERT INTO annotate_assignment
-                (unit_id, annotator_id, hand, state, reason, look_again, claimed_at, expires_at, is_check)
-            VALUES (chosen, who, free, 'live', '', false, clock_timestamp(), moment + term, NOT has_slot);
+                (unit_id, annotator_id, hand, state, reason, look_again, severity, claimed_at, expires_at, is_check)
+            SELECT chosen, who, free, 'live', '', false, at.severity, clock_timestamp(), moment + term, NOT has_slot
+            FROM annotate_unit at WHERE at.id = chosen AND at.severity <= worst;
+            -- Gold that has votes enough is not locked, and may have become worse.
+            CONTINUE WHEN NOT FOUND;
             -- Only for what is given: who finds nothing left and asks again would else be given gold alone.
             IF campaign.gold_every > 0 THEN joined.draws := joined.draws + (NOT owed.is_owed)::integer; END IF;
             here := here + 1;
@@ -407,7 +507,12 @@ BEGIN
         becomes := CASE WHEN counts THEN 'submitted' ELSE 'surplus' END;
         PERFORM annotate_append(
             who, said.assignment, said.unit, becomes, '', said.tip, choice, tags, key, note, focused_ms);
-        IF counts THEN PERFORM annotate_after_vote(said.campaign, said.unit); END IF;
+        IF counts THEN
+            IF said.tip IS NOT NULL OR NOT annotate_stays_calm(said.unit, choice, tags) THEN
+                PERFORM annotate_weigh(said.unit);
+            END IF;
+            PERFORM annotate_after_vote(said.campaign, said.unit);
+        END IF;
         outcome := CASE
             WHEN said.is_gone AND NOT counts THEN 'withdrawn'
             WHEN is_apart AND NOT counts THEN 'paused'
@@ -472,6 +577,7 @@ BEGIN
     PERFORM annotate_hold(said.campaign, said.unit);
     PERFORM annotate_append(
         who, said.assignment, said.unit, 'declined', 'excluded', said.tip, NULL, '{}', gen_random_uuid(), '', NULL);
+    PERFORM annotate_weigh(said.unit);
     PERFORM annotate_after_vote(said.campaign, said.unit);
     RETURN true;
 END $$;
@@ -488,6 +594,7 @@ BEGIN
     PERFORM annotate_hold(said.campaign, said.unit);
     PERFORM annotate_append(
         who, said.assignment, said.unit, 'declined', why, said.tip, NULL, '{}', gen_random_uuid(), '', NULL);
+    PERFORM annotate_weigh(said.unit);
     PERFORM annotate_after_vote(said.campaign, said.unit);
     RETURN true;
 END $$;
@@ -512,6 +619,65 @@ BEGIN
         (unit_id, annotator_id, assignment_id, supersedes_id, choice_id, tags, surplus, key, note, focused_ms,
          created_at)
     VALUES (at, who, ended, earlier, choice, tags, becomes = 'surplus', key, note, focused_ms, clock_timestamp());
+END $$;
+
+-- How hard to read what carries a label is: 0 nothing special, 1 mild, 2 severe. Codes are those of our label sets.
+CREATE OR REPLACE FUNCTION annotate_weight(code varchar) RETURNS integer LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE
+        WHEN code IN ('needs-intervention', 'sexual-content', 'hate', 'violence', 'self-harm') THEN 2
+        WHEN code IN ('needs-caution', 'probably-needs-caution', 'abuse-related') THEN 1
+        ELSE 0 END
+$$;
+
+-- The severity of an answer and the tags beside it: the worse of both, and 3, grave, where both are severe.
+CREATE OR REPLACE FUNCTION annotate_grade(answer integer, tags integer) RETURNS integer LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN answer >= 2 AND tags >= 2 THEN 3 ELSE coalesce(greatest(answer, tags), 0) END
+$$;
+
+-- The severity that the sources of a campaign let expect: their suggested answers, and tags with a share of a half.
+CREATE OR REPLACE FUNCTION annotate_expected(place bigint, instruction bigint) RETURNS integer LANGUAGE sql STABLE AS $$
+    SELECT annotate_grade(max(annotate_weight(given.suggested ->> 'label')), max(tag.weight))
+    FROM sources_provenance given
+    LEFT JOIN LATERAL (
+        SELECT max(annotate_weight(named.key)) AS weight FROM jsonb_each_text(given.suggested -> 'tags') named
+        WHERE named.value::float >= 0.5
+    ) tag ON true
+    WHERE given.instruction_id = instruction AND given.source_id IN (
+        SELECT chosen.source_id FROM annotate_campaign_sources chosen WHERE chosen.campaign_id = place)
+$$;
+
+-- The severity of a unit: the worst that a counted vote says, and as long as there are fewer than two of them also what
+-- its sources let expect. This is the only place that decides it; annotate_weigh brings a unit there.
+CREATE OR REPLACE FUNCTION annotate_severity(unit annotate_unit) RETURNS integer LANGUAGE sql STABLE AS $$
+    SELECT greatest(
+        annotate_grade(max(annotate_weight(option.code)), max(tag.weight)),
+        CASE WHEN count(*) < 2 THEN annotate_expected(unit.campaign_id, unit.instruction_id) END)
+    FROM annotate_annotation said
+    JOIN labels_label option ON option.id = said.choice_id
+    LEFT JOIN LATERAL (
+        SELECT max(annotate_weight(named.key)) AS weight FROM jsonb_each_text(said.tags) named
+        WHERE named.value = 'true'
+    ) tag ON true
+    WHERE said.unit_id = unit.id AND NOT said.surplus AND NOT EXISTS (
+        SELECT 1 FROM annotate_annotation later WHERE later.supersedes_id = said.id)
+$$;
+
+-- Brings a unit, which the caller holds, to its severity.
+CREATE OR REPLACE FUNCTION annotate_weigh(one bigint) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    weighed integer := (SELECT annotate_severity(unit) FROM annotate_unit unit WHERE unit.id = one);
+BEGIN
+    UPDATE annotate_unit SET severity = weighed WHERE id = one AND severity <> weighed;
+END $$;
+
+-- Whether one more vote leaves a unit at no severity: it has none, and the vote gives none. Then nothing is to be weighed.
+CREATE OR REPLACE FUNCTION annotate_stays_calm(one bigint, choice bigint, tags jsonb) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN (SELECT unit.severity = 0 FROM annotate_unit unit WHERE unit.id = one)
+        AND (SELECT annotate_weight(option.code) = 0 FROM labels_label option WHERE option.id = choice)
+        AND NOT EXISTS (SELECT 1 FROM jsonb_each_text(tags) named
+                        WHERE named.value = 'true' AND annotate_weight(named.key) > 0);
 END $$;
 
 -- The tier of a unit: the lowest of all order rules that fit it. This is the only place that decides it.
@@ -668,10 +834,15 @@ END $$;
 
 -- Before a vote that may move its unit, or have it want another: of two votes at once the later sees the earlier. The
 -- lock is as strong as the move will need it. Taken only then, both would have said something of the unit, which keeps
--- the other from moving it.
+-- the other from moving it. So is its severity told of all votes.
 CREATE OR REPLACE FUNCTION annotate_hold(place bigint, one bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    IF annotate_votes_decide(place) THEN PERFORM 1 FROM annotate_unit WHERE id = one FOR UPDATE; END IF;
+    IF annotate_votes_decide(place) THEN
+        PERFORM 1 FROM annotate_unit WHERE id = one FOR UPDATE;
+    ELSE
+        -- For its severity no more is needed.
+        PERFORM 1 FROM annotate_unit WHERE id = one FOR NO KEY UPDATE;
+    END IF;
 END $$;
 
 CREATE OR REPLACE FUNCTION annotate_after_vote(place bigint, one bigint) RETURNS void LANGUAGE plpgsql AS $$

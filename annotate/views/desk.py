@@ -12,12 +12,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.timezone import now
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from annotate import annotations, assignments, guidelines, keys, remainder, training
+from annotate import annotations, assignments, care, guidelines, help_lines, keys, remainder, training
 from annotate.annotations import Outcome, Saved
 from annotate.assignments import Lease
 from annotate.errors import AnswerRefused, NotTheirs
@@ -26,6 +26,7 @@ from annotate.models import Annotation, Annotator, Assignment, Campaign, Partici
 from annotate.remainder import Why
 from annotate.shown import shown
 from annotate.training import Demand
+from annotate.views.care import sent_elsewhere
 from annotate.views.told import told
 from annotate.views.visitor import annotator_of
 
@@ -51,6 +52,11 @@ WORDS = {
 # Why nothing is left.
 LEFT = {
     Why.CLOSED: _("This campaign is closed: it takes no more answers."),
+    Why.MINUTES: _(
+        "Your time for today is over. Thank you; have a rest, and come again tomorrow. What you answered is saved."
+    ),
+    Why.SEVERE: _("You had as many severe texts as there should be in a day, and those that are left here are severe."),
+    Why.CALM: _("Those that are left here are severe. Have a break first: in a quarter of an hour there are more."),
     Why.NOT_NOW: _(
         "What is left for you is with others at the moment, or too much like what you had last. "
         "Look again in a few minutes."
@@ -153,6 +159,8 @@ def answers(request: HttpRequest, slug: str) -> HttpResponse:
     """The person's last answers here, each to be changed; for htmx the list alone, beside the text on the desk."""
     annotator = annotator_of(request)
     campaign = known_campaign(request, slug)
+    if elsewhere := sent_elsewhere(request):
+        return elsewhere
     template = "annotate/answers.html#list" if getattr(request, "htmx", False) else "annotate/answers.html"
     said = annotations.last_answers(annotator, campaign)
     names = {label.code: label.name for label in campaign.label_set.labels.all()}
@@ -230,6 +238,7 @@ def _cards(request: HttpRequest, slug: str, saved: Saved) -> JsonResponse:
     ``wording`` is the label set by which the campaign goes now, so that a page which shows an older one notices.
     """
     outcome, votes, wording, held = saved
+    annotator = annotator_of(request)
     has = set(request.POST.get("holding", "").split())
     lost = has - {str(lease.assignment_id) for lease in held} - {request.POST.get("assignment", "")}
     return JsonResponse(
@@ -240,9 +249,10 @@ def _cards(request: HttpRequest, slug: str, saved: Saved) -> JsonResponse:
             "votes": votes,
             "tally": _tally(votes),
             "wording": wording,
-            "leases": [_card(lease, whole=str(lease.assignment_id) not in has) for lease in held],
-            "paused": not held and bool(training.standing(annotator_of(request), slug)),
-            "withdrawn": _withdrawn(annotator_of(request), lost) if lost else [],
+            "elsewhere": care.elsewhere(annotator),
+            "leases": [_card(lease, whole=str(lease.assignment_id) not in has, reader=annotator) for lease in held],
+            "paused": not held and bool(training.standing(annotator, slug)),
+            "withdrawn": _withdrawn(annotator, lost) if lost else [],
         }
     )
 
@@ -259,9 +269,16 @@ def _tally(votes: int) -> str:
     return ngettext("You have labelled %(votes)d here", "You have labelled %(votes)d here", votes) % {"votes": votes}
 
 
-def _card(lease: Lease, *, whole: bool) -> dict[str, Any]:
+def _card(lease: Lease, *, whole: bool, reader: Annotator) -> dict[str, Any]:
     """A lease as the queue knows it; ``text`` is the HTML of its text, empty if the page has it."""
-    context = {"target": lease.target, "text": shown(lease.turns, lease.target), "language": lease.language}
+    hints = {"context": keys.hint(reader.keys.get("context", keys.ACTIONS["context"]))} if reader.keys_enabled else {}
+    context = {
+        "is_masked": reader.is_masked,
+        "hints": hints,
+        "target": lease.target,
+        "text": shown(lease.turns, lease.target),
+        "language": lease.language,
+    }
     return {
         "assignment": lease.assignment_id,
         "key": str(uuid4()) if whole else "",
@@ -288,6 +305,8 @@ def _desk(
     request: HttpRequest, campaign: Campaign, *, form: AnswerForm | None = None, earlier: Annotation | None = None
 ) -> HttpResponse:
     """The page, or for htmx the part of it that changes: one instruction and its form."""
+    if elsewhere := sent_elsewhere(request):
+        return elsewhere
     annotator = annotator_of(request)
     lease = None if earlier else next(iter(assignments.claim(annotator, campaign)), None)
     if earlier is not None:
@@ -312,9 +331,11 @@ def _desk(
         "votes_given": votes,
         "told": told(annotator, campaign) if demanded else None,
         "why": LEFT[why] if why else "",
-        "is_for_wishes": why is Why.WISHES,
+        "is_for_wishes": why in (Why.WISHES, Why.MINUTES, Why.SEVERE, Why.CALM),
+        "is_masked": annotator.is_masked,
         "tally": _tally(votes),
         "now": now(),
+        "countries": help_lines.by_country(get_language() or "en"),
         "guidelines_changed": guidelines.has_changed_for(joined, campaign),
         "look_again": guidelines.to_look_at(annotator, campaign).count(),
         "is_again": earlier is not None and AGAIN in (request.GET.get("revise"), *request.POST),

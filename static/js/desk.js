@@ -105,7 +105,8 @@ function fill(form, draft) {
 function settle() {
   focused.start();
   showCountdown();
-  const text = document.querySelector(".judged .words") ?? document.querySelector(".done h2");
+  const isMasked = document.querySelector("#text .mask:not([open])") !== null;
+  const text = isMasked ? null : document.querySelector(".judged .words") ?? document.querySelector(".done h2");
   byId("next").textContent = phrase("next", { text: text?.textContent.trim().slice(0, 300) ?? "" });
 }
 
@@ -150,6 +151,35 @@ function cardOf({ form, assignment, key }) {
 function hidePopovers() {
   for (const open of document.querySelectorAll(":popover-open")) open.hidePopover();
 }
+
+// --- Leaving ---------------------------------------------------------------------------------------------------------
+
+let isLeaving = false;
+const otherTabs = new BroadcastChannel("oig-leave");
+
+// The quick exit: nothing of the text stays on the page, in memory or behind the button "back". The leases go back by a
+// request that outlives the page; answers that wait are sent another time. Other tabs leave too.
+function leaveAtOnce() {
+  if (isLeaving) return;
+  const form = byId("leave-at-once");
+  const body = new URLSearchParams(new FormData(form));
+  fetch(form.action, { method: "POST", body, keepalive: true, redirect: "manual" }).catch(() => {});
+  otherTabs.postMessage("leave");
+  goAway(page.away);
+}
+
+function goAway(address) {
+  isLeaving = true;
+  held = [];
+  given.clear();
+  document.title = "";
+  document.body.classList.add("left");
+  if (byId("text")) wipe();
+  byId("answers").replaceChildren();
+  location.replace(address);
+}
+
+otherTabs.onmessage = () => isLeaving || goAway(page.away);
 
 // --- Sending ---------------------------------------------------------------------------------------------------------
 
@@ -298,6 +328,7 @@ function holding() {
 
 // What the server says this person holds.
 function absorb({ data, date }, swapsBefore) {
+  if (data.elsewhere) return goAway(data.elsewhere);
   if (Math.abs(date - now()) > 2000) ahead = date - Date.now();
   isKeptOut = data.paused;
   isReworded = data.wording !== null && String(data.wording) !== page.wording;
@@ -425,6 +456,7 @@ const focused = {
     const at = performance.now();
     const isThere = document.visibilityState === "visible" && document.hasFocus() && at - this.active < STILL_HERE;
     if (isThere) this.total += Math.min(at - this.since, 2000);
+    if (isThere) propose(Math.min(at - this.since, 2000));
     this.since = at;
   },
   taken() {
@@ -432,6 +464,17 @@ const focused = {
     return Math.round(this.total);
   },
 };
+
+// A break is proposed after so much time at this page, once.
+const LONG = 2_700_000;
+let worked = 0;
+
+function propose(milliseconds) {
+  worked += milliseconds;
+  if (worked < LONG) return;
+  worked = 0;
+  say(phrase("rest"), false);
+}
 
 for (const kind of ["keydown", "pointerdown", "pointermove", "scroll", "wheel"]) {
   document.addEventListener(kind, () => (focused.active = performance.now()), { capture: true, passive: true });
@@ -471,6 +514,9 @@ document.addEventListener("submit", (event) => {
     if (!onDesk()) return;
     if (form.id === "answer") give(form);
     else if (performance.now() - shownAt >= BOUNCE) report(form);
+  } else if (form.id === "leave-at-once") {
+    event.preventDefault();
+    leaveAtOnce();
   } else if (form.matches(".aside")) {
     event.preventDefault();
     whenSent(() => sendAside(form));
@@ -613,7 +659,7 @@ document.addEventListener("visibilitychange", () => {
   focused.tick();
   if (document.visibilityState === "visible") comeBack();
 });
-window.addEventListener("beforeunload", (event) => (outbox.isFleeting || isBegun()) && event.preventDefault());
+window.addEventListener("beforeunload", (event) => !isLeaving && (outbox.isFleeting || isBegun()) && event.preventDefault());
 
 settle();
 if (sessionStorage.getItem(REWORDED)) {

@@ -12,6 +12,7 @@ const ACTIONS = {
   flag: () => byId("flag")?.showPopover(),
   report: () => byId("report")?.requestSubmit(),
   help: () => byId("keys")?.togglePopover(),
+  leave: leaveAtOnce,
 };
 
 document.addEventListener("keydown", (event) => {
@@ -19,10 +20,12 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey || isTypedInto(event.target)) return;
   const desk = byId("desk");
   const actions = new Map(Object.entries(JSON.parse(desk.dataset.keys)).map(([action, key]) => [key, action]));
-  if (desk.inert || desk.hidden || actions.size === 0) return;
-  const open = document.querySelector(":popover-open");
   const pressed = keysOf(event);
   const action = pressed.map((key) => actions.get(key)).find((found) => found);
+  // Whatever is open, or on its way.
+  if (action === "leave") return leaveAtOnce();
+  if (desk.inert || desk.hidden || actions.size === 0) return;
+  const open = document.querySelector(":popover-open");
   if (open ? pressInPopover(open, pressed, action) : pressOnDesk(event.target, pressed, action)) event.preventDefault();
 });
 

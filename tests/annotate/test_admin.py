@@ -104,6 +104,7 @@ def test_an_opened_campaign_keeps_what_its_units_were_made_from(admin: Client) -
         "gold_every": 10,
         "gold_least": 0,
         "gold_window": 30,
+        "calm_after": 0,
         "sources": [source.pk for source in kindness.sources.all()],
         "order_rules-TOTAL_FORMS": 0,
         "order_rules-INITIAL_FORMS": 0,
