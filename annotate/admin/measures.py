@@ -45,11 +45,12 @@ class MeasuresAdmin(admin.ModelAdmin[Campaign]):
     def measures_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The page. It asks for itself anew every few seconds, and is told 204 while nothing has changed."""
         campaign = self._campaign(request, pk)
-        now = health.look(campaign, timezone.now())
+        now, kept = health.look(campaign, timezone.now()), measures.kept(campaign)
+        # What a worker measured anew is news too.
+        stamp = f"{now.stamp}-{kept.at:%Y%m%d%H%M%S%f}"
         is_update = "HX-Request" in request.headers
-        if is_update and request.GET.get("stamp") == now.stamp:
+        if is_update and request.GET.get("stamp") == stamp:
             return HttpResponse(status=204)
-        kept = measures.kept(campaign)
         measured, found = kept.measured, dashboard.figures(campaign.label_set.spec, kept.measured)
         headline = dashboard.headline(measured)
         context = {
@@ -58,6 +59,7 @@ class MeasuresAdmin(admin.ModelAdmin[Campaign]):
             "opts": self.opts,
             "campaign": campaign,
             "health": now,
+            "stamp": stamp,
             "workers_problem": workers.why_none_works(),
             "measured": measured,
             "as_of": kept.at if kept.is_behind else None,

@@ -126,13 +126,21 @@ def test_the_page_of_a_campaign_without_votes_opens(admin: Client) -> None:
 
 def test_it_says_nothing_while_nothing_has_changed(kindness: Campaign, admin: Client) -> None:
     headers = {"HX-Request": "true"}
-    stamp = admin.get(address(kindness)).context["health"].stamp
+    stamp = admin.get(address(kindness)).context["stamp"]
     assert admin.get(address(kindness, f"/?stamp={stamp}"), headers=headers).status_code == 204
     worlds.vote(worlds.person("dan"), worlds.campaign(slug="other"))
     update = admin.get(address(kindness, f"/?stamp={stamp}"), headers=headers)
     assert update.status_code == 200
     assert b"<html" not in update.content
     assert b'id="labels-numbers" hx-swap-oob="true"' in update.content
+
+
+def test_it_shows_what_a_worker_measured_anew_without_a_vote(kindness: Campaign, admin: Client) -> None:
+    stamp = admin.get(address(kindness)).context["stamp"]
+    before = measures.kept(kindness)
+    cache.set(f"measures-{kindness.pk}", before._replace(at=before.at + timedelta(seconds=1), took=60.0))
+    update = admin.get(address(kindness, f"/?stamp={stamp}"), headers={"HX-Request": "true"})
+    assert (update.status_code, update.context["as_of"]) == (200, before.at + timedelta(seconds=1))
 
 
 def test_numbers_are_the_same_as_csv_json_and_chart(kindness: Campaign, admin: Client) -> None:
