@@ -16,12 +16,21 @@ from django.urls import reverse
 from django.utils import timezone
 
 from annotate import assignments
-from annotate.models import Annotator, Assignment, Consent, DeskDay, Severity
+from annotate.models import Annotator, Assignment, Campaign, Consent, DeskDay, Reading, Severity
+from annotate.statements import one
 
 # Of what the consent page says. Raise it with every change of the meaning of that page, here and in the function
 # annotate_consent of sql/desk.sql: everybody is asked again before their next text.
 CONSENT = 1
 LATELY = timedelta(days=30)
+
+BEARABLE = """
+    SELECT bearable.worst, bearable.why
+    FROM annotate_annotator person, annotate_campaign campaign, clock_timestamp() moment,
+         annotate_spend(person.id, person.time_zone, moment) spent,
+         annotate_bearable(person, campaign, spent, moment) bearable
+    WHERE person.id = %(annotator)s AND campaign.id = %(campaign)s
+"""
 
 
 def has_consented(annotator: Annotator) -> bool:
@@ -56,9 +65,11 @@ def leave(annotator: Annotator) -> int:
     None of these texts is given to the person again, and nothing of it counts. In any tab, since it is the person who
     leaves.
     """
+    now = timezone.now()
     with transaction.atomic():
         assignments.lock(annotator.pk)
-        Annotator.objects.filter(pk=annotator.pk).update(left_at=timezone.now())
+        Annotator.objects.filter(pk=annotator.pk).update(left_at=now)
+        Reading.objects.filter(annotator=annotator, ended_at=None).update(ended_at=now, is_declined=True)
     # After that, when nothing can be claimed any more; one short transaction each, since one that holds a unit while it
     # waits for another could deadlock.
     return assignments.release_all(annotator, Assignment.Reason.QUICK_EXIT)
@@ -78,6 +89,12 @@ def elsewhere(annotator: Annotator, back: str = "") -> str:
     return ""
 
 
+def bearable(annotator: Annotator, campaign: Campaign) -> tuple[int, str]:
+    """The worst severity that a person may be given in a campaign now, -1 for nothing, and which limit says so."""
+    worst, limit = one(BEARABLE, {"annotator": annotator.pk, "campaign": campaign.pk})
+    return int(worst), str(limit)
+
+
 class Exposure(NamedTuple):
     """What somebody was given lately: totals, and never which texts."""
 
@@ -88,8 +105,11 @@ class Exposure(NamedTuple):
 
 def exposure(annotator: Annotator, now: datetime) -> Exposure:
     """Of the last thirty days."""
-    given = Assignment.objects.filter(annotator=annotator, claimed_at__gte=now - LATELY)
-    counted = given.aggregate(texts=Count("pk"), severe=Count("pk", filter=Q(severity__gte=Severity.SEVERE)))
+    assigned = Assignment.objects.filter(annotator=annotator, claimed_at__gte=now - LATELY)
+    read = Reading.objects.filter(annotator=annotator, given_at__gte=now - LATELY)
+    is_severe = Q(severity__gte=Severity.SEVERE)
+    counts = [some.aggregate(texts=Count("pk"), severe=Count("pk", filter=is_severe)) for some in (assigned, read)]
     days = DeskDay.objects.filter(annotator=annotator, day__gte=(now - LATELY).date())
     spent = days.aggregate(total=Sum("milliseconds"))["total"] or 0
-    return Exposure(counted["texts"], counted["severe"], spent // 60_000)
+    texts, severe = (sum(some[name] for some in counts) for name in ("texts", "severe"))
+    return Exposure(texts, severe, spent // 60_000)

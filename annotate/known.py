@@ -94,7 +94,7 @@ def _line(number: int, row: list[str]) -> Line:
 
 
 def add(campaign: Campaign, lines: Iterable[Line], phase: str, by: Annotator | None) -> Added:
-    """Store known answers, all or none; one that is there already is changed to what is written now.
+    """Store known answers, in the order of their units, all or none; one that is there already is changed to what is written now.
 
     Raises KnownAnswersRefused for the first line that names no unit, no answer, or a unit for the second time.
     """
@@ -113,7 +113,7 @@ def add(campaign: Campaign, lines: Iterable[Line], phase: str, by: Annotator | N
         if unit in wanted:
             raise KnownAnswersRefused(f"line {line.number}: names a unit that another line names; keep one of them")
         wanted[unit] = KnownAnswer(unit_id=unit, choice=choice, phase=phase, explanation=line.explanation, added_by=by)
-    return _store(wanted)
+    return _store({unit: wanted[unit] for unit in sorted(wanted)})
 
 
 @transaction.atomic
@@ -143,7 +143,7 @@ def promote(campaign: Campaign, most: int, fewest: int, by: Annotator | None) ->
             added_by=by,
             is_promoted=True,
         )
-        for unit, code, votes in found
+        for unit, code, votes in sorted(found)
         if code in options
     ]
     return len(KnownAnswer.objects.bulk_create(made, ignore_conflicts=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 
+from annotate import care
 from annotate.models import Annotator, Campaign, Severity
 from annotate.models.campaigns import TIERS
 from annotate.statements import one
@@ -49,23 +50,13 @@ LEFT = f"""
 """  # noqa: S608 - made of constants
 
 
-# The worst severity that they may be given now, and what keeps them from more.
-BEARABLE = """
-    SELECT bearable.worst, bearable.why
-    FROM annotate_annotator person, annotate_campaign campaign, clock_timestamp() moment,
-         annotate_spend(person.id, person.time_zone, moment) spent,
-         annotate_bearable(person, campaign, spent, moment) bearable
-    WHERE person.id = %(annotator)s AND campaign.id = %(campaign)s
-"""
-
-
 def why(annotator: Annotator, campaign: Campaign) -> Why:
     """Why a claim of this person found nothing in this campaign. It costs about what such a claim does."""
     if not campaign.is_open:
         return Why.CLOSED
     wishes = {"languages": annotator.languages, "avoided": annotator.avoided_topics}
     values = {"annotator": annotator.pk, "campaign": campaign.pk, **wishes}
-    worst, limit = one(BEARABLE, values)
+    worst, limit = care.bearable(annotator, campaign)
     if limit == Why.MINUTES.value:
         return Why.MINUTES
     wished, unwished, held, is_open = one(LEFT, {**values, "worst": worst})

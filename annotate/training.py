@@ -13,8 +13,9 @@ from typing import NamedTuple
 from django.db import transaction
 from django.utils import timezone
 
+from annotate import readings
 from annotate.assignments import lock
-from annotate.models import Annotator, Campaign, KnownAnswer, Participation, Trial
+from annotate.models import Annotator, Campaign, KnownAnswer, Participation, Severity, Trial, Unit
 from annotate.models.known import KnownAnswerQuerySet
 from labels import loading
 from sources.models import InstructionState
@@ -35,6 +36,13 @@ class Demand(enum.Enum):
     QUALIFICATION = "qualification"
     WAIT = "wait"  # for the next try
     NO_TRIES = "no tries"
+
+
+class Asked(NamedTuple):
+    """The next text of a round, and, where there is one that may not be given now, which limit keeps it back."""
+
+    known: KnownAnswer | None
+    limit: str = ""
 
 
 class Score(NamedTuple):
@@ -88,7 +96,11 @@ def next_try(here: Participation) -> datetime:
 
 
 def texts(annotator: Annotator, campaign: Campaign, phase: str) -> KnownAnswerQuerySet:
-    """The known answers of a phase that this person is asked, the oldest first: of texts that they wish to read."""
+    """The known answers of a phase that this person is asked, the oldest first: of texts that they wish to read.
+
+    What they sent away is none of them, nor is anything severe where they have said, or the campaign, that they read
+    nothing severe: else the round would never end.
+    """
     found = KnownAnswer.objects.of(campaign).filter(
         phase=phase, unit__is_withdrawn=False, unit__instruction__state=InstructionState.AVAILABLE
     )
@@ -96,14 +108,42 @@ def texts(annotator: Annotator, campaign: Campaign, phase: str) -> KnownAnswerQu
         found = found.filter(unit__language__in=["", *annotator.languages])
     if annotator.avoided_topics:
         found = found.exclude(unit__topics__overlap=annotator.avoided_topics)
+    if readings.is_never_severe(annotator, campaign):
+        found = found.filter(unit__severity__lt=Severity.SEVERE)
+    found = found.exclude(unit__in=readings.never_again(annotator).values("unit"))
     return found.select_related("choice", "unit__instruction").order_by("pk")
 
 
+def give(annotator: Annotator, campaign: Campaign, phase: str) -> Asked:
+    """The text of a round that this person is to answer now, which counts as given to them."""
+    left = _left(annotator, campaign, phase)
+    if not left.exists():
+        _finish(annotator, campaign, phase)
+        return Asked(None)
+    units = Unit.objects.filter(known_answer__in=left.values("pk")).order_by("known_answer__pk")
+    unit_id, limit = readings.give(annotator, campaign, units)
+    return Asked(left.filter(unit=unit_id).first() if unit_id else None, limit)
+
+
+@transaction.atomic
+def _finish(annotator: Annotator, campaign: Campaign, phase: str) -> None:
+    """End a round of which nothing is left to answer, since its last texts were sent away or are not wished."""
+    lock(annotator.pk)
+    if KnownAnswer.objects.of(campaign).filter(phase=phase).exists() and _is_asked(annotator, campaign, phase):
+        here, _ = Participation.objects.get_or_create(annotator=annotator, campaign=campaign)
+        _end_if_over(here, phase)
+
+
 def next_text(annotator: Annotator, campaign: Campaign, phase: str) -> KnownAnswer | None:
-    """The next text of the round that this person is in."""
+    """The next text of the round that this person is in, whether or not it may be given to them now."""
+    return _left(annotator, campaign, phase).first()
+
+
+def _left(annotator: Annotator, campaign: Campaign, phase: str) -> KnownAnswerQuerySet:
+    """What is not answered of the round that this person is in."""
     here = joined(annotator, campaign)
     done = here.trials.filter(phase=phase, round=round_of(here, phase)).values_list("known", flat=True) if here else []
-    return texts(annotator, campaign, phase).exclude(pk__in=done).first()
+    return texts(annotator, campaign, phase).exclude(pk__in=done)
 
 
 def round_of(here: Participation, phase: str) -> int:
@@ -131,9 +171,21 @@ def answer(
         return None
     said = {"choice": loading.labels_of(campaign.label_set_id)["option", choice], "tags": dict(tags)}
     trial, _ = here.trials.get_or_create(known=known, phase=phase, round=round_of(here, phase), defaults=said)
-    if next_text(annotator, campaign, phase) is None:
-        _end(here, phase, timezone.now())
+    readings.end(annotator, known.unit_id)
+    _end_if_over(here, phase)
     return trial
+
+
+@transaction.atomic
+def skip(annotator: Annotator, campaign: Campaign, phase: str, known_id: int) -> bool:
+    """Send a text away for good, and go on without it; False if this person does not have it."""
+    lock(annotator.pk)
+    known = texts(annotator, campaign, phase).filter(pk=known_id).first()
+    if known is None or not _is_asked(annotator, campaign, phase) or not readings.decline(annotator, known.unit_id):
+        return False
+    here, _ = Participation.objects.get_or_create(annotator=annotator, campaign=campaign)
+    _end_if_over(here, phase)
+    return True
 
 
 def _is_asked(annotator: Annotator, campaign: Campaign, phase: str) -> bool:
@@ -146,16 +198,29 @@ def _is_asked(annotator: Annotator, campaign: Campaign, phase: str) -> bool:
     return phase == PRACTICE and demand not in (Demand.EXCLUDED, Demand.CURATORS)
 
 
+def _end_if_over(here: Participation, phase: str) -> None:
+    if next_text(here.annotator, here.campaign, phase) is None:
+        _end(here, phase, timezone.now())
+
+
 def _end(here: Participation, phase: str, now: datetime) -> None:
     if phase == PRACTICE:
         here.practised_at = here.practised_at or now
         if here.standing == Participation.Standing.PAUSED:
             _open(here, now)
-    elif score(here, phase, here.tries).reaches(here.campaign.qualification_percent):
+    elif _qualifies(here):
         here.qualified_at = now
-    else:
+    elif here.trials.filter(phase=phase, round=here.tries).exists():
         here.tries, here.tried_at = here.tries + 1, now
     here.save(update_fields=[*STANDING, "practised_at", "qualified_at", "tries", "tried_at"])
+
+
+def _qualifies(here: Participation) -> bool:
+    """Whether a try reaches the pass mark, on no fewer texts than were sent away."""
+    reached = score(here, QUALIFICATION, here.tries)
+    asked = KnownAnswer.objects.of(here.campaign).filter(phase=QUALIFICATION)
+    sent_away = asked.filter(unit__in=readings.never_again(here.annotator).values("unit")).count()
+    return reached.total >= sent_away and reached.reaches(here.campaign.qualification_percent)
 
 
 STANDING = ("standing", "standing_why", "standing_at", "standing_by", "gold_since", "pauses")

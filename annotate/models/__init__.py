@@ -16,6 +16,7 @@ The promises of this module are kept by the database, whatever code runs (see mi
 from annotate.models.campaigns import Campaign, CampaignQuerySet, OrderRule, Participation
 from annotate.models.known import KnownAnswer, Trial
 from annotate.models.people import Annotator, Consent, DeskDay
+from annotate.models.readings import Reading
 from annotate.models.remarks import Flag, Question
 from annotate.models.stopping import StoppingRule
 from annotate.models.tallies import PatternCount, Slice, TallyQueue, UnitChange, UnitTally, VoterCount
@@ -37,6 +38,7 @@ __all__ = [
     "Participation",
     "PatternCount",
     "Question",
+    "Reading",
     "Severity",
     "Slice",
     "StoppingRule",

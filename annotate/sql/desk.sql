@@ -262,13 +262,14 @@ DECLARE
 BEGIN
     SELECT milliseconds, seen_at INTO spent FROM annotate_deskday WHERE annotator_id = who AND day = today;
     IF NOT FOUND THEN
-        INSERT INTO annotate_deskday (annotator_id, day, milliseconds, seen_at) VALUES (who, today, 0, moment);
+        INSERT INTO annotate_deskday (annotator_id, day, milliseconds, seen_at) VALUES (who, today, 0, moment)
+        ON CONFLICT DO NOTHING;
         RETURN 0;
     END IF;
     since := greatest(0, least(180000, extract(epoch FROM moment - spent.seen_at) * 1000))::bigint;
     IF moment - spent.seen_at >= interval '20 seconds' THEN
         UPDATE annotate_deskday SET milliseconds = milliseconds + since, seen_at = moment
-        WHERE annotator_id = who AND day = today;
+        WHERE annotator_id = who AND day = today AND seen_at = spent.seen_at;
     END IF;
     RETURN spent.milliseconds + since;
 END $$;
@@ -284,6 +285,7 @@ CREATE OR REPLACE FUNCTION annotate_bearable(
 DECLARE
     most integer := least(person.severe_per_day, campaign.severe_per_day);
     calm integer := greatest(person.calm_after, campaign.calm_after);
+    midnight timestamptz := date_trunc('day', moment AT TIME ZONE person.time_zone) AT TIME ZONE person.time_zone;
     severe record;
 BEGIN
     worst := 3;
@@ -294,15 +296,22 @@ BEGIN
     ELSIF most IS NOT NULL AND (
         SELECT count(*) FROM (
             SELECT DISTINCT given.unit_id FROM annotate_assignment given
-            WHERE given.annotator_id = person.id AND given.severity >= 2
-              AND given.claimed_at >= date_trunc('day', moment AT TIME ZONE person.time_zone) AT TIME ZONE person.time_zone
+            WHERE given.annotator_id = person.id AND given.severity >= 2 AND given.claimed_at >= midnight
+            UNION
+            SELECT given.unit_id FROM annotate_reading given
+            WHERE given.annotator_id = person.id AND given.severity >= 2 AND given.given_at >= midnight
         ) today
     ) >= most THEN
         worst := 1;
         why := 'severe';
     ELSIF calm > 0 THEN
-        SELECT given.claimed_at, coalesce(given.ended_at, moment) AS ended_at INTO severe FROM annotate_assignment given
-        WHERE given.annotator_id = person.id AND given.severity >= 2 ORDER BY given.claimed_at DESC LIMIT 1;
+        SELECT last.claimed_at, last.ended_at INTO severe FROM (
+            (SELECT given.claimed_at, coalesce(given.ended_at, moment) AS ended_at FROM annotate_assignment given
+             WHERE given.annotator_id = person.id AND given.severity >= 2 ORDER BY given.claimed_at DESC LIMIT 1)
+            UNION ALL
+            (SELECT given.given_at, coalesce(given.ended_at, least(moment, given.expires_at)) FROM annotate_reading given
+             WHERE given.annotator_id = person.id AND given.severity >= 2 ORDER BY given.given_at DESC LIMIT 1)
+        ) last ORDER BY last.claimed_at DESC LIMIT 1;
         -- By the time of giving: an answer that comes late ends an assignment of long ago.
         IF severe.ended_at > moment - interval '15 minutes' AND calm > (
             SELECT count(*) FROM (
@@ -312,6 +321,9 @@ BEGIN
                 SELECT 1 FROM annotate_assignment given
                 WHERE given.annotator_id = person.id AND given.ended_at > severe.claimed_at
                   AND given.claimed_at > severe.claimed_at
+                UNION ALL
+                SELECT 1 FROM annotate_reading given
+                WHERE given.annotator_id = person.id AND given.given_at > severe.claimed_at
                 LIMIT calm
             ) since
         ) THEN
@@ -646,11 +658,21 @@ CREATE OR REPLACE FUNCTION annotate_expected(place bigint, instruction bigint) R
         SELECT chosen.source_id FROM annotate_campaign_sources chosen WHERE chosen.campaign_id = place)
 $$;
 
--- The severity of a unit: the worst that a counted vote says, and as long as there are fewer than two of them also what
--- its sources let expect. This is the only place that decides it; annotate_weigh brings a unit there.
-CREATE OR REPLACE FUNCTION annotate_severity(unit annotate_unit) RETURNS integer LANGUAGE sql STABLE AS $$
-    SELECT greatest(
+-- The severity that a known answer says.
+CREATE OR REPLACE FUNCTION annotate_known_grade(choice bigint, tags jsonb) RETURNS integer LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN annotate_grade(
+        (SELECT annotate_weight(answer.code) FROM labels_label answer WHERE answer.id = choice),
+        (SELECT max(annotate_weight(named.key)) FROM jsonb_each_text(tags) named WHERE named.value = 'true'));
+END $$;
+
+-- The severity of a unit: the worst that a counted vote or its known answer says, and as long as there are fewer than two
+-- votes also what its sources let expect. This is the only place that decides it; annotate_weigh brings a unit there.
+CREATE OR REPLACE FUNCTION annotate_severity(unit annotate_unit) RETURNS integer LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT greatest(
         annotate_grade(max(annotate_weight(option.code)), max(tag.weight)),
+        (SELECT annotate_known_grade(known.choice_id, known.tags) FROM annotate_knownanswer known WHERE known.unit_id = unit.id),
         CASE WHEN count(*) < 2 THEN annotate_expected(unit.campaign_id, unit.instruction_id) END)
     FROM annotate_annotation said
     JOIN labels_label option ON option.id = said.choice_id
@@ -659,8 +681,8 @@ CREATE OR REPLACE FUNCTION annotate_severity(unit annotate_unit) RETURNS integer
         WHERE named.value = 'true'
     ) tag ON true
     WHERE said.unit_id = unit.id AND NOT said.surplus AND NOT EXISTS (
-        SELECT 1 FROM annotate_annotation later WHERE later.supersedes_id = said.id)
-$$;
+        SELECT 1 FROM annotate_annotation later WHERE later.supersedes_id = said.id));
+END $$;
 
 -- Brings a unit, which the caller holds, to its severity.
 CREATE OR REPLACE FUNCTION annotate_weigh(one bigint) RETURNS void LANGUAGE plpgsql AS $$
@@ -668,6 +690,21 @@ DECLARE
     weighed integer := (SELECT annotate_severity(unit) FROM annotate_unit unit WHERE unit.id = one);
 BEGIN
     UPDATE annotate_unit SET severity = weighed WHERE id = one AND severity <> weighed;
+END $$;
+
+-- A trigger of known answers: what a curator says of a text is told of its severity at once.
+CREATE OR REPLACE FUNCTION annotate_weigh_known() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    one bigint := CASE WHEN TG_OP = 'DELETE' THEN OLD.unit_id ELSE NEW.unit_id END;
+BEGIN
+    -- What is calm by its known answer is not held: an import of thousands would hold all their units until its end.
+    IF (TG_OP <> 'INSERT' AND annotate_known_grade(OLD.choice_id, OLD.tags) > 0)
+        OR (TG_OP <> 'DELETE' AND annotate_known_grade(NEW.choice_id, NEW.tags) > 0)
+    THEN
+        PERFORM 1 FROM annotate_unit WHERE id = one FOR NO KEY UPDATE;
+        PERFORM annotate_weigh(one);
+    END IF;
+    RETURN NULL;
 END $$;
 
 -- Whether one more vote leaves a unit at no severity: it has none, and the vote gives none. Then nothing is to be weighed.

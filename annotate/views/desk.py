@@ -120,7 +120,7 @@ def submit(request: HttpRequest, slug: str) -> HttpResponse:
     """Store an answer. The page's queue gets JSON: what became of it, and the texts it does not hold yet."""
     annotator = annotator_of(request)
     # The wording that the person was shown; whether it is one of this campaign's is checked where the answer is stored.
-    wording = _number(request.POST.get("label_set", ""))
+    wording = number_in(request.POST.get("label_set", ""))
     form = AnswerForm(wording or campaign_at(slug).label_set_id, request.POST)
     if not form.is_valid():
         return _refused(request, slug, form)
@@ -174,7 +174,7 @@ def skip(request: HttpRequest, slug: str) -> HttpResponse:
     campaign = known_campaign(request, slug)
     form = SkipForm(request.POST)
     mine = Assignment.objects.filter(annotator=annotator, unit__campaign=campaign).select_related("annotator")
-    assignment = get_object_or_404(mine, pk=_number(request.POST.get("assignment", "")))
+    assignment = get_object_or_404(mine, pk=number_in(request.POST.get("assignment", "")))
     if not form.is_valid():
         messages.error(request, _("Say why you skip this one: choose a reason from the list."))
         return next_instruction(request, campaign)
@@ -198,7 +198,8 @@ def campaign_at(slug: str) -> Campaign:
     return get_object_or_404(Campaign, slug=slug, kind=Campaign.Kind.VOLUNTEER)
 
 
-def _number(text: str) -> int:
+def number_in(text: str) -> int:
+    """What an address or a field names, 0 if that is no number."""
     return int(text) if text.isdecimal() and len(text) < 19 else 0
 
 
@@ -211,7 +212,7 @@ def _earlier(annotator: Annotator, campaign: Campaign, wanted: str) -> Annotatio
         return waiting.first()
     answers = annotations.last_answers(annotator, campaign)
     found = next((said for said in answers if wanted in ("last", str(said.assignment_id))), None)
-    return found or waiting.filter(assignment=_number(wanted)).first()
+    return found or waiting.filter(assignment=number_in(wanted)).first()
 
 
 def is_queue(request: HttpRequest) -> bool:
@@ -224,7 +225,7 @@ def _refused(request: HttpRequest, slug: str, form: AnswerForm) -> HttpResponse:
         return JsonResponse({"errors": form.errors}, status=422)
     campaign = known_campaign(request, slug)
     mine = Assignment.objects.filter(annotator=annotator_of(request), unit__campaign=campaign)
-    named = get_object_or_404(mine.select_related("unit__instruction"), pk=_number(form["assignment"].value() or ""))
+    named = get_object_or_404(mine.select_related("unit__instruction"), pk=number_in(form["assignment"].value() or ""))
     if not named.unit.is_available:
         messages.info(request, _("The text that you had open was withdrawn meanwhile. Nothing you did was wrong."))
         return _desk(request, campaign)
@@ -259,7 +260,7 @@ def _cards(request: HttpRequest, slug: str, saved: Saved) -> JsonResponse:
 
 def _withdrawn(annotator: Annotator, numbers: set[str]) -> list[int]:
     """Of the texts that the page has and the person no longer holds, those that nobody may see any more."""
-    mine = Assignment.objects.filter(annotator=annotator, pk__in=[_number(number) for number in numbers])
+    mine = Assignment.objects.filter(annotator=annotator, pk__in=[number_in(number) for number in numbers])
     return list(mine.filter(unit__is_withdrawn=True).values_list("pk", flat=True))
 
 

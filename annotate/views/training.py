@@ -7,17 +7,30 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from annotate import training
+from annotate import help_lines, training
 from annotate.forms import TrialForm
 from annotate.models import Annotator, Campaign, KnownAnswer, Trial
+from annotate.remainder import Why
 from annotate.shown import shown
 from annotate.training import PRACTICE, QUALIFICATION, Demand, Score
-from annotate.views.desk import keyboard, known_campaign
+from annotate.views.care import sent_elsewhere
+from annotate.views.desk import LEFT, keyboard, known_campaign, number_in
 from annotate.views.told import told
 from annotate.views.visitor import annotator_of
+
+# Which limit keeps the next text back.
+TOO_MUCH = {
+    Why.MINUTES: LEFT[Why.MINUTES],
+    Why.SEVERE: _(
+        "The next text here is severe, and you had as many of those as there should be in a day. Come again tomorrow."
+    ),
+    Why.CALM: _("The next text here is severe. Have a break first: in a quarter of an hour you can go on."),
+}
 
 
 @never_cache
@@ -25,12 +38,17 @@ from annotate.views.visitor import annotator_of
 def train(request: HttpRequest, slug: str, phase: str) -> HttpResponse:
     """The next text of a phase; ``?told=`` the explanation of one that was answered; at the end what it came to."""
     annotator, campaign = annotator_of(request), known_campaign(request, slug)
+    if "skip" in request.POST:
+        training.skip(annotator, campaign, phase, number_in(request.POST.get("known", "")))
+        return redirect(phase, slug)
     form = TrialForm(campaign.label_set_id, request.POST if request.method == "POST" else None)
     if form.is_valid():
         known, said = form.cleaned_data["known"], form.answer
         trial = training.answer(annotator, campaign, phase, known, said.choice, said.tags)
         here = reverse(phase, args=[slug])
         return redirect(f"{here}?told={trial.pk}" if trial and phase == PRACTICE else here)
+    if elsewhere := sent_elsewhere(request):
+        return elsewhere
     if request.GET.get("told"):
         trial = _trial(annotator, campaign, request.GET["told"])
         return _page(request, campaign, phase, {"trial": trial} | _pressed(annotator, None))
@@ -43,7 +61,9 @@ def _ask(request: HttpRequest, campaign: Campaign, phase: str, form: TrialForm) 
     is_asked = demand is Demand.QUALIFICATION or (
         phase == PRACTICE and demand not in (Demand.EXCLUDED, Demand.CURATORS)
     )
-    known = training.next_text(annotator, campaign, phase) if is_asked else None
+    known, limit = training.give(annotator, campaign, phase) if is_asked else training.Asked(None)
+    if limit:
+        return _page(request, campaign, phase, {"limit": TOO_MUCH[Why(limit)]})
     if known is None:
         return _page(request, campaign, phase, {"score": _last_round(annotator, campaign, phase)})
     if not form.is_bound:
@@ -62,7 +82,7 @@ def _pressed(annotator: Annotator, form: TrialForm | None) -> dict[str, Any]:
     """The keys of the desk that mean something here."""
     found = keyboard(annotator, form)
     pressed = json.loads(found["keys"])
-    kept = {action: key for action, key in pressed.items() if action in ("submit", "context") or ":" in action}
+    kept = {action: key for action, key in pressed.items() if action in ("submit", "context", "leave") or ":" in action}
     return found | {"keys": json.dumps(kept)}
 
 
@@ -91,13 +111,16 @@ def _page(
 ) -> HttpResponse:
     known: KnownAnswer | None = context.get("known") or (context["trial"].known if "trial" in context else None)
     turns = known.unit.instruction.turns if known and known.unit.is_available else []
+    annotator = annotator_of(request)
     context = {
         "campaign": campaign,
         "phase": phase,
+        "is_masked": annotator.is_masked,
+        "countries": help_lines.by_country(get_language() or "en"),
         "target": campaign.target,
         "text": shown(turns, campaign.target),
         "language": known.unit.instruction.language if known else "",
-        "told": told(annotator_of(request), campaign),
+        "told": told(annotator, campaign),
         "may_label": campaign.is_open,
         **context,
     }

@@ -152,34 +152,13 @@ function hidePopovers() {
   for (const open of document.querySelectorAll(":popover-open")) open.hidePopover();
 }
 
-// --- Leaving ---------------------------------------------------------------------------------------------------------
-
-let isLeaving = false;
-const otherTabs = new BroadcastChannel("oig-leave");
-
-// The quick exit: nothing of the text stays on the page, in memory or behind the button "back". The leases go back by a
-// request that outlives the page; answers that wait are sent another time. Other tabs leave too.
-function leaveAtOnce() {
-  if (isLeaving) return;
-  const form = byId("leave-at-once");
-  const body = new URLSearchParams(new FormData(form));
-  fetch(form.action, { method: "POST", body, keepalive: true, redirect: "manual" }).catch(() => {});
-  otherTabs.postMessage("leave");
-  goAway(page.away);
-}
-
-function goAway(address) {
-  isLeaving = true;
+// What is left of texts elsewhere than on the desk, when the person leaves at once (leave.js).
+function forget() {
   held = [];
   given.clear();
-  document.title = "";
-  document.body.classList.add("left");
-  if (byId("text")) wipe();
+  byId("next").textContent = "";
   byId("answers").replaceChildren();
-  location.replace(address);
 }
-
-otherTabs.onmessage = () => isLeaving || goAway(page.away);
 
 // --- Sending ---------------------------------------------------------------------------------------------------------
 
@@ -514,9 +493,6 @@ document.addEventListener("submit", (event) => {
     if (!onDesk()) return;
     if (form.id === "answer") give(form);
     else if (performance.now() - shownAt >= BOUNCE) report(form);
-  } else if (form.id === "leave-at-once") {
-    event.preventDefault();
-    leaveAtOnce();
   } else if (form.matches(".aside")) {
     event.preventDefault();
     whenSent(() => sendAside(form));
