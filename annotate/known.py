@@ -94,7 +94,7 @@ def _line(number: int, row: list[str]) -> Line:
 
 
 def add(campaign: Campaign, lines: Iterable[Line], phase: str, by: Annotator | None) -> Added:
-    """Store known answers, in the order of their units, all or none; one that is there already is changed to what is written now.
+    """Store known answers, all or none; one that is there already is changed to what is written now.
 
     Raises KnownAnswersRefused for the first line that names no unit, no answer, or a unit for the second time.
     """
@@ -113,6 +113,7 @@ def add(campaign: Campaign, lines: Iterable[Line], phase: str, by: Annotator | N
         if unit in wanted:
             raise KnownAnswersRefused(f"line {line.number}: names a unit that another line names; keep one of them")
         wanted[unit] = KnownAnswer(unit_id=unit, choice=choice, phase=phase, explanation=line.explanation, added_by=by)
+    # In one order, whoever adds them: each holds its unit until the end.
     return _store({unit: wanted[unit] for unit in sorted(wanted)})
 
 
