@@ -77,9 +77,9 @@ def given(who: Annotator) -> list[tuple[int, int]]:
 
 
 def test_of_a_thousand_texts_of_every_phase_none_is_given_against_a_limit_or_a_wish() -> None:
-    """Fetched ahead, answered, skipped, left by the quick exit and asked for again: practice, qualification, labelling."""
+    """Fetched ahead, answered, skipped, left at once, asked for again: in practice, qualification and labelling."""
     chance = random.Random(5)
-    phases = {PRACTICE: (6, 14), QUALIFICATION: (4, 16), "gold": (20, 40)}
+    phases = {PRACTICE: (4, 6), QUALIFICATION: (3, 5), "gold": (20, 40)}
     letters = known_letters(90, 310, phases, overlap=4, severe_per_day=10)
     set_up(letters, practice=True, qualification_percent=10, gold_every=4, gold_seed=3)
     Unit.objects.filter(campaign=letters, severity__gte=Severity.SEVERE, pk__in=_some(letters, 3)).update(
