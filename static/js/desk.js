@@ -152,7 +152,7 @@ function hidePopovers() {
   for (const open of document.querySelectorAll(":popover-open")) open.hidePopover();
 }
 
-// What is left of texts elsewhere than on the desk, when the person leaves at once (leave.js).
+// What is left of texts elsewhere than on the desk, when the person leaves at once (label.js).
 function forget() {
   held = [];
   given.clear();

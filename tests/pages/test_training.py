@@ -73,3 +73,34 @@ def test_it_leads_through_practice_and_qualification_to_the_desk_and_back_after_
         press(page, "Enter")
     page.get_by_role("link", name="Start labelling").click()
     expect(page.locator("#answer")).to_be_visible()
+
+
+def test_one_key_shows_a_masked_practice_text_and_one_leaves_it(
+    ada_page: Page, ada: Annotator, kindness: Campaign
+) -> None:
+    page = ada_page
+    make_gold(kindness, 3, phase="practice")
+    set_up(kindness, practice=True)
+    Annotator.objects.filter(pk=ada.pk).update(is_masked=True)
+    page.goto(f"/campaigns/{kindness.slug}/practice/")
+    words = page.locator(".judged .words")
+    first = words.text_content()
+    expect(words).to_be_hidden()
+    check(page, "masked practice")
+    press(page, ".")
+    expect(words).to_be_visible()
+    page.get_by_role("button", name="Help lines").click()
+    expect(page.get_by_role("dialog", name="Somebody to talk to")).to_be_visible()
+    press(page, "Escape", "-")
+    page.wait_for_url("**/away/")
+    expect(page.get_by_text("Letter")).to_have_count(0)
+    page.goto(f"/campaigns/{kindness.slug}/practice/")
+    page.wait_for_url("**/away/")
+    page.get_by_role("button", name="Go on").click()
+    page.wait_for_url("**/campaigns/")
+    page.goto(f"/campaigns/{kindness.slug}/practice/")
+    second = words.text_content()
+    page.get_by_role("button", name="Skip").click()
+    expect(page.get_by_text("Text 1 of 1")).to_be_visible()
+    assert len({first, second, words.text_content()}) == 3
+    assert not Participation.objects.get().trials.exists()
