@@ -219,7 +219,7 @@ def lines_of(snapshot: Snapshot, instructions: Sequence[int]) -> int:
     # On the caller's connection: what it sees is asked about.
     connection.ensure_connection()
     among = replace(selection(snapshot), among=tuple(instructions), model="", mask_personal=False)
-    return sum(1 for _ in Reader(among, connection.connection).lines())
+    return sum(1 for _ in Reader(among, (connection.connection,)).lines())
 
 
 def concerned(instructions: RawSQL) -> dict[str, int]:

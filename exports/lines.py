@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Buffer, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,6 @@ GROUPS = 50_000
 # Lines whose annotators are counted at a time.
 BATCH = 20_000
 
-SEPARATOR = b"\x02"
 TURN = b'{"role": "'
 ONE_TURN = b'[{"role": "human", "text": "'
 NOTHING_FOUND = (b"", b"[]")
@@ -46,13 +45,12 @@ class Maker:
     places: list[int] = field(default_factory=list)
     people: list[bytes] = field(default_factory=list)
 
-    def of(self, rows: Iterable[Buffer]) -> Iterator[bytes]:
+    def of(self, rows: Iterable[list[bytes]]) -> Iterator[bytes]:
         # All in one place: a call for each of a million lines would cost as much as the line.
         known, places, people, voters = self.known, self.places, self.people, self.voters
         gold = self._gold() if voters else {}
         of_line = self.model.of_line if self.model else None
-        for row in rows:
-            turns, spans, digest, who, key, place, parent, root, number = bytes(row)[:-1].split(SEPARATOR)
+        for turns, spans, digest, who, key, place, parent, root, number in rows:
             common = known.get(key) or self._common(key)
             common.lines += 1
             if common.left_out_by:
@@ -65,19 +63,19 @@ class Maker:
                 if digest in gold:
                     voters.add_gold(common.group, who, gold[digest])
             if spans not in NOTHING_FOUND:
-                said, turns = _masked(turns, spans)
+                said, written = _masked(turns, spans)
             elif turns.startswith(ONE_TURN) and turns.find(TURN, 2) < 0:
                 # A quote within a text has a backslash before it: no text holds TURN. What stands between the quotes
                 # stays as it is, for the database escapes as orjson does.
                 text = turns[len(ONE_TURN) : -3]
-                said, turns = b"<human>: " + text, b'[{"role":"human","text":"' + text + b'"}]'
+                said, written = b"<human>: " + text, b'[{"role":"human","text":"' + text + b'"}]'
             else:
-                said, turns = _written(orjson.loads(turns))
+                said, written = _written(orjson.loads(turns))
             of_votes = common.of_votes
             if number and of_line:
                 of_votes = of_votes.replace(OF_MODEL, of_line(int(number), common.group.aggregate.n_votes))
             yield b"".join((
-                b'{"text":"', said, b'","metadata":{"id":"', digest, b'","turns":', turns, of_votes, place,
+                b'{"text":"', said, b'","metadata":{"id":"', digest, b'","turns":', written, of_votes, place,
                 b',"parent":"', parent, common.of_augmenter, root or digest, b'"}}}\n',
             ))  # fmt: skip
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from itertools import chain, pairwise
 from typing import Any, LiteralString
 
 import numpy as np
@@ -21,7 +22,7 @@ from django.db import connection
 from psycopg import sql
 
 from annotate.models import Annotator
-from exports import modelled, statements
+from exports import copying, modelled, statements
 from exports.errors import SnapshotRefused
 from exports.filters import EVERYTHING, Filters
 from exports.groups import (
@@ -43,6 +44,9 @@ from labels.aggregation import Rule
 from labels.models import LabelSet
 from labels.taxonomy import LabelSetSpec
 from sources.models import UNKNOWN_LICENSE
+
+# So many processes of the database make lines side by side.
+CONNECTIONS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +74,28 @@ def _uncounted(_: Group, __: int) -> None:
 
 @contextmanager
 def reading(selection: Selection) -> Iterator[Reader]:
-    """A reader of what ``selection`` holds, all of one moment: one REPEATABLE READ transaction.
+    """A reader of what ``selection`` holds, all of one moment: REPEATABLE READ transactions of one snapshot.
 
-    On a connection of its own, so that the caller's progress can be committed while lines are read.
+    On connections of their own, so that the caller's progress can be committed while lines are read.
     """
+    with ExitStack() as until_read:
+        first, *others = ways = tuple(until_read.enter_context(_transaction()) for _ in range(CONNECTIONS))
+        ((moment,),) = first.execute("SELECT pg_export_snapshot()").fetchall()
+        for other in others:
+            other.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(moment)))
+        for way in ways:
+            way.execute(statements.PLANNING)
+        yield Reader(selection, ways)
+
+
+@contextmanager
+def _transaction() -> Iterator[psycopg.Connection[Any]]:
     with closing(connection.copy()) as own:
         own.ensure_connection()
         # Ended by closing the connection: there is nothing to commit, and lines that nobody reads to their end would
         # be waited for.
         own.connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        own.connection.execute(statements.PLANNING)
-        yield Reader(selection, own.connection)
+        yield own.connection
 
 
 @dataclass(frozen=True)
@@ -88,7 +103,7 @@ class Reader:
     """Reads one selection; see ``reading``."""
 
     selection: Selection
-    connection: psycopg.Connection[Any]
+    connections: tuple[psycopg.Connection[Any], ...]  # all see the same; lines come by all of them
     # Of what was read: how many lines each filter left out, with their votes, and what had no line, by why.
     filtered: dict[str, Counter[str]] = field(default_factory=dict)
     unpublished: dict[str, Counter[str]] = field(default_factory=dict)
@@ -105,10 +120,18 @@ class Reader:
         """
         # Asked before: a connection that is being copied from answers no other question.
         lines, _ = Maker(self, count, voters, self.model), self.sources_by_id
-        statement = sql.SQL(statements.COPY).format(self._query(statements.LINES))
-        with self.connection.cursor() as cursor, cursor.copy(statement, self._arguments) as rows:
-            yield from lines.of(rows)
+        yield from lines.of(self._rows_in_order())
         lines.tell()
+
+    def _rows_in_order(self) -> Iterator[list[bytes]]:
+        """The fields of the rows of ``LINES``. All parts are begun at once, each on a connection."""
+        statement, ways = sql.SQL(statements.COPY).format(self._query(statements.LINES)), self.connections
+        edges = (b"", *(bytes([256 * at // len(ways)]) for at in range(1, len(ways))), statements.BEHIND_ALL)
+        parts = [
+            copying.fields(way, statement, self._arguments | {"from_digest": first, "before": before})
+            for way, (first, before) in zip(ways, pairwise(edges), strict=True)
+        ]
+        return chain.from_iterable(parts)
 
     def annotators(self, voters: Voters) -> dict[str, int]:
         """How many annotators of each kind gave these votes; ``unidentified_votes`` came without one."""
@@ -201,7 +224,7 @@ class Reader:
         }
 
     def _rows(self, query: sql.SQL | sql.Composed, **values: Any) -> list[tuple[Any, ...]]:
-        return self.connection.execute(query, values or self._arguments).fetchall()
+        return self.connections[0].execute(query, values or self._arguments).fetchall()
 
     def _query(self, text: LiteralString) -> sql.Composed:
         """A statement with what depends on the selection."""

@@ -13,16 +13,31 @@ PLANNING = """
 # Text formats of COPY double the backslashes of JSON, but for this one, whose marks are in no JSON.
 COPY = "COPY ({}) TO STDOUT (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02')"
 
-# The answers up to the cut that are the last word of their author and came before the places had been filled.
-STANDING = """
-    annotate_annotation vote JOIN annotate_unit unit ON unit.id = vote.unit_id
+# The answers up to the cut, in some units, that are the last word of their author and came before the places had been
+# filled.
+_STANDING = """
+    annotate_annotation vote JOIN {} unit ON unit.id = vote.unit_id
     LEFT JOIN annotate_annotation later
       ON later.supersedes_id = vote.id AND later.supersedes_id IS NOT NULL AND later.id <= %(cut)s
     WHERE unit.campaign_id = ANY(%(campaigns)s) AND vote.id <= %(cut)s AND vote.choice_id IS NOT NULL
       AND NOT vote.surplus AND later.id IS NULL
 """
 
+STANDING = _STANDING.format("annotate_unit")
+
 AMONG = "AND unit.instruction_id = ANY(%(among)s)"
+
+# Below which every digest is: none is as long.
+BEHIND_ALL = b"\xff" * 65
+
+# Lines in their order are made in parts, each by a process of the database of its own. Its units are found before their
+# votes are, or the planner looks at all votes for each part.
+UNITS_OF_PART = """(
+    SELECT unit.id, unit.instruction_id, unit.campaign_id
+    FROM annotate_unit unit JOIN sources_instruction part ON part.id = unit.instruction_id
+    WHERE unit.campaign_id = ANY(%(campaigns)s) {among} AND part.digest >= %(from_digest)s AND part.digest < %(before)s
+    OFFSET 0
+)"""
 
 # Those of a person who answered later on the same instruction in another of the campaigns: they are one reader, and the
 # later answer counts. Votes without an annotator are each a reader of their own.
@@ -95,10 +110,10 @@ FLAGGED = """
           AND (flag.closed_at IS NULL OR flag.closed_at > %(cut_at)s::timestamptz))
 """
 
-# One row for each line, in its order. What the line has in common with many others is one column, the key: the votes in
-# rising order, then the facts. It and the turns are JSON or numbers, so that no separator can be in them; the turns are
-# those of jsonb, which the database escapes as a line does. Of several sources the first in order counts. An
-# instruction with votes that has no line is there without turns, to be counted.
+# One row for each line of a part, in its order. What the line has in common with many others is one column, the key:
+# the votes in rising order, then the facts. It and the turns are JSON or numbers, so that no separator can be in them;
+# the turns are those of jsonb, which the database escapes as a line does. Of several sources the first in order counts.
+# An instruction with votes that has no line is there without turns, to be counted.
 LINES = f"""
     SELECT CASE WHEN instruction.state = 0 AND source_id IS NOT NULL THEN instruction.turns END, {{personal}},
            encode(instruction.digest, 'hex'), encode(people, 'hex'),
@@ -116,12 +131,13 @@ LINES = f"""
                    string_agg(int8send(annotator), '' ORDER BY ballot) AS people
             FROM (
                 SELECT unit.instruction_id, {{ballot}} AS ballot, coalesce(vote.annotator_id, 0) AS annotator
-                FROM {STANDING} {{among}} {{unrepeated}} AND {OPTION} IS NOT NULL
+                FROM {_STANDING.format(UNITS_OF_PART)} {{unrepeated}} AND {OPTION} IS NOT NULL
                 OFFSET 0
             ) vote
             GROUP BY instruction_id
         ) answer
         JOIN sources_instruction instruction ON instruction.id = answer.instruction_id
+          AND instruction.digest >= %(from_digest)s AND instruction.digest < %(before)s
         LEFT JOIN (sources_provenance given
                    JOIN sources_source source ON source.id = given.source_id AND source.id = ANY({LICENSED}))
           ON given.instruction_id = instruction.id {{given}}

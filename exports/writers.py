@@ -6,7 +6,9 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import batched
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,6 +18,9 @@ from exports.errors import SnapshotRefused
 
 # Bytes: a call of the system for every 8 kilobytes of a gigabyte costs more than making them.
 BUFFER = 1 << 20
+
+# Lines that are written at a time.
+BATCH = 2_000
 
 PAGE = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 
@@ -48,8 +53,16 @@ def holds_json(path: Path, content: Any) -> bool:
 
 
 def write_lines(path: Path, lines: Iterable[bytes]) -> None:
-    with complete_file(path) as file:
-        file.writelines(lines)
+    """Each batch is written while the next is made."""
+    with complete_file(path) as file, ThreadPoolExecutor(1) as beside:
+        written: Future[int] | None = None
+        for batch in batched(lines, BATCH):
+            whole = b"".join(batch)
+            if written:
+                written.result()
+            written = beside.submit(file.write, whole)
+        if written:
+            written.result()
 
 
 def write_text(path: Path, text: str) -> None:
