@@ -635,7 +635,9 @@ document.addEventListener("visibilitychange", () => {
   focused.tick();
   if (document.visibilityState === "visible") comeBack();
 });
-window.addEventListener("beforeunload", (event) => !isLeaving && (outbox.isFleeting || isBegun()) && event.preventDefault());
+// Who leaves at once is asked nothing; by the class, since label.js may not be there yet.
+const isLeft = () => document.body.classList.contains("left");
+window.addEventListener("beforeunload", (event) => !isLeft() && (outbox.isFleeting || isBegun()) && event.preventDefault());
 
 settle();
 if (sessionStorage.getItem(REWORDED)) {
