@@ -22,7 +22,9 @@ from tests import ROOT, SHARED_DATA, chromium, servers
 from tests.processes import Web, Worker, wait_until
 
 # How long an example takes depends on what else the machine does: other tests, where they are shared out.
-hypothesis.settings.register_profile("patient", parent=hypothesis.settings(), deadline=None)
+# Properties are tried on fewer examples than in their long form.
+EXAMPLES = 500 if env.flag("OIG_LONG_TESTS", default=False) else 40
+hypothesis.settings.register_profile("patient", parent=hypothesis.settings(), deadline=None, max_examples=EXAMPLES)
 hypothesis.settings.load_profile("patient")
 
 # Without these Chromium talks to its maker's hosts on every start.

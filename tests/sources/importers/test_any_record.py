@@ -5,7 +5,7 @@ from functools import reduce
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sources import importers, texts
@@ -108,14 +108,12 @@ def test_it_has_a_valid_record_of_every_format() -> None:
 
 
 @pytest.mark.parametrize("name", VALID)
-@settings(deadline=None, max_examples=60)
 @given(record=VALUES)
 def test_it_takes_or_rejects_any_value(name: str, record: Any) -> None:
     check(name, record)
 
 
 @pytest.mark.parametrize("name", VALID)
-@settings(deadline=None, max_examples=60)
 @given(data=st.data())
 def test_it_takes_or_rejects_a_record_with_anything_in_one_place(name: str, data: st.DataObject) -> None:
     record = VALID[name]
