@@ -75,7 +75,7 @@ class Country:
 
 @cache
 def content() -> dict[str, Any]:
-    return tomllib.loads(FILE.read_text())
+    return tomllib.loads(FILE.read_text(encoding="utf-8"))
 
 
 @cache
