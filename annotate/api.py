@@ -39,10 +39,13 @@ class CampaignAgreement(generics.GenericAPIView[Campaign]):
     permission_classes = [MaySeeCampaigns]
 
     def get(self, request: Request, slug: str) -> Response:
-        """All that is measured of the campaign's counted votes; ``waiting`` votes are not counted yet."""
+        """All that is measured of the campaign's counted votes, and when; ``waiting`` votes are not counted yet.
+
+        Of a large campaign it ``is_behind``: a worker measures it anew now and then.
+        """
         campaign = self.get_object()
         tallies.fold(PATIENCE)
-        return Response({"waiting": tallies.waiting(), **measures.kept(campaign).measured})
+        return Response({"waiting": tallies.waiting(), **measures.kept(campaign).as_dict})
 
 
 class CampaignAnnotators(generics.GenericAPIView[Campaign]):

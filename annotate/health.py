@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,11 +12,13 @@ from annotate.statements import one
 
 DAY = timedelta(days=1)
 
-# Votes and people of the last day: created_at has a block-range index, since annotations are only appended.
+# Slots filled in the last day, and people: neither what came too late nor a second thought fills one. created_at has a
+# block-range index, since annotations are only appended.
 LATELY = """
     SELECT count(*), count(DISTINCT said.annotator_id), count(*) FILTER (WHERE said.created_at > %(hour)s)
     FROM annotate_annotation said JOIN annotate_unit unit ON unit.id = said.unit_id
     WHERE said.created_at > %(day)s AND unit.campaign_id = %(campaign)s AND said.choice_id IS NOT NULL
+      AND NOT said.surplus AND said.supersedes_id IS NULL
 """
 LEASES = """
     SELECT count(*), count(DISTINCT lease.annotator_id), count(*) FILTER (WHERE lease.expires_at < %(now)s)
@@ -57,7 +60,7 @@ class Health:
     @property
     def stamp(self) -> str:
         """Changes with whatever would change the page."""
-        return f"{self.newest}-{self.given}-{self.wanted}-{self.leases}-{self.waiting}"
+        return "-".join(map(str, dataclasses.astuple(self)))
 
 
 def look(campaign: Campaign, now: datetime) -> Health:

@@ -16,6 +16,7 @@ from annotate import counted, slices, tallies
 from annotate.models import Campaign, StoppingRule
 from annotate.tallies import Scope
 from labels import agreement
+from labels.aggregation import Rule
 from labels.taxonomy import LabelSetSpec
 from labels.votes import PatternTable, VoterTable
 from labels.votes_files import RawVotes
@@ -55,11 +56,11 @@ def of_scope(scope: Scope, *, exact: bool = False) -> dict[str, Any]:
     """What is measured of the counted votes of campaigns, from the pattern tables. Raises NotComparable.
 
     Agreement is computed on original texts, if there are votes on such: what was made of a text is not independent of
-    it. ``computed_on`` says so; labels, disputes and the slices by source, origin and campaign are of all texts.
+    it. ``computed_on`` says so; labels, disputes and the slices by source and origin are of all texts.
 
     With ``exact`` the base votes on which agreement is computed are read themselves, for what must be as of now.
     """
-    spec = tallies.spec_of(scope)
+    spec, rule = tallies.spec_of(scope), tallies.rule_of(scope)
     found = tallies.read(scope, spec)
     by_origin = found.base.by("is_augmented")
     everything = found.base.by().get(None)
@@ -77,17 +78,19 @@ def of_scope(scope: Scope, *, exact: bool = False) -> dict[str, Any]:
         "ordinal": spec.ordinal,
         "computed_on": ORIGINALS if is_of_originals else ALL,
         **_base(table, spec.ordinal),
-        "labels": _labels(spec, scope, everything),
-        "disputed": slices.disputed(spec, everything.patterns) if everything else 0,
+        "labels": _labels(spec, rule, everything),
+        "disputed": slices.disputed(spec, rule, everything.patterns) if everything else 0,
         "tags": slices.measured_tags(spec, {code: table for code, table in tag_tables.items() if table}),
         "tag_sets": slices.by_name(agreement.measure_tag_sets(tag_sets)) if tag_sets else {},
         "slices": {
-            "source": slices.sliced(spec, found, "source"),
-            "language": slices.sliced(spec, found, "language", is_augmented=is_augmented),
-            "is_augmented": slices.sliced(spec, found, "is_augmented"),
+            "source": slices.sliced(spec, rule, found, "source"),
+            "language": slices.sliced(spec, rule, found, "language", is_augmented=is_augmented),
+            "is_augmented": slices.sliced(spec, rule, found, "is_augmented"),
             # Of a single campaign it is the whole again.
-            "campaign": slices.sliced(spec, found, "campaign") if len(scope.campaigns) > 1 else {},
-            "week": slices.weeks(spec, tallies.patterns(computed_on, "week", spec)),
+            "campaign": slices.sliced(spec, rule, found, "campaign", is_augmented=is_augmented)
+            if len(scope.campaigns) > 1
+            else {},
+            "week": slices.weeks(spec, rule, tallies.patterns(computed_on, "week", spec)),
         },
         "warnings": _warnings(scope),
     }
@@ -100,6 +103,11 @@ class Kept(NamedTuple):
     version: tuple[Any, ...]
     at: datetime
     took: float
+
+    @property
+    def as_dict(self) -> dict[str, Any]:
+        """Ready for JSON: what was measured, ``measured_at``, and whether votes of since then may be missing."""
+        return {"measured_at": self.at.isoformat(), "is_behind": self.is_behind, **self.measured}
 
     @property
     def is_behind(self) -> bool:
@@ -167,11 +175,11 @@ def _ways(scope: Scope) -> list[tuple[Any, ...]]:
     ]
 
 
-def _labels(spec: LabelSetSpec, scope: Scope, everything: VoterTable | None) -> dict[str, Any]:
+def _labels(spec: LabelSetSpec, rule: Rule, everything: VoterTable | None) -> dict[str, Any]:
     """What the votes add up to in the way of the campaigns."""
     if everything is None:
         return {}
-    return tallies.distribution(spec, everything.patterns, tallies.rule_of(scope))._asdict()
+    return tallies.distribution(spec, everything.patterns, rule)._asdict()
 
 
 def _warnings(scope: Scope) -> list[str]:

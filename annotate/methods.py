@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from annotate import sample
+from annotate import keeping, sample
 from annotate.figures import Estimate, Figure, Value
 from annotate.models import Campaign
 from annotate.sample import Sample
@@ -31,6 +31,11 @@ class Compared(NamedTuple):
     read: Sample
 
 
+def kept(campaign: Campaign) -> Compared | None:
+    """The same as ``compare``, kept until votes or known answers change."""
+    return keeping.kept("methods", campaign, compare).made
+
+
 def compare(campaign: Campaign) -> Compared | None:
     """The methods on the counted votes of a campaign, of a bounded part of its texts; None where there are none."""
     votes = sample.read(campaign)
@@ -43,8 +48,8 @@ def compare(campaign: Campaign) -> Compared | None:
 
 
 def figures(found: Comparison) -> list[Figure]:
-    """The scores of each method, and on how many units each two say the same."""
-    return [_scores(found), _pairs(found)]
+    """The scores of each method, how often each two say the same, and whether models were estimated to their end."""
+    return [_scores(found), _pairs(found), _convergence(found)]
 
 
 def as_dict(compared: Compared) -> dict[str, Any]:
@@ -97,3 +102,12 @@ def _pairs(found: Comparison) -> Figure:
     ]
     about = f"The share of {found.n_units:,} texts on which two ways give the same label, or both give none."
     return Figure("same-label", "Same label", ("Method", *(NAMES[each] for each in methods)), rows, about, "heat")
+
+
+def _convergence(found: Comparison) -> Figure:
+    rows: list[tuple[Value, ...]] = [
+        (NAMES[method], told["rounds"], "yes" if told["is_converged"] else "no: it was stopped")
+        for method, told in found.convergence.items()
+    ]
+    about = "In rounds of expectation and maximisation, until the likelihood of the votes no longer rises."
+    return Figure("convergence", "How the models were estimated", ("Model", "Rounds", "Converged"), rows, about)

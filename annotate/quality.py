@@ -6,20 +6,20 @@ are their counted votes on texts that are served, as totals and by week: no list
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from django.core.cache import cache
-from django.utils import timezone
 from numpy.typing import NDArray
 
-from annotate import tallies
-from annotate.figures import Estimate
+from annotate import keeping, tallies
+from annotate.figures import Estimate, Figure, Value
+from annotate.keeping import Kept
 from annotate.models import Annotator, Campaign
-from annotate.statements import one, rows
+from annotate.statements import rows
 from annotate.tallies import Scope
 from labels import quality, signals
 from labels.agreement import Level
@@ -48,16 +48,6 @@ GOLD = """
     SELECT annotator_id, count(*) FILTER (WHERE is_right), count(*)
     FROM annotate_on_gold WHERE campaign_id = %(campaign)s GROUP BY annotator_id
 """
-# What changes whenever a known answer does, or what anybody said of gold: checks are in no table that follows votes.
-GOLD_VERSION = """
-    SELECT md5(coalesce(string_agg(concat_ws('-', known.unit_id, known.xmin, known.cmin, known.ctid), ' '
-                                   ORDER BY known.unit_id), '')),
-           (SELECT max(said.annotation_id) FROM annotate_on_gold said WHERE said.campaign_id = %(campaign)s)
-    FROM annotate_knownanswer known JOIN annotate_unit unit ON unit.id = known.unit_id
-    WHERE unit.campaign_id = %(campaign)s
-"""
-# The list is kept for so long at most: what a person is called may have changed.
-KEPT_SECONDS = 600
 
 NAMES = {
     signals.FAR: "Far from the others",
@@ -143,14 +133,6 @@ class Report:
         return Estimate.of(self.measured.alpha_gain_if_left_out)
 
 
-class Listed(NamedTuple):
-    """Everybody's reports, the version of what they were made of, and when that was."""
-
-    reports: list[Report]
-    version: tuple[Any, ...]
-    at: datetime
-
-
 def level(campaign: Campaign) -> Level:
     """How distances between the options of a campaign are measured."""
     return "ordinal" if campaign.label_set.ordinal else "nominal"
@@ -188,21 +170,29 @@ def reports(campaign: Campaign) -> list[Report]:
     return sorted(found, key=lambda report: report.name)
 
 
-def listed(campaign: Campaign) -> Listed:
-    """The same, made anew only if votes or known answers have changed since; names as they were then.
+def listed(campaign: Campaign) -> Kept[list[Report]]:
+    """The same, kept until votes or known answers change; names as they were then."""
+    return keeping.kept("quality", campaign, reports)
 
-    Fold before: votes are known to have changed by the tables that follow them.
-    """
-    version = (
-        tallies.version(Scope((campaign.pk,))),
-        campaign.label_set_id,
-        *one(GOLD_VERSION, {"campaign": campaign.pk}),
-    )
-    found: Listed | None = cache.get(f"quality-{campaign.pk}")
-    if found is None or found.version != version:
-        found = Listed(reports(campaign), version, timezone.now())
-        cache.set(f"quality-{campaign.pk}", found, KEPT_SECONDS)
-    return found
+
+def figure(listed: Sequence[Report]) -> Figure:
+    """The list as a table of numbers."""
+    head = ("Annotator", "Signals", "Votes", "Beside others", "Agreement", "Distance", "More severe by")
+    rows: list[tuple[Value, ...]] = [
+        (
+            one.name,
+            "; ".join(signal.name for signal in one.signals),
+            one.measured.n,
+            one.measured.n_compared,
+            one.agreement,
+            one.distance,
+            one.bias,
+            one.gain,
+            one.gold,
+        )
+        for one in listed
+    ]
+    return Figure("annotators", "Annotators", (*head, "Alpha without them", "Right on gold"), rows)
 
 
 def report(campaign: Campaign, annotator: Annotator) -> tuple[Report | None, Votes]:

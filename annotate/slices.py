@@ -9,7 +9,7 @@ from typing import Any
 from annotate.models import Campaign
 from annotate.tallies import By, Read, VotersBy
 from labels import agreement
-from labels.aggregation import dispute_reasons
+from labels.aggregation import Rule, dispute_reasons
 from labels.agreement import Coefficient
 from labels.taxonomy import LabelSetSpec
 from labels.votes import PatternTable, VoterTable
@@ -19,15 +19,18 @@ WEEKS_REASON = "of texts alone, so too narrow: who voted what in which week is n
 
 
 def sliced(
-    spec: LabelSetSpec, found: Read, by: VotersBy, *, is_augmented: bool | None = None
+    spec: LabelSetSpec, rule: Rule, found: Read, by: VotersBy, *, is_augmented: bool | None = None
 ) -> dict[str, dict[str, Any]]:
-    """The base vote, each answer, each tag and the tag sets of each part, of all texts or of one origin."""
+    """The base vote, each answer, each tag and the tag sets of each part, of all texts or of one origin.
+
+    By ``rule`` the campaigns add votes up: what it leaves open is disputed.
+    """
     tables = found.base.by(by, is_augmented=is_augmented)
     tags = {code: voted.by(by, is_augmented=is_augmented) for code, voted in found.tags.items()}
     tag_sets = found.tag_sets.by(by, is_augmented=is_augmented)
     return {
         name: {
-            **_size(spec, tables[key].patterns),
+            **_size(spec, rule, tables[key].patterns),
             **base(tables[key], spec.ordinal),
             "tags": measured_tags(spec, {code: parts[key] for code, parts in tags.items() if key in parts}),
             "tag_sets": by_name(agreement.measure_tag_sets(tag_sets[key])) if key in tag_sets else {},
@@ -36,10 +39,10 @@ def sliced(
     }
 
 
-def weeks(spec: LabelSetSpec, tables: Mapping[Any, PatternTable]) -> dict[str, dict[str, Any]]:
+def weeks(spec: LabelSetSpec, rule: Rule, tables: Mapping[Any, PatternTable]) -> dict[str, dict[str, Any]]:
     """The base vote of each week. Without who voted there is no interval but ``ci95_items``, over texts alone."""
     return {
-        name: {**_size(spec, tables[key]), "base": over_texts(spec, tables[key], WEEKS_REASON)}
+        name: {**_size(spec, rule, tables[key]), "base": over_texts(spec, tables[key], WEEKS_REASON)}
         for key, name in _in_order("week", tables)
     }
 
@@ -76,10 +79,10 @@ def measured_tags(spec: LabelSetSpec, tables: Mapping[str, VoterTable]) -> dict[
     return {tag.name: by_name(agreement.measure_tag(tables[tag.code])) for tag in spec.tags if tag.code in tables}
 
 
-def disputed(spec: LabelSetSpec, table: PatternTable) -> int:
+def disputed(spec: LabelSetSpec, rule: Rule, table: PatternTable) -> int:
     """Units that the base votes alone make disputed; tied tags and flags come on top."""
     rows = zip(table.counts.tolist(), table.multiplicity.tolist(), strict=True)
-    return sum(units for counts, units in rows if dispute_reasons(spec, counts))
+    return sum(units for counts, units in rows if dispute_reasons(spec, counts, rule=rule))
 
 
 def by_name(coefficients: Iterable[Coefficient]) -> dict[str, dict[str, Any]]:
@@ -88,8 +91,8 @@ def by_name(coefficients: Iterable[Coefficient]) -> dict[str, dict[str, Any]]:
     return {str(row.pop("name")): row for row in rows}
 
 
-def _size(spec: LabelSetSpec, table: PatternTable) -> dict[str, int]:
-    return {"units": table.n_units, "votes": table.n_votes, "disputed": disputed(spec, table)}
+def _size(spec: LabelSetSpec, rule: Rule, table: PatternTable) -> dict[str, int]:
+    return {"units": table.n_units, "votes": table.n_votes, "disputed": disputed(spec, rule, table)}
 
 
 def _in_order(by: By, keys: Collection[Any]) -> list[tuple[Any, str]]:

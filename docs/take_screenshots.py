@@ -85,6 +85,8 @@ def _take_measures(browser: Browser, address: str, curator: StorageState) -> Non
     _take(browser, address, "methods", f"{CAMPAIGN}methods/", state=curator)
     _take(browser, address, "overlap", f"{CAMPAIGN}overlap/?{POLICY}", state=curator)
     _take(browser, address, "quality", f"{CAMPAIGN}quality/", state=curator)
+    _take(browser, address, "annotator", "/admin/annotate/annotator/1/quality/?campaign=sample", state=curator)
+    _take(browser, address, "pair", f"{CAMPAIGN}quality/pair/?one=1&other=2", state=curator)
 
 
 def _take(

@@ -16,7 +16,7 @@ from exports.groups import Group
 from exports.voters import Cells, Slice, Voters
 from labels import agreement, quality
 from labels.aggregation import Status
-from labels.agreement import Coefficient, Measure, formulas
+from labels.agreement import Coefficient
 from labels.quality import VoterQuality
 from labels.taxonomy import LabelSetSpec
 from labels.votes import PatternTable, VoterTable
@@ -182,19 +182,10 @@ def _is(one: Slice, other: Slice) -> bool:
 
 def _options(table: VoterTable) -> dict[str, Any]:
     """How common each vote option is, and how often another reader chose it beside somebody who did."""
-    share, names = (0.0, 1.0), table.patterns.options
     cast = (table.patterns.multiplicity @ table.patterns.counts).tolist()
     found = {}
-    for at, name in enumerate(names):
-        wanted = [
-            Measure("prevalence", partial(formulas.prevalence, option=at), "there is no vote", share),
-            Measure(
-                "specific_agreement",
-                partial(formulas.specific_agreement, option=at),
-                "no vote in a unit with two votes is for it",
-                share,
-            ),
-        ]
+    for at, name in enumerate(table.patterns.options):
+        wanted = [agreement.prevalence("prevalence", at), agreement.specific_agreement("specific_agreement", at)]
         found[name] = {"votes": cast[at], **_by_name(agreement.measure_all(table, wanted))}
     return found
 

@@ -13,9 +13,11 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from annotate import charts, dashboard, figures, health, measures, tallies
+from annotate.admin import downloads
 from annotate.admin.quality import VOTES_PERMISSION
 from annotate.dashboard import Disputed
 from annotate.figures import Figure
+from annotate.measures import Kept
 from annotate.models import Campaign
 from annotate.tallies import PATIENCE
 from sources import curation, workers
@@ -46,8 +48,9 @@ class MeasuresAdmin(admin.ModelAdmin[Campaign]):
         """The page. It asks for itself anew every few seconds, and is told 204 while nothing has changed."""
         campaign = self._campaign(request, pk)
         now, kept = health.look(campaign, timezone.now()), measures.kept(campaign)
+        problem = workers.why_none_works()
         # What a worker measured anew is news too.
-        stamp = f"{now.stamp}-{kept.at:%Y%m%d%H%M%S%f}"
+        stamp = f"{now.stamp}-{kept.at:%Y%m%d%H%M%S%f}-{bool(problem):d}"
         is_update = "HX-Request" in request.headers
         if is_update and request.GET.get("stamp") == stamp:
             return HttpResponse(status=204)
@@ -60,7 +63,7 @@ class MeasuresAdmin(admin.ModelAdmin[Campaign]):
             "campaign": campaign,
             "health": now,
             "stamp": stamp,
-            "workers_problem": workers.why_none_works(),
+            "workers_problem": problem,
             "measured": measured,
             "as_of": kept.at if kept.is_behind else None,
             "headline": headline,
@@ -74,14 +77,12 @@ class MeasuresAdmin(admin.ModelAdmin[Campaign]):
     def measures_json(self, request: HttpRequest, pk: int) -> JsonResponse:
         """Everything that is measured, and the figures of the page."""
         campaign = self._campaign(request, pk)
-        measured, found = _measured(campaign)
-        return JsonResponse({**measured, "figures": {figure.slug: figure.as_dict() for figure in found}})
+        kept, found = _measured(campaign)
+        return JsonResponse({**kept.as_dict, "figures": {figure.slug: figure.as_dict() for figure in found}})
 
     def figure_csv(self, request: HttpRequest, pk: int, slug: str) -> HttpResponse:
         campaign = self._campaign(request, pk)
-        name = f"{campaign.slug}-{slug}.csv"
-        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return HttpResponse(_figure(campaign, slug).csv(), content_type="text/csv; charset=utf-8", headers=headers)
+        return downloads.csv(campaign, _figure(campaign, slug))
 
     def figure_svg(self, request: HttpRequest, pk: int, slug: str, theme: str) -> HttpResponse:
         figure = _figure(self._campaign(request, pk), slug)
@@ -119,9 +120,9 @@ class MeasuresAdmin(admin.ModelAdmin[Campaign]):
         return campaign
 
 
-def _measured(campaign: Campaign) -> tuple[dict[str, Any], list[Figure]]:
-    measured = measures.kept(campaign).measured
-    return measured, dashboard.figures(campaign.label_set.spec, measured)
+def _measured(campaign: Campaign) -> tuple[Kept, list[Figure]]:
+    kept = measures.kept(campaign)
+    return kept, dashboard.figures(campaign.label_set.spec, kept.measured)
 
 
 def _figure(campaign: Campaign, slug: str) -> Figure:

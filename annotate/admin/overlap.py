@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, cast
 from urllib.parse import urlencode
@@ -10,16 +9,18 @@ from urllib.parse import urlencode
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path, reverse
 from django.utils.html import format_html
 
-from annotate import methods, stopping, tasks
+from annotate import methods, stopping, tallies, tasks
+from annotate.admin import downloads
 from annotate.errors import AnnotateError
 from annotate.figures import Estimate, Figure, Value, by_slug
 from annotate.models import Annotator, Campaign
 from annotate.stopping import Simulation
+from annotate.tallies import PATIENCE
 from labels.stopping import HIGHEST_CAP, Replay, StoppingError
 
 ADDRESS = "admin:annotate_campaign_overlap"
@@ -28,17 +29,22 @@ ADDRESS = "admin:annotate_campaign_overlap"
 class PolicyForm(forms.Form):
     """A policy of dynamic overlap."""
 
-    minimum = forms.IntegerField(min_value=1, max_value=HIGHEST_CAP, initial=2, help_text="Votes that every text gets.")
-    cap = forms.IntegerField(min_value=1, max_value=HIGHEST_CAP, initial=7, help_text="Votes at most.")
+    minimum = forms.IntegerField(
+        min_value=1, max_value=HIGHEST_CAP - 1, initial=2, help_text="Votes that every text gets."
+    )
+    cap = forms.IntegerField(min_value=2, max_value=HIGHEST_CAP, initial=7, help_text="Votes at most.")
     target = forms.FloatField(
-        min_value=0.01, max_value=1, initial=0.9, help_text="How often the label should be right on gold, 0 to 1."
+        min_value=0.01,
+        max_value=0.999,
+        initial=0.9,
+        help_text="How often the label should be right on gold; above 0, below 1.",
     )
 
     def clean(self) -> dict[str, Any]:
-        """The cap is not below the minimum."""
+        """The cap is above the minimum."""
         cleaned = super().clean() or {}
-        if cleaned.get("minimum", 0) > cleaned.get("cap", HIGHEST_CAP):
-            self.add_error("cap", "The cap is below the minimum: raise it.")
+        if {"minimum", "cap"} <= cleaned.keys() and cleaned["minimum"] >= cleaned["cap"]:
+            self.add_error("cap", "The cap is not above the minimum: raise it.")
         return cleaned
 
 
@@ -119,12 +125,12 @@ class OverlapAdmin(admin.ModelAdmin[Campaign]):
 
     def overlap_csv(self, request: HttpRequest, pk: int, slug: str) -> HttpResponse:
         found = self._policy(request, pk)
-        return _csv(self._seen(request, pk), found.get("figures", []), slug)
+        return downloads.csv(self._seen(request, pk), by_slug(found.get("figures", []), slug))
 
     def methods_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The ways to add up the votes, side by side."""
         campaign = self._seen(request, pk)
-        compared = methods.compare(campaign)
+        compared = methods.kept(campaign)
         context = {
             **self.admin_site.each_context(request),
             "title": f"Ways to add up the votes of {campaign}",
@@ -136,18 +142,19 @@ class OverlapAdmin(admin.ModelAdmin[Campaign]):
         return render(request, "admin/annotate/campaign/methods.html", context)
 
     def methods_json(self, request: HttpRequest, pk: int) -> JsonResponse:
-        compared = methods.compare(self._seen(request, pk))
+        compared = methods.kept(self._seen(request, pk))
         return JsonResponse(methods.as_dict(compared) if compared else {"problem": "there are no votes yet"})
 
     def methods_csv(self, request: HttpRequest, pk: int, slug: str) -> HttpResponse:
         campaign = self._seen(request, pk)
-        compared = methods.compare(campaign)
-        return _csv(campaign, methods.figures(compared.found) if compared else [], slug)
+        compared = methods.kept(campaign)
+        return downloads.csv(campaign, by_slug(methods.figures(compared.found) if compared else [], slug))
 
     def _seen(self, request: HttpRequest, pk: int) -> Campaign:
         campaign = get_object_or_404(Campaign.objects.select_related("label_set", "stopping"), pk=pk)
         if not self.has_view_permission(request, campaign):
             raise PermissionDenied
+        tallies.fold(PATIENCE)
         return campaign
 
     def _policy(self, request: HttpRequest, pk: int) -> dict[str, Any]:
@@ -248,11 +255,3 @@ def _labels(campaign: Campaign, found: Simulation) -> Figure:
 def _accuracy(replay: Replay) -> Estimate:
     low, high = replay.accuracy_ci95 or (None, None)
     return Estimate(replay.accuracy, low, high, "no gold has votes")
-
-
-def _csv(campaign: Campaign, figures: Sequence[Figure], slug: str) -> HttpResponse:
-    figure = by_slug(figures, slug)
-    if figure is None:
-        raise Http404("no such figure")
-    headers = {"Content-Disposition": f'attachment; filename="{campaign.slug}-{slug}.csv"'}
-    return HttpResponse(figure.csv(), content_type="text/csv; charset=utf-8", headers=headers)

@@ -17,6 +17,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from annotate import pairs, person, quality, standing, tallies
+from annotate.admin import downloads
+from annotate.figures import by_slug
 from annotate.models import Annotator, Campaign
 from annotate.pairs import Pair
 from annotate.person import Disagreement
@@ -113,8 +115,10 @@ class CampaignQualityAdmin(admin.ModelAdmin[Campaign]):
 
         return [
             at("", self.quality_view, "quality"),
+            at("annotators.csv", self.quality_csv, "quality_csv"),
             at("pair/", self.pair_view, "pair"),
             at("pair.json", self.pair_json, "pair_json"),
+            at("pair/<slug:slug>.csv", self.pair_csv, "pair_csv"),
             *super().get_urls(),
         ]
 
@@ -127,12 +131,8 @@ class CampaignQualityAdmin(admin.ModelAdmin[Campaign]):
         """Everybody who voted in a campaign, sorted and filtered."""
         campaign = self._whose_votes_are_seen(request, pk)
         form = ListForm(request.GET)
-        chosen = form.cleaned_data if form.is_valid() else {}
-        tallies.fold(PATIENCE)
         kept = quality.listed(campaign)
-        everybody = kept.reports
-        order = chosen.get("o") or USUAL_ORDER
-        listed = _sorted([one for one in everybody if _fits(one, chosen)], order)
+        listed, order = _chosen(kept.made, form)
         context = {
             **self.admin_site.each_context(request),
             "title": f"Annotators' quality in {campaign}",
@@ -141,13 +141,19 @@ class CampaignQualityAdmin(admin.ModelAdmin[Campaign]):
             "form": form,
             "headings": [Heading(name, order, request) for name in COLUMNS],
             "page": Paginator(listed, PER_PAGE).get_page(request.GET.get("p")),
-            "everybody": len(everybody),
+            "everybody": len(kept.made),
             "as_of": kept.at,
             "names": quality.NAMES,
             "level": quality.level(campaign),
             "kept_out": standing.kept_out(campaign),
         }
         return render(request, "admin/annotate/campaign/quality.html", context)
+
+    def quality_csv(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The same people in the same order, on one page."""
+        campaign = self._whose_votes_are_seen(request, pk)
+        listed, _ = _chosen(quality.listed(campaign).made, ListForm(request.GET))
+        return downloads.csv(campaign, quality.figure(listed))
 
     def pair_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Two people beside each other; who they are is chosen on the page."""
@@ -171,11 +177,17 @@ class CampaignQualityAdmin(admin.ModelAdmin[Campaign]):
         pair = form.pair()
         return JsonResponse(pair.as_dict()) if pair else JsonResponse({"errors": form.errors}, status=400)
 
+    def pair_csv(self, request: HttpRequest, pk: int, slug: str) -> HttpResponse:
+        campaign = self._whose_votes_are_seen(request, pk)
+        pair = PairForm(campaign, request.GET).pair()
+        return downloads.csv(campaign, by_slug(pair.figures(), slug) if pair else None)
+
     def _whose_votes_are_seen(self, request: HttpRequest, pk: int) -> Campaign:
         campaign = get_object_or_404(Campaign.objects.select_related("label_set"), pk=pk)
         may_see = self.has_view_permission(request, campaign) and request.user.has_perm(VOTES_PERMISSION)
         if not (may_see and request.user.has_perm("annotate.view_annotator")):
             raise PermissionDenied
+        tallies.fold(PATIENCE)
         return campaign
 
 
@@ -224,6 +236,13 @@ class AnnotatorQualityAdmin(UserAdmin[Annotator]):
                 "hidden": hidden,
             }
         return render(request, "admin/annotate/annotator/quality.html", context)
+
+
+def _chosen(everybody: list[Report], form: ListForm) -> tuple[list[Report], str]:
+    """Who is listed, in which order, by a form that need not be valid."""
+    chosen = form.cleaned_data if form.is_valid() else {}
+    order = chosen.get("o") or USUAL_ORDER
+    return _sorted([one for one in everybody if _fits(one, chosen)], order), order
 
 
 def _fits(report: Report, chosen: dict[str, Any]) -> bool:

@@ -18,6 +18,7 @@ from annotate import dashboard, measures, slices, tallies
 from annotate.models import Annotation, Campaign, Unit
 from annotate.tallies import Scope
 from labels import agreement
+from labels.aggregation import aggregate
 from labels.votes import PatternTable
 from sources.models import Instruction
 from tests.annotate import judged, worlds
@@ -86,6 +87,28 @@ def test_agreement_is_of_original_texts_wherever_there_are_votes_on_such(kindnes
     }
     alone = measures.of_scope(Scope((kindness.pk,), is_augmented=True))
     assert (alone["computed_on"], alone["corpus"]["units"]) == ("all texts", 1)
+
+
+def test_what_is_disputed_depends_on_how_the_campaign_adds_votes_up() -> None:
+    """A vote for intervention that a majority outvotes is looked at; by the set's rule it decides."""
+    made = worlds.campaign(units=1)
+    for name, answer in {"ada": "needs-caution", "bob": "needs-caution", "cyd": "needs-intervention"}.items():
+        worlds.vote(worlds.person(name), made, answer)
+    tallies.fold()
+    told = {}
+    for rule in ("rule", "majority", "ordinal_median"):
+        Campaign.objects.update(aggregation=rule)
+        found = measures.of_scope(Scope((made.pk,)))
+        told[rule] = found["disputed"]
+        assert [part["disputed"] for part in found["slices"]["source"].values()] == [found["disputed"]]
+        reasons = aggregate(made.label_set.spec, (0, 2, 1), rule=rule).dispute_reasons  # type: ignore[arg-type]
+        assert bool(reasons) == bool(found["disputed"])
+    assert told == {"rule": 0, "majority": 1, "ordinal_median": 1}
+
+
+def test_json_says_of_which_moment_it_is(kindness: Campaign, admin: Client) -> None:
+    told = admin.get(address(kindness, ".json")).json()
+    assert (told["measured_at"], told["is_behind"]) == (measures.kept(kindness).at.isoformat(), False)
 
 
 def test_who_answered_a_tag_is_known_to_its_interval(kindness: Campaign) -> None:

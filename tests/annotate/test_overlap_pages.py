@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
 from unittest.mock import patch
 
 import pytest
 from django.test import Client
 
-from annotate import stopping
+from annotate import methods, stopping, tallies
 from annotate.models import Campaign, KnownAnswer, StoppingRule
+from labels import comparison
 from tests.annotate import worlds
 from tests.annotate.test_stopping import taught  # noqa: F401 - a fixture
 
@@ -106,9 +108,9 @@ def test_figures_are_also_csv_and_json(taught: Campaign, admin: Client) -> None:
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"minimum": "5", "cap": "3"}, "The cap is below the minimum: raise it."),
+        ({"minimum": "5", "cap": "3"}, "The cap is not above the minimum: raise it."),
         ({"minimum": "0"}, "greater than or equal to 1"),
-        ({"target": "2"}, "less than or equal to 1"),
+        ({"target": "2"}, "less than or equal to 0.999"),
     ],
 )
 def test_it_says_what_is_wrong_with_a_policy(wrong: dict[str, str], words: str, admin: Client) -> None:
@@ -133,6 +135,23 @@ def test_the_ways_to_add_up_votes_stand_side_by_side(taught: Campaign, admin: Cl
         assert name in page
     assert "on 120 votes of 40 texts" in page
     assert "looks worse there than it is" in page
+
+
+def test_the_ways_are_compared_anew_only_after_a_change(taught: Campaign, monkeypatch: Any) -> None:  # noqa: F811
+    tallies.fold()
+    first = methods.kept(taught)
+    assert first is not None
+    with monkeypatch.context() as patched:
+        patched.setattr(comparison, "compare", None)
+        again = methods.kept(taught)
+    assert again is not None
+    assert again.found == first.found
+    told = {row.title: row for row in methods.figures(first.found)}["How the models were estimated"]
+    assert told.rows == [(methods.NAMES[name], one["rounds"], "yes") for name, one in first.found.convergence.items()]
+    KnownAnswer.objects.all().delete()
+    later = methods.kept(taught)
+    assert later is not None
+    assert {score.n_gold for score in later.found.scores} == {0}
 
 
 def test_a_campaign_without_votes_has_no_ways_to_compare(admin: Client) -> None:

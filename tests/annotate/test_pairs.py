@@ -53,6 +53,10 @@ def test_their_answers_to_the_same_texts_are_told_with_how_far_they_agree(kindne
     page = admin.get(address(kindness, one="ada", other="bob")).content.decode()
     assert "4 texts answered by both" in page
     assert "of these two people and of nobody else" in page
+    lines = admin.get(address(kindness, "/pair-confusion.csv", one="ada", other="bob")).content.decode().splitlines()
+    assert lines[1].startswith("casual,0.66")
+    for wrong in (address(kindness, "/nothing.csv", one="ada", other="bob"), address(kindness, "/pair-agreement.csv")):
+        assert admin.get(wrong).status_code == 404
 
 
 def test_two_who_share_no_text_have_nulls_with_a_reason(kindness: Campaign, admin: Client) -> None:

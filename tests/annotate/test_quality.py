@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import csv
+import io
 import re
 import uuid
 from collections.abc import Callable
@@ -236,7 +238,7 @@ def test_only_staff_with_permission_sees_quality(client: Client, kindness: Campa
     needed = {"view_annotation", "view_annotator", "view_campaign"}
     bob.user_permissions.set(Permission.objects.filter(codename__in=needed - {missing}))
     client.force_login(bob)
-    for rest in ("", "pair/", "pair.json"):
+    for rest in ("", "annotators.csv", "pair/", "pair.json", "pair/pair-agreement.csv"):
         assert client.get(f"/admin/annotate/campaign/{kindness.pk}/quality/{rest}").status_code == 403
     expected = 200 if missing == "view_campaign" else 403
     assert client.get(f"/admin/annotate/annotator/{bob.pk}/quality/").status_code == expected
@@ -266,7 +268,18 @@ def test_the_list_is_made_anew_once_votes_or_known_answers_change(kindness: Camp
         assert quality.listed(kindness).at == first.at
     judged.give_gold(kindness)
     second = quality.listed(kindness)
-    assert (of(first.reports, "bob").gold.n, of(second.reports, "bob").gold.n) == (0, 10)
+    assert (of(first.made, "bob").gold.n, of(second.made, "bob").gold.n) == (0, 10)
     Instruction.objects.filter(units__campaign=kindness).update(state=InstructionState.QUARANTINED)
     tallies.fold()
-    assert quality.listed(kindness).reports == []
+    assert quality.listed(kindness).made == []
+
+
+def test_the_list_is_also_a_table_for_other_programs(kindness: Campaign, client: Client) -> None:
+    client.force_login(worlds.person("root", is_staff=True))
+    address = f"/admin/annotate/campaign/{kindness.pk}/quality/annotators.csv"
+    rows = list(csv.DictReader(io.StringIO(client.get(f"{address}?o=-name&q=b").content.decode())))
+    assert [row["Annotator"] for row in rows] == ["bob"]
+    (bob,) = (one for one in quality.reports(kindness) if one.name == "bob")
+    assert int(rows[0]["Votes"]) == bob.measured.n
+    assert float(rows[0]["Agreement"]) == pytest.approx(bob.agreement.value, abs=1e-6)
+    assert list(rows[0]) == list(dict.fromkeys(rows[0]))

@@ -291,6 +291,8 @@ def test_it_tells_what_a_policy_would_have_cost_and_gained(taught: Campaign, tmp
     assert policies["2 to 3"]["same_published_as_usual"] < 1
     assert policies["fixed 5"]["is_lower_bound"]
     assert sum(policies["2 to 3"]["published"].values()) == 40
+    with pytest.raises(CommandError, match=r"nowhere/a\.json: cannot be written \(No such file"):
+        call_command("simulate_overlap", campaign=taught.slug, json=tmp_path / "nowhere" / "a.json", stdout=StringIO())
     said = out.getvalue()
     assert "on 40 known answers that were held out" in said
     assert "more gold tells more" in said

@@ -11,7 +11,6 @@ from django.test import Client
 
 from annotate import measures
 from annotate.models import Annotator
-from annotate.tallies import Scope
 from exports.api import AskedSerializer, FiltersSerializer, FormsSerializer, WholeSnapshotSerializer
 from sources.api import ImportPages, ImportSerializer
 from sources.models import Source
@@ -39,7 +38,7 @@ def test_it_describes_every_field() -> None:
 @pytest.mark.django_db
 def test_it_describes_every_key_of_agreement() -> None:
     keys = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`.*?) \|", AGREEMENT, re.MULTILINE))))
-    assert keys == set(measures.of_scope(Scope((worlds.campaign().pk,))))
+    assert keys == set(measures.kept(worlds.campaign()).as_dict)
 
 
 @pytest.mark.django_db

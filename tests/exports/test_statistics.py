@@ -10,8 +10,12 @@ from typing import Any
 
 import pytest
 
+from annotate import measures, tallies
+from annotate.models import Campaign
+from annotate.tallies import Scope
 from exports.statistics import Tally
 from labels import taxonomy
+from sources.models import Source
 from tests.exports import worlds
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -143,3 +147,27 @@ def test_it_summarises_nothing_without_failing() -> None:
     summary = Tally(spec).summary({"human": 0}, {})
     assert (summary["instructions"], summary["patterns"], summary["by_source"]) == (0, [], {})
     assert all(found["value"] is None and found["reason"] for found in summary["base"].values())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_release_tells_the_same_as_the_page_of_measures(kindness: Campaign, letters: Source) -> None:
+    people = worlds.people("ada ben cleo dora")
+    answers = (worlds.CASUAL, worlds.CASUAL, worlds.CAUTION, worlds.CASUAL, worlds.INTERVENTION)
+    for number in range(30):
+        placed = worlds.unit(kindness, worlds.instruction(f"text {number}", letters))
+        chosen = [answers[(number * step) % 5] if number > 12 else worlds.CASUAL for step in range(1, 4)]
+        worlds.votes(placed, people[:3] if number % 2 else people[1:], *chosen)
+    tallies.fold()
+    page = measures.of_scope(Scope((kindness.pk,)))
+    statistics = json.loads((worlds.published("0.3").path / "OIG_safety_v0.3.stats.json").read_bytes())
+    told = {name: {**found, "name": name} for name, found in page["base"].items()}
+    release = {name: {**found, "name": name} for name, found in statistics["base"].items()}
+    for option in kindness.label_set.spec.options:
+        for measure in ("prevalence", "specific_agreement"):
+            told[f"{measure} {option.code}"] = page[measure][option.code]
+            release[f"{measure} {option.code}"] = statistics["options"][option.name][measure]
+    assert any(one["ci95"] for one in told.values())
+    for name, one in told.items():
+        for field in ("value", "se_items", "se_annotators", "ci95"):
+            assert release[name][field] == pytest.approx(one[field], abs=1e-9), (name, field)
+        assert release[name]["interval_reason"] == one["interval_reason"]

@@ -1,6 +1,8 @@
 """Tags, sets of tags and the corpus: always the same names, and what each value means."""
 
 import json
+from itertools import combinations
+from statistics import mean
 
 import numpy as np
 import pytest
@@ -67,6 +69,22 @@ def test_two_raters_specific_agreement_is_that_of_cicchetti_and_feinstein() -> N
     found = tag([(0, 2)] * 40 + [(1, 1)] * 15 + [(2, 0)] * 45)
     assert found["positive_specific_agreement"] == pytest.approx(80 / 95)
     assert found["negative_specific_agreement"] == pytest.approx(90 / 105)
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(st.integers(0, 3), max_size=5), min_size=1, max_size=12))
+def test_the_plain_shares_are_those_of_all_pairs_of_votes(units: list[list[int]]) -> None:
+    """Each unit with two votes weighs the same; in one that has more, each pair."""
+    table = PatternTable.from_ratings((0, 1, 2, 3), units)
+    found = {c.name: c.value for c in measure(table, ordinal=True)}
+    pairs = [[abs(one - other) for one, other in combinations(votes, 2)] for votes in units if len(votes) > 1]
+    for name, equal in {
+        "percent_agreement": lambda apart: [each == 0 for each in apart],
+        "percent_agreement_within_1": lambda apart: [each <= 1 for each in apart],
+        "share_unanimous": lambda apart: [max(apart) == 0],
+    }.items():
+        shares = [mean(equal(apart)) for apart in pairs]
+        assert found[name] == (pytest.approx(mean(shares)) if shares else None), name
 
 
 def test_a_rare_tag_has_a_low_alpha_beside_a_high_ac1() -> None:

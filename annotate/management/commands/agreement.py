@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, override
 
-import orjson
 from django.core.management.base import BaseCommand, CommandError
 from django.db import models
 
 from annotate import measures, tallies
 from annotate.errors import AnnotateError
+from annotate.management.files import write_json
 from annotate.models import Campaign, Unit
 from annotate.tallies import Scope
 from labels import taxonomy, votes_files
@@ -68,7 +68,7 @@ class Command(BaseCommand):
         except (LabelsError, SourceError, AnnotateError) as error:
             raise CommandError(str(error)) from None
         if json:
-            _write(json, measured)
+            write_json(json, measured)
         for line in measures.as_text(measured):
             self.stdout.write(line)
         for remark in measured.get("votes", {}).get("offenders", ()):
@@ -174,10 +174,3 @@ def _label_set(name: str) -> LabelSetSpec:
 
 def _reasons(votes: RawVotes) -> str:
     return "; ".join(f"{reason}: {times}" for reason, times in votes.rejected.most_common(measures.MOST_NAMED))
-
-
-def _write(path: Path, measured: dict[str, Any]) -> None:
-    try:
-        path.write_bytes(orjson.dumps(measured, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-    except OSError as error:
-        raise CommandError(f"{path}: cannot be written ({error.strerror}); choose another place.") from None

@@ -6,10 +6,10 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any, override
 
-import orjson
 from django.core.management.base import BaseCommand, CommandError
 
 from annotate import stopping
+from annotate.management.files import write_json
 from annotate.models import Campaign
 from labels.stopping import Replay, StoppingError, StoppingTable
 
@@ -53,7 +53,7 @@ class Command(BaseCommand):
                 "warnings": [found.warning] if found.warning else [],
                 "read": found.read.about,
             }
-            json.write_bytes(orjson.dumps(written, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+            write_json(json, written)
 
 
 def _overlaps(written: str) -> tuple[int, ...]:
