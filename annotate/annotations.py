@@ -35,6 +35,7 @@ class Outcome(enum.Enum):
     WITHDRAWN = "withdrawn"  # the text was withdrawn meanwhile: kept, not counted
     ALREADY_SAVED = "already saved"
     ALREADY_ANSWERED = "already answered"  # in another tab: what was said first, or changed there since, stands
+    PAUSED = "paused"  # the campaign is paused for them: what is new is kept and not counted, what was counted stands
     STANDS = "stands"  # the campaign is closed, so an earlier answer cannot be changed any more
 
 
@@ -58,7 +59,7 @@ class Saved(NamedTuple):
     """What became of an answer, and how its author goes on in a campaign."""
 
     outcome: Outcome | None
-    votes: int  # counted ones of theirs there
+    votes: int  # what they are told that they have labelled there
     label_set: int | None  # the revision that the campaign goes by now; None if there is no such campaign
     held: list[Lease]
 

@@ -101,7 +101,7 @@ def release(assignment: Assignment, reason: Assignment.Reason) -> bool:
     Declining holds even where the lease had expired in the meantime: nobody gets a text again that they sent away.
     """
     lock(assignment.annotator_id)
-    if reason in (*Assignment.DECLINES, Assignment.Reason.ILLEGAL):
+    if reason in (*Assignment.DECLINES, Assignment.Reason.ILLEGAL, Assignment.Reason.QUICK_EXIT):
         mine = Assignment.objects.filter(unit=assignment.unit_id, annotator=assignment.annotator_id)
         given_back = mine.filter(state__in=[Assignment.State.LIVE, Assignment.State.RETURNED])
         return bool(given_back.update(state=Assignment.State.DECLINED, reason=reason, ended_at=timezone.now()))

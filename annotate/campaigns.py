@@ -35,8 +35,10 @@ PLACE = f"""
         SELECT DISTINCT ON (cluster) id, digest, language, is_placed FROM fitting
         ORDER BY cluster, is_placed DESC, id <> cluster, id
     )
-    INSERT INTO annotate_unit (campaign_id, instruction_id, position, overlap, taken, is_withdrawn, language, topics)
-    SELECT %(campaign)s, id, nextval('annotate_unit_position'), %(overlap)s, 0, false, language, topics FROM (
+    INSERT INTO annotate_unit (campaign_id, instruction_id, position, overlap, taken, is_withdrawn, language, topics,
+                               severity)
+    SELECT %(campaign)s, id, nextval('annotate_unit_position'), %(overlap)s, 0, false, language, topics,
+           annotate_expected(%(campaign)s, id) FROM (
         SELECT new.id, split_part(new.language, '-', 1) AS language, {TOPICS.format(instruction="new.id")} AS topics
         FROM new WHERE NOT is_placed
         ORDER BY hashtextextended(encode(new.digest, 'hex'), %(seed)s), new.id OFFSET 0
@@ -44,12 +46,25 @@ PLACE = f"""
     ON CONFLICT DO NOTHING
 """  # noqa: S608 - made of constants
 
+WEIGH = """
+    UPDATE annotate_unit unit SET severity = weighed.severity
+    FROM (SELECT placed.id, annotate_severity(placed) AS severity FROM annotate_unit placed
+          WHERE placed.campaign_id = %(campaign)s) weighed
+    WHERE unit.id = weighed.id AND unit.severity <> weighed.severity
+"""
+
 # Which turn must exist for there to be something to judge.
 JUDGED_TURN = {
     Campaign.Target.PROMPT: '$[*] ? (@.role == "human")',
     Campaign.Target.REPLY: '$[*] ? (@.role == "bot")',
     Campaign.Target.DIALOGUE: "$[*]",
 }
+
+
+def weigh(campaign: Campaign) -> None:
+    """Bring every unit to its severity, after votes that did not come through ``annotations``."""
+    with connection.cursor() as cursor:
+        cursor.execute(WEIGH, {"campaign": campaign.pk})
 
 
 def request_opening(campaign: Campaign) -> None:

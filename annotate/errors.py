@@ -31,5 +31,9 @@ class KnownAnswersRefused(AnnotateError):
     """The known answers cannot be added; the message names the line and says what would work."""
 
 
+class StandingRefused(AnnotateError):
+    """How somebody stands in a campaign cannot be changed so; the message says why."""
+
+
 class NotComparable(AnnotateError):
     """Votes by label sets with other options cannot be measured together; choose campaigns of one of them."""

@@ -81,6 +81,13 @@ class AnswerForm(forms.Form):
         return Answer(self.cleaned_data["choice"], tags, **{name: self.cleaned_data[name] for name in others})
 
 
+class TrialForm(AnswerForm):
+    """An answer to a text whose answer is known, for practice or qualification."""
+
+    assignment = key = None  # type: ignore[assignment]  # takes the fields away: nothing is reserved
+    known = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=2**63 - 1)
+
+
 class SkipForm(forms.Form):
     """Giving an instruction back, with a reason that never counts against anyone."""
 
@@ -89,13 +96,29 @@ class SkipForm(forms.Form):
 
 
 class PreferencesForm(forms.Form):
-    """Which languages a person reads, which topics they are not given, and which keys they press.
+    """Which languages a person reads, what they are not given or not too much of, and which keys they press.
 
     The field of a key is empty where the usual one is meant, so that one that changes reaches them.
     """
 
     languages = forms.MultipleChoiceField(required=False, widget=forms.CheckboxSelectMultiple)
     avoided_topics = forms.MultipleChoiceField(required=False, widget=forms.CheckboxSelectMultiple)
+    severe_per_day = forms.IntegerField(
+        required=False, min_value=0, max_value=1000, label=_("Severe texts in a day, at most")
+    )
+    minutes_per_day = forms.IntegerField(
+        required=False, min_value=1, max_value=1440, label=_("Minutes of labelling in a day, at most")
+    )
+    calm_after = forms.IntegerField(
+        required=False, min_value=0, max_value=preferences.MOST_CALM, label=_("Calm texts after each severe one")
+    )
+    time_zone = forms.ChoiceField(
+        required=False,
+        label=_("Time zone, by which your day begins"),
+        widget=forms.Select(attrs={"lang": "en", "dir": "ltr"}),
+    )
+    is_masked = forms.BooleanField(required=False, label=_("Show a text only after a key or a click"))
+    is_still = forms.BooleanField(required=False, label=_("Nothing moves on the pages"))
     keys_enabled = forms.BooleanField(required=False, label=_("Single keys act on the labelling page"))
 
     def __init__(self, annotator: Annotator, offer: Offer, data: Mapping[str, Any] | None = None) -> None:
@@ -105,9 +128,11 @@ class PreferencesForm(forms.Form):
             "languages": preferences.read_languages(annotator),
             "avoided_topics": annotator.avoided_topics,
             "keys_enabled": annotator.keys_enabled,
+            **{name: getattr(annotator, name) for name in preferences.COMFORT},
         }
         super().__init__(data, initial=initial | own)
         self.annotator, self.offer = annotator, offer
+        self.fields["time_zone"].choices = [(zone, zone) for zone in preferences.time_zones()]  # type: ignore[attr-defined]
         self.fields["languages"].choices = list(offer.languages.items())  # type: ignore[attr-defined]
         self.fields["avoided_topics"].choices = list(offer.topics.items())  # type: ignore[attr-defined]
         for action, (name, usual) in offer.actions.items():
@@ -131,7 +156,14 @@ class PreferencesForm(forms.Form):
     def save(self) -> None:
         """Keep what a valid form says."""
         named = ("languages", "avoided_topics", "keys_enabled", "changed_keys")
-        preferences.save(self.annotator, offer=self.offer, **{name: self.cleaned_data[name] for name in named})
+        comfort = {name: self.cleaned_data[name] for name in preferences.COMFORT}
+        comfort["calm_after"] = comfort["calm_after"] or 0
+        comfort["time_zone"] = comfort["time_zone"] or self.annotator.time_zone
+        kept = {name: self.cleaned_data[name] for name in named}
+        preferences.save(self.annotator, offer=self.offer, comfort=comfort, **kept)
+
+    def measures(self) -> list[forms.BoundField]:
+        return [self[name] for name in ("severe_per_day", "minutes_per_day", "calm_after")]
 
     def key_fields(self) -> Iterator[forms.BoundField]:
         return (self[f"key-{action}"] for action in self.offer.actions)

@@ -14,10 +14,11 @@ from annotate.models import Campaign
 from annotate.statements import one
 from annotate.tallies import Scope
 
-# What changes whenever a known answer does.
+# What changes whenever a known answer does, or what anybody said of gold: checks are in no table that follows votes.
 GOLD_VERSION = """
     SELECT md5(coalesce(string_agg(concat_ws('-', known.unit_id, known.xmin, known.cmin, known.ctid), ' '
-                                   ORDER BY known.unit_id), ''))
+                                   ORDER BY known.unit_id), '')),
+           (SELECT max(said.annotation_id) FROM annotate_on_gold said WHERE said.campaign_id = %(campaign)s)
     FROM annotate_knownanswer known JOIN annotate_unit unit ON unit.id = known.unit_id
     WHERE unit.campaign_id = %(campaign)s
 """

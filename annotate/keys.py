@@ -26,6 +26,7 @@ ACTIONS = {
     "flag": ";",
     "report": "!",
     "help": "?",
+    "leave": "-",
 }
 
 WORDS: dict[str, str | Promise] = {
@@ -39,6 +40,7 @@ WORDS: dict[str, str | Promise] = {
     "flag": _("Tell the curators"),
     "report": _("Report as illegal"),
     "help": _("Show the keys"),
+    "leave": _("Leave at once"),
 }
 
 # Keys with a name instead of a character that may be chosen. The others belong to the browser.

@@ -14,10 +14,28 @@ from numpy.typing import NDArray
 
 from annotate.errors import KnownAnswersRefused
 from annotate.models import Annotator, Campaign, KnownAnswer, Unit
+from annotate.statements import rows
 from labels.models import Label
 
 MOST_LINES = 100_000
 DIGEST = re.compile(r"[0-9a-f]{32}")
+
+
+AGREED = """
+    WITH agreed AS (
+        SELECT vote.unit_id, min(option.code) AS code, count(*) AS votes
+        FROM annotate_counted vote
+        JOIN labels_label option ON option.id = vote.choice_id
+        JOIN annotate_unit unit ON unit.id = vote.unit_id AND unit.taken = unit.overlap
+        WHERE vote.campaign_id = %(campaign)s
+          AND NOT EXISTS (SELECT 1 FROM annotate_knownanswer known WHERE known.unit_id = vote.unit_id)
+          AND NOT EXISTS (SELECT 1 FROM annotate_flag flag WHERE flag.unit_id = vote.unit_id AND flag.closed_at IS NULL)
+        GROUP BY vote.unit_id HAVING count(*) >= %(fewest)s AND count(DISTINCT option.code) = 1
+    )
+    SELECT unit_id, code, votes FROM agreed
+    ORDER BY row_number() OVER (PARTITION BY code ORDER BY annotate_chance(unit_id::text, %(seed)s)), code
+    LIMIT %(most)s
+"""
 
 
 class Line(NamedTuple):
@@ -95,7 +113,8 @@ def add(campaign: Campaign, lines: Iterable[Line], phase: str, by: Annotator | N
         if unit in wanted:
             raise KnownAnswersRefused(f"line {line.number}: names a unit that another line names; keep one of them")
         wanted[unit] = KnownAnswer(unit_id=unit, choice=choice, phase=phase, explanation=line.explanation, added_by=by)
-    return _store(wanted)
+    # In one order, whoever adds them: each holds its unit until the end.
+    return _store({unit: wanted[unit] for unit in sorted(wanted)})
 
 
 @transaction.atomic
@@ -108,6 +127,42 @@ def _store(wanted: dict[int, KnownAnswer]) -> Added:
         one.choice, one.phase, one.explanation, one.added_by = new.choice, new.phase, new.explanation, new.added_by
     KnownAnswer.objects.bulk_update(changed, ["choice", "phase", "explanation", "added_by"])
     return Added(len(wanted) - len(there), len(changed), len(there) - len(changed))
+
+
+def promote(campaign: Campaign, most: int, fewest: int, by: Annotator | None) -> int:
+    """Make gold of complete units with ``fewest`` votes or more that all agree and no open flag; returns how many.
+
+    Evenly of each answer, as far as there are such units, and by a chance that the campaign's hidden seed decides.
+    """
+    options = {option.code: option for option in campaign.label_set.labels.filter(kind=Label.Kind.OPTION)}
+    found = rows(AGREED, {"campaign": campaign.pk, "seed": campaign.gold_seed, "fewest": fewest, "most": most})
+    made = [
+        KnownAnswer(
+            unit_id=unit,
+            choice=options[code],
+            explanation=f"All {votes} people who read it before gave this answer.",
+            added_by=by,
+            is_promoted=True,
+        )
+        for unit, code, votes in sorted(found)
+        if code in options
+    ]
+    return len(KnownAnswer.objects.bulk_create(made, ignore_conflicts=True))
+
+
+def doubts(campaign: Campaign) -> list[str]:
+    """What the campaign asks of people and has no known answers for, in sentences for the curator."""
+    phases = set(KnownAnswer.objects.of(campaign).values_list("phase", flat=True))
+    asked = [
+        (KnownAnswer.Phase.PRACTICE, campaign.practice, "practise first", "nobody gets in"),
+        (KnownAnswer.Phase.QUALIFICATION, campaign.qualification_percent, "qualify", "nobody gets in"),
+        (KnownAnswer.Phase.GOLD, campaign.gold_every or campaign.gold_least, "answer gold", "none is served"),
+    ]
+    return [
+        f"People are to {what}, and no known answer of {campaign} is for {phase}: {so} until you add some."
+        for phase, is_asked, what, so in asked
+        if is_asked and phase not in phases
+    ]
 
 
 def _differs(one: KnownAnswer, new: KnownAnswer) -> bool:

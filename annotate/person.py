@@ -6,7 +6,6 @@ from datetime import date
 from typing import NamedTuple
 
 import numpy as np
-from django.db.models import F
 
 from annotate import blindness
 from annotate.figures import Estimate, Figure, Value
@@ -16,6 +15,12 @@ from annotate.statements import rows
 from labels import quality
 
 DISAGREEMENTS = 10
+
+WRONG_ON_GOLD = """
+    SELECT annotation_id FROM annotate_on_gold
+    WHERE campaign_id = %(campaign)s AND annotator_id = %(annotator)s AND NOT is_right
+    ORDER BY annotation_id DESC LIMIT %(most)s
+"""
 
 
 class Week(NamedTuple):
@@ -115,18 +120,13 @@ def confusion(votes: Votes, annotator: int) -> Figure:
 
 
 def disagreements(campaign: Campaign, annotator: Annotator, viewer: Annotator) -> tuple[list[Disagreement], int]:
-    """The last votes that differ from gold, of texts that are served; and how many of them ``viewer`` may not see.
+    """The last answers that differ from gold, of texts that are served; and how many of them ``viewer`` may not see.
 
     Whoever may still be given a text sees neither its known answer nor anybody's vote on it.
     """
-    said = (
-        Annotation.objects.counted()
-        .filter(annotator=annotator, unit__campaign=campaign, unit__is_withdrawn=False)
-        .filter(unit__known_answer__phase=KnownAnswer.Phase.GOLD)
-        .exclude(choice__code=F("unit__known_answer__choice__code"))
-        .select_related("choice", "unit__instruction", "unit__known_answer__choice")
-    )
-    last = list(said.order_by("-pk")[:DISAGREEMENTS])
+    wrong = rows(WRONG_ON_GOLD, {"campaign": campaign.pk, "annotator": annotator.pk, "most": DISAGREEMENTS})
+    said = Annotation.objects.filter(pk__in=[pk for (pk,) in wrong])
+    last = list(said.select_related("choice", "unit__instruction", "unit__known_answer__choice").order_by("-pk"))
     hidden = set(
         blindness.still_to_be_given(viewer, campaign)
         .filter(pk__in=[one.unit_id for one in last])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import zoneinfo
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 from django.conf.locale import LANG_INFO
 
@@ -12,6 +15,10 @@ from annotate.models import Annotator, Campaign
 from annotate.statements import rows
 from labels import loading
 from labels.models import Label
+
+# What makes reading easier: fields of a person, each with a field of the form.
+COMFORT = ("severe_per_day", "minutes_per_day", "calm_after", "time_zone", "is_masked", "is_still")
+MOST_CALM = 5
 
 # Languages whose names Django knows only with a script or a region.
 NAMES = {"zh": "中文", "no": "norsk"}
@@ -83,6 +90,7 @@ def save(
     avoided_topics: list[str],
     keys_enabled: bool,
     changed_keys: Mapping[str, str],
+    comfort: Mapping[str, Any],
     offer: Offer,
 ) -> None:
     """Keep what a person wishes, and give back what they hold against it: the next text follows the wishes.
@@ -92,8 +100,17 @@ def save(
     kept = {action: key for action, key in annotator.keys.items() if action not in offer.actions}
     annotator.languages, annotator.avoided_topics = languages, avoided_topics
     annotator.keys_enabled, annotator.keys = keys_enabled, {**kept, **changed_keys}
-    annotator.save(update_fields=["languages", "avoided_topics", "keys_enabled", "keys"])
+    for name in COMFORT:
+        setattr(annotator, name, comfort[name])
+    annotator.save(update_fields=["languages", "avoided_topics", "keys_enabled", "keys", *COMFORT])
     assignments.release_unwished(annotator)
+
+
+@cache
+def time_zones() -> tuple[str, ...]:
+    """Names of the time zones that Python and the database both know, those of places and UTC."""
+    known = {name for (name,) in rows("SELECT name FROM pg_timezone_names", {})} & zoneinfo.available_timezones()
+    return ("UTC", *sorted(name for name in known if "/" in name and not name.startswith("Etc/")))
 
 
 def read_languages(annotator: Annotator) -> list[str]:

@@ -6,9 +6,10 @@ Which of them are in a release is known to an app that this one does not import;
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
-from annotate.models import Annotator, Campaign, CampaignQuerySet
+from annotate.models import Annotation, Annotator, Campaign, CampaignQuerySet
 from annotate.statements import rows
 
 # Below so many texts a share says more about chance than about the person.
@@ -58,6 +59,19 @@ AGREEMENT = """
 # So many texts of each campaign are compared, of so many that were answered last: the page costs as much after a
 # hundred thousand answers as after ten thousand.
 NEWEST, LAST = 1_000, 10_000
+# Of each campaign, the texts with a known answer that were given to the person as others are. They are told once what
+# they say of them changes no result any more: an hour after it (see sql/gold.sql), or when the campaign is paused for
+# them and takes no change.
+ON_GOLD = """
+    SELECT told.campaign_id, told.annotation_id, told.is_right
+    FROM annotate_participation joined
+    JOIN annotate_on_gold told ON told.campaign_id = joined.campaign_id AND told.annotator_id = joined.annotator_id
+    WHERE joined.annotator_id = %(annotator)s AND told.was_known
+      AND (joined.standing <> '' OR told.said_at < %(now)s - interval '1 hour')
+    ORDER BY told.said_at DESC
+"""
+# So many answers that differ from a known one are shown with the reason.
+MOST_SHOWN = 5
 
 
 class Agreement(NamedTuple):
@@ -86,6 +100,14 @@ class InRelease(NamedTuple):
     votes: int
 
 
+class OnGold(NamedTuple):
+    """Of ``n`` texts with a known answer, on how many the person gave it; and the last on which they did not."""
+
+    n: int = 0
+    right: int = 0
+    differing: Sequence[Annotation] = ()
+
+
 type Releases = Callable[[Annotator], Sequence[InRelease]]
 
 _releases: list[Releases] = []
@@ -111,3 +133,20 @@ def agreement(annotator: Annotator) -> dict[int, Agreement]:
     """Of each campaign, by id, how often ``annotator`` answered as most others did on the newest complete texts."""
     found = rows(AGREEMENT, {"annotator": annotator.pk, "newest": NEWEST, "last": LAST})
     return {campaign: Agreement(*counts) for campaign, *counts in found}
+
+
+def on_gold(annotator: Annotator, now: datetime) -> dict[int, OnGold]:
+    """Of each campaign, by id, what ``annotator`` answered where the answer is known."""
+    found = rows(ON_GOLD, {"annotator": annotator.pk, "now": now})
+    by_campaign = {place: [row[1:] for row in found if row[0] == place] for place in {row[0] for row in found}}
+    differing = {
+        place: [pk for pk, is_right in of_it if not is_right][:MOST_SHOWN] for place, of_it in by_campaign.items()
+    }
+    said = Annotation.objects.select_related(
+        "choice", "unit__known_answer__choice", "unit__instruction", "unit__campaign"
+    )
+    shown = said.in_bulk([pk for pks in differing.values() for pk in pks])
+    return {
+        place: OnGold(len(of_it), sum(is_right for _, is_right in of_it), [shown[pk] for pk in differing[place]])
+        for place, of_it in by_campaign.items()
+    }

@@ -45,13 +45,8 @@ OF_PERSON = (
     "AND vote.unit_id IN (SELECT said.unit_id FROM annotate_annotation said WHERE said.annotator_id = %(annotator)s)"
 )
 GOLD = """
-    SELECT vote.annotator_id, count(*) FILTER (WHERE option.code = answer.code), count(*)
-    FROM annotate_knownanswer known
-    JOIN labels_label answer ON answer.id = known.choice_id
-    JOIN annotate_counted vote ON vote.unit_id = known.unit_id
-    JOIN labels_label option ON option.id = vote.choice_id
-    WHERE vote.campaign_id = %(campaign)s AND known.phase = 'gold' AND vote.annotator_id IS NOT NULL
-    GROUP BY vote.annotator_id
+    SELECT annotator_id, count(*) FILTER (WHERE is_right), count(*)
+    FROM annotate_on_gold WHERE campaign_id = %(campaign)s GROUP BY annotator_id
 """
 
 NAMES = {

@@ -15,6 +15,7 @@ from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.db import transaction
 from django.utils import timezone
 
+from annotate import campaigns
 from annotate.models import Annotation, Annotator, Assignment, Campaign, Unit
 from labels.models import Label
 
@@ -60,6 +61,7 @@ def vote(campaign: Campaign, expected: Mapping[int, Mapping[str, Any]], seed: in
         )
         for (unit, reader, skill), assignment in zip(plan, assignments, strict=True)
     )
+    campaigns.weigh(campaign)
     return len(plan)
 
 

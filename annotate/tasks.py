@@ -4,7 +4,7 @@ from celery import shared_task
 from django.db import OperationalError
 from django.utils import timezone
 
-from annotate import assignments, campaigns, measures, order, stopping, tallies
+from annotate import assignments, campaigns, measures, order, standing, stopping, tallies
 from annotate.models import Campaign, StoppingRule
 
 
@@ -12,6 +12,12 @@ from annotate.models import Campaign, StoppingRule
 def release_expired() -> None:
     assignments.release_expired(timezone.now())
     assignments.release_withdrawn()
+    standing.withdraw_all()
+
+
+@shared_task(autoretry_for=(OperationalError,), max_retries=3, soft_time_limit=1700, time_limit=1800)
+def withdraw_excluded() -> None:
+    standing.withdraw_all()
 
 
 @shared_task(soft_time_limit=50, time_limit=55)

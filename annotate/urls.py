@@ -3,7 +3,8 @@ from django.contrib.auth.views import LoginView
 from django.urls import path
 
 from annotate import api
-from annotate.views import campaigns, desk, guidelines, preferences, progress, remarks, site
+from annotate.models import KnownAnswer
+from annotate.views import campaigns, care, desk, guidelines, preferences, progress, remarks, site, training
 
 sign_in = login_not_required(LoginView.as_view(template_name="annotate/sign_in.html", redirect_authenticated_user=True))
 
@@ -11,11 +12,22 @@ urlpatterns = [
     path("sign-in/", sign_in, name="sign-in"),
     path("i18n/setlang/", site.set_language, name="set_language"),
     path("sign-out/", site.SignOut.as_view(), name="sign-out"),
+    path("consent/", care.consent, name="consent"),
+    path("help/", care.lines, name="help-lines"),
+    path("leave/", care.leave, name="leave"),
+    path("away/", care.away, name="away"),
     path("preferences/", preferences.wishes, name="preferences"),
     path("progress/", progress.progress, name="progress"),
     path("campaigns/", campaigns.campaigns, name="campaigns"),
     path("campaigns/<slug:slug>/guidelines/", campaigns.guidelines, name="guidelines"),
     path("campaigns/<slug:slug>/guidelines/changes/", guidelines.changes, name="guideline-changes"),
+    path("campaigns/<slug:slug>/practice/", training.train, {"phase": KnownAnswer.Phase.PRACTICE}, name="practice"),
+    path(
+        "campaigns/<slug:slug>/qualification/",
+        training.train,
+        {"phase": KnownAnswer.Phase.QUALIFICATION},
+        name="qualification",
+    ),
     path("campaigns/<slug:slug>/label/", desk.label, name="label"),
     path("campaigns/<slug:slug>/label/submit/", desk.submit, name="submit"),
     path("campaigns/<slug:slug>/label/skip/", desk.skip, name="skip"),

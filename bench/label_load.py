@@ -92,10 +92,11 @@ class Person:
     def __init__(self, url: str, name: str) -> None:
         from django.test import Client
 
+        from annotate import care
         from annotate.models import Annotator, Campaign
 
         client = Client()
-        client.force_login(Annotator.objects.create_user(name))
+        client.force_login(Annotator.objects.create_user(name, consented=care.CONSENT))
         self._host = urlsplit(url).netloc
         self._token = "t" * 32
         cookies = {name: morsel.value for name, morsel in client.cookies.items()} | {"csrftoken": self._token}

@@ -96,6 +96,9 @@ def sign_in(page: Page) -> None:
     page.get_by_label("Password").fill(PASSWORD)
     page.keyboard.press("Enter")
     page.wait_for_url("**/campaigns/")
+    page.goto("/consent/")
+    page.get_by_role("button", name="I am an adult").click()
+    page.wait_for_url("**/campaigns/")
 
 
 def weigh(page: Page) -> list[int]:

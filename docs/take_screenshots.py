@@ -126,6 +126,10 @@ def _signed_in(browser: Browser, address: str, username: str) -> StorageState:
     page.get_by_label("Password").fill(local.demo_password())
     page.keyboard.press("Enter")
     page.wait_for_url("**/campaigns/")
+    page.goto("/consent/")
+    if (agree := page.get_by_role("button", name="I am an adult")).count():
+        agree.click()
+        page.wait_for_url("**/campaigns/")
     state = page.context.storage_state()
     page.close()
     return state

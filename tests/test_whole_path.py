@@ -64,6 +64,8 @@ def label_as_volunteer(page: Page) -> None:
     """Ten answers, one skipped, one undone and answered anew: eleven keys and no mouse."""
     page.goto("/campaigns/")
     sign_in(page, "volunteer")
+    page.get_by_role("link", name="Start labelling").first.click()
+    page.get_by_role("button", name="I am an adult, and I want to read such texts").click()
     desk = Desk(page, Annotator.objects.get(username="volunteer"), Campaign.objects.get(slug="sample")).open()
     for number in range(10):
         desk.press_and_wait(*(("2", "h", "Enter") if number % 2 else ("1", "Enter")))

@@ -14,7 +14,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from annotate import campaigns, missing, order, tallies, tasks
+from annotate import campaigns, known, missing, order, tallies, tasks
 from annotate.admin.guidelines import GuidelinesAdmin
 from annotate.admin.measures import MeasuresAdmin
 from annotate.admin.overlap import OverlapAdmin
@@ -70,8 +70,13 @@ class CampaignAdmin(MeasuresAdmin, OverlapAdmin, CampaignQualityAdmin, Guideline
         "lease_minutes",
         "seed",
         "family_distance",
+        "severe_per_day",
+        "minutes_per_day",
+        "calm_after",
         "one_per_cluster",
         "groups",
+        ("practice", "qualification_percent", "qualification_tries", "qualification_wait_hours"),
+        ("gold_every", "gold_least", "gold_window"),
         "measures_link",
         "overlap_link",
         "methods_link",
@@ -201,6 +206,8 @@ class CampaignAdmin(MeasuresAdmin, OverlapAdmin, CampaignQualityAdmin, Guideline
         """The rules with the campaign; changed ones move the units of a campaign that was opened."""
         super().save_related(request, form, formsets, change)
         campaign: Campaign = form.instance
+        for warning in known.doubts(campaign):
+            self.message_user(request, warning, messages.WARNING)
         if any(formset.has_changed() for formset in formsets):
             for warning in order.doubts(campaign):
                 self.message_user(request, warning, messages.WARNING)

@@ -63,6 +63,14 @@ class TableForm(forms.Form):
             raise forms.ValidationError(str(error)) from error
 
 
+class PromoteForm(forms.Form):
+    """Which texts become gold."""
+
+    campaign = forms.ModelChoiceField(Campaign.objects.filter(kind=Campaign.Kind.VOLUNTEER))
+    most = forms.IntegerField(min_value=1, max_value=10_000, initial=50, label="So many texts at most")
+    fewest = forms.IntegerField(min_value=2, max_value=100, initial=3, label="With so many votes or more, all the same")
+
+
 @admin.register(KnownAnswer)
 class KnownAnswerAdmin(admin.ModelAdmin[KnownAnswer]):
     form = KnownAnswerForm
@@ -70,7 +78,7 @@ class KnownAnswerAdmin(admin.ModelAdmin[KnownAnswer]):
     paginator = BoundedPaginator
     show_full_result_count = False
     list_per_page = 50
-    list_display = ("unit", "text", "choice", "phase", "explanation", "added_by", "added_at")
+    list_display = ("unit", "text", "choice", "phase", "is_promoted", "explanation", "added_by", "added_at")
     list_filter = ("phase", "unit__campaign")
     list_select_related = ("unit__campaign", "unit__instruction", "choice", "added_by")
     search_fields = ("explanation", "unit__campaign__title", "added_by__username")
@@ -81,8 +89,12 @@ class KnownAnswerAdmin(admin.ModelAdmin[KnownAnswer]):
 
     @override
     def get_urls(self) -> list[Any]:
-        view = self.admin_site.admin_view(self.table_view)
-        return [path("table/", view, name="annotate_knownanswer_table"), *super().get_urls()]
+        table, promote = (self.admin_site.admin_view(view) for view in (self.table_view, self.promote_view))
+        return [
+            path("table/", table, name="annotate_knownanswer_table"),
+            path("promote/", promote, name="annotate_knownanswer_promote"),
+            *super().get_urls(),
+        ]
 
     @admin.display(description="Text")
     def text(self, answer: KnownAnswer) -> SafeString:
@@ -121,6 +133,25 @@ class KnownAnswerAdmin(admin.ModelAdmin[KnownAnswer]):
             "form": form,
         }
         return render(request, "admin/annotate/knownanswer/table.html", context)
+
+    def promote_view(self, request: HttpRequest) -> HttpResponse:
+        """Make gold of texts on which all votes agree."""
+        if not (self.has_add_permission(request) and self.has_change_permission(request)):
+            raise PermissionDenied
+        form = PromoteForm(request.POST or None)
+        if form.is_valid():
+            campaign, most, fewest = (form.cleaned_data[name] for name in ("campaign", "most", "fewest"))
+            promoted = known.promote(campaign, most, fewest, request.user)  # type: ignore[arg-type]
+            _settle(campaign)
+            self.message_user(request, f"{promoted:,} texts of {campaign} are gold now", messages.SUCCESS)
+            return redirect("admin:annotate_knownanswer_changelist")
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Promote unanimous texts to gold",
+            "opts": self.opts,
+            "form": form,
+        }
+        return render(request, "admin/annotate/knownanswer/promote.html", context)
 
 
 def _settle(campaign: Campaign) -> None:

@@ -16,7 +16,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from annotate import pairs, person, quality, tallies
+from annotate import pairs, person, quality, standing, tallies
 from annotate.admin import downloads
 from annotate.figures import by_slug
 from annotate.models import Annotator, Campaign
@@ -145,6 +145,7 @@ class CampaignQualityAdmin(admin.ModelAdmin[Campaign]):
             "as_of": kept.at,
             "names": quality.NAMES,
             "level": quality.level(campaign),
+            "kept_out": standing.kept_out(campaign),
         }
         return render(request, "admin/annotate/campaign/quality.html", context)
 

@@ -14,12 +14,13 @@ The promises of this module are kept by the database, whatever code runs (see mi
 """
 
 from annotate.models.campaigns import Campaign, CampaignQuerySet, OrderRule, Participation
-from annotate.models.known import KnownAnswer
-from annotate.models.people import Annotator
+from annotate.models.known import KnownAnswer, Trial
+from annotate.models.people import Annotator, Consent, DeskDay
+from annotate.models.readings import Reading
 from annotate.models.remarks import Flag, Question
 from annotate.models.stopping import StoppingRule
 from annotate.models.tallies import PatternCount, Slice, TallyQueue, UnitChange, UnitTally, VoterCount
-from annotate.models.units import Assignment, Unit, judged_turns
+from annotate.models.units import Assignment, Severity, Unit, judged_turns
 from annotate.models.votes import Annotation, AnnotationQuerySet
 
 __all__ = [
@@ -29,15 +30,20 @@ __all__ = [
     "Assignment",
     "Campaign",
     "CampaignQuerySet",
+    "Consent",
+    "DeskDay",
     "Flag",
     "KnownAnswer",
     "OrderRule",
     "Participation",
     "PatternCount",
     "Question",
+    "Reading",
+    "Severity",
     "Slice",
     "StoppingRule",
     "TallyQueue",
+    "Trial",
     "Unit",
     "UnitChange",
     "UnitTally",

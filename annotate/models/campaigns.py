@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import timedelta
 
 from django.contrib.auth.models import Group
@@ -29,6 +30,11 @@ def fresh_cursors() -> list[int]:
     return [START] * TIERS
 
 
+def hidden_seed() -> int:
+    """A number that nobody can guess."""
+    return secrets.randbits(62)
+
+
 class CampaignQuerySet(models.QuerySet["Campaign"]):
     def open_to(self, annotator: Annotator) -> CampaignQuerySet:
         """Campaigns in which ``annotator`` may label now."""
@@ -44,9 +50,10 @@ class CampaignQuerySet(models.QuerySet["Campaign"]):
         return self.filter(Q(pk__in=self.open_to(annotator)) | joined, kind=Campaign.Kind.VOLUNTEER).distinct()
 
     def with_votes_of(self, annotator: Annotator) -> CampaignQuerySet:
-        """Adds ``own_votes``: how many counted votes ``annotator`` has given in each."""
-        own = Participation.objects.filter(annotator=annotator, campaign=models.OuterRef("pk")).values("votes")
-        return self.annotate(own_votes=Coalesce(models.Subquery(own), 0))
+        """Adds ``own_votes``: how many votes ``annotator`` has given in each, and checks, told like votes."""
+        own = Participation.objects.filter(annotator=annotator, campaign=models.OuterRef("pk"))
+        given = own.values(given=models.F("votes") + models.F("checks"))
+        return self.annotate(own_votes=Coalesce(models.Subquery(given), 0))
 
     def with_progress(self) -> CampaignQuerySet:
         """Adds ``units_count``, ``wanted`` and ``given`` (slots taken) of the units that are served."""
@@ -131,6 +138,63 @@ class Campaign(models.Model):
         "was made of it or beside it - among their next so many. 0: no distance is kept. Whoever has nothing "
         "else left is told so, until they have labelled elsewhere or this number is smaller.",
     )
+    practice = models.BooleanField(
+        "practice first",
+        default=False,
+        db_default=False,
+        help_text="Whether people go through the known answers for practice, each explained at once, before their "
+        "first text.",
+    )
+    qualification_percent = models.PositiveSmallIntegerField(
+        "pass mark",
+        default=0,
+        db_default=0,
+        help_text="How many percent of the known answers for qualification somebody must get right before their first "
+        "text. 0: no qualification is asked.",
+    )
+    qualification_tries = models.PositiveSmallIntegerField(
+        "tries", default=3, db_default=3, help_text="How often somebody may try to qualify."
+    )
+    qualification_wait_hours = models.PositiveSmallIntegerField(
+        "hours between tries", default=24, db_default=24, help_text="How long they wait before they try again."
+    )
+    gold_every = models.PositiveSmallIntegerField(
+        "one text of",
+        default=0,
+        db_default=0,
+        help_text="On average one text of so many is gold that the person did not have yet, by chance. "
+        "0: gold is served only where the order of service has it.",
+    )
+    gold_least = models.PositiveSmallIntegerField(
+        "right on gold",
+        default=0,
+        db_default=0,
+        help_text="Below so many percent the campaign is paused for a person, once that is sure: Wilson's upper bound "
+        "counts. 0: it is paused for nobody.",
+    )
+    gold_window = models.PositiveSmallIntegerField(
+        "of the last", default=30, db_default=30, help_text="So many answers to gold of a person are looked at."
+    )
+    gold_seed = models.BigIntegerField(
+        default=hidden_seed, editable=False, help_text="Decides who gets which gold when. Nobody sees it."
+    )
+    severe_per_day = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        help_text="Whoever was given so many severe texts in a day of theirs, here or elsewhere, gets no other here "
+        "that day. People can choose fewer. Empty: no limit but their own.",
+    )
+    minutes_per_day = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        help_text="Whoever has labelled for so long in a day of theirs, here or elsewhere, gets nothing more here that "
+        "day. People can choose less. Empty: no limit but their own.",
+    )
+    calm_after = models.PositiveSmallIntegerField(
+        default=0,
+        db_default=0,
+        help_text="After a severe text a person is given so many calm ones, or has a break. People can choose more.",
+    )
     one_per_cluster = models.ForeignKey(
         DuplicateSearch,
         null=True,
@@ -164,6 +228,16 @@ class Campaign(models.Model):
                 condition=Q(family_distance__lte=1000),
                 name="campaign_family_distance_range",
                 violation_error_message="The distance within a family is at most 1000.",
+            ),
+            models.CheckConstraint(
+                condition=Q(qualification_percent__lte=100, gold_least__lte=100),
+                name="campaign_percent_range",
+                violation_error_message="The pass mark and what is wanted on gold are at most 100 %.",
+            ),
+            models.CheckConstraint(
+                condition=Q(qualification_tries__gte=1, gold_window__gte=1) & ~Q(gold_every=1),
+                name="campaign_known_answers_range",
+                violation_error_message="At least one try, one answer to look at, and not every text gold.",
             ),
         ]
 
@@ -222,14 +296,19 @@ class OrderRule(models.Model):
 
 
 class ParticipationQuerySet(models.QuerySet["Participation"]):
-    def votes_of(self, annotator: Annotator, campaign: Campaign) -> int:
-        """How many counted votes ``annotator`` has given in ``campaign``."""
-        votes = self.filter(annotator=annotator, campaign=campaign).values_list("votes", flat=True).first()
-        return votes or 0
+    def labelled_by(self, annotator: Annotator, campaign: Campaign) -> int:
+        """What ``annotator`` is told that they have labelled in ``campaign``."""
+        joined = self.filter(annotator=annotator, campaign=campaign).first()
+        return joined.labelled if joined else 0
 
 
 class Participation(models.Model):
-    """One annotator in one campaign: how far they are in the order of service, and how far they came."""
+    """One annotator in one campaign: how far they are in the order of service, how far they came, how they stand."""
+
+    class Standing(models.TextChoices):
+        OPEN = "", "open"
+        PAUSED = "paused", "paused: there is a way back"
+        EXCLUDED = "excluded", "excluded: nothing is served, and no vote counts"
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="participations")
     annotator = models.ForeignKey(Annotator, on_delete=models.CASCADE, related_name="participations")
@@ -254,6 +333,34 @@ class Participation(models.Model):
         help_text="The revision whose wording this person was shown last.",
     )
 
+    checks = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text="Answers to gold that had votes enough. Owned by the trigger annotate_slot.",
+    )
+    draws = models.PositiveIntegerField(
+        default=0, db_default=0, editable=False, help_text="How often chance decided whether the next text is gold."
+    )
+    practised_at = models.DateTimeField(null=True, editable=False)
+    qualified_at = models.DateTimeField(null=True, editable=False)
+    tries = models.PositiveSmallIntegerField(
+        default=0, db_default=0, editable=False, help_text="How often they tried to qualify and did not."
+    )
+    tried_at = models.DateTimeField(null=True, editable=False)
+    standing = models.CharField(max_length=8, choices=Standing, default=Standing.OPEN, db_default="", blank=True)
+    standing_why = models.TextField(blank=True, default="", db_default="", help_text="For curators.")
+    standing_at = models.DateTimeField(null=True, editable=False)
+    standing_by = models.ForeignKey(
+        Annotator, null=True, blank=True, editable=False, on_delete=models.PROTECT, related_name="+"
+    )
+    pauses = models.PositiveSmallIntegerField(
+        default=0, db_default=0, editable=False, help_text="How often gold has paused the campaign for them."
+    )
+    gold_since = models.DateTimeField(
+        null=True, editable=False, help_text="Answers to gold before this are settled: a pause was lifted then."
+    )
+
     objects = ParticipationQuerySet.as_manager()
 
     class Meta:
@@ -261,3 +368,8 @@ class Participation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.annotator} in {self.campaign}"
+
+    @property
+    def labelled(self) -> int:
+        """Votes and checks: what the person is told, since a number that stands still would tell gold from the rest."""
+        return self.votes + self.checks

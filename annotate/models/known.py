@@ -7,7 +7,7 @@ from typing import Self
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from annotate.models.campaigns import Campaign
+from annotate.models.campaigns import Campaign, Participation
 from annotate.models.people import Annotator
 from annotate.models.units import Unit
 from labels.models import Label
@@ -42,7 +42,14 @@ class KnownAnswer(models.Model):
         max_length=13,
         choices=Phase,
         default=Phase.GOLD,
-        help_text="Gold is served among the others, and votes are compared with it. The other phases are not used yet.",
+        help_text="Practice is explained at once, qualification after a try; neither is served among the others. Gold "
+        "is, and answers are compared with it.",
+    )
+    is_promoted = models.BooleanField(
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text="Made of votes that all agreed: who gave them is not compared with it.",
     )
     explanation = models.TextField(blank=True, db_default="", help_text="Why that is the answer.")
     added_by = models.ForeignKey(Annotator, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
@@ -68,6 +75,31 @@ class KnownAnswer(models.Model):
         if not all(code in codes and isinstance(value, bool) for code, value in _items(self.tags)):
             tags = f"the tags {', '.join(codes)}" if codes else "no tags"
             raise ValidationError({"tags": f"{label_set} has {tags}; write {{code: true or false}}."})
+
+
+class Trial(models.Model):
+    """An answer to a text for practice or qualification: no vote, and of nobody's business but this person's."""
+
+    participation = models.ForeignKey(Participation, on_delete=models.CASCADE, related_name="trials")
+    known = models.ForeignKey(KnownAnswer, on_delete=models.CASCADE, related_name="trials")
+    phase = models.CharField(max_length=13, choices=KnownAnswer.Phase)
+    round = models.PositiveSmallIntegerField(help_text="Which time of practising, or which try; 0 first.")
+    choice = models.ForeignKey(Label, on_delete=models.PROTECT, related_name="+")
+    tags = models.JSONField(default=dict, blank=True)
+    said_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["participation", "known", "phase", "round"], name="trial_once_a_round")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.participation}, {self.phase} {self.round}: {self.choice}"
+
+    @property
+    def is_right(self) -> bool:
+        return self.choice.code == self.known.choice.code
 
 
 def _items(tags: object) -> list[tuple[object, object]]:

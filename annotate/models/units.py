@@ -26,6 +26,15 @@ def judged_turns(turns: Sequence[Turn], target: str) -> list[tuple[Turn, bool]]:
     return [(turn, number == judged) for number, turn in enumerate(turns)]
 
 
+class Severity(models.IntegerChoices):
+    """How hard a text is to read, as far as it can be told: from its sources at first, then from the votes."""
+
+    NONE = 0, "none"
+    MILD = 1, "mild"
+    SEVERE = 2, "severe"
+    GRAVE = 3, "grave"
+
+
 class UnitQuerySet(models.QuerySet["Unit"]):
     def served(self) -> UnitQuerySet:
         """Those whose instruction is neither set aside nor quarantined nor taken down."""
@@ -62,6 +71,13 @@ class Unit(models.Model):
         db_default=[],
         editable=False,
         help_text="Codes of the tags that its sources suggest.",
+    )
+    severity = models.PositiveSmallIntegerField(
+        choices=Severity,
+        default=Severity.NONE,
+        db_default=Severity.NONE,
+        editable=False,
+        help_text="Expected from the sources, then voted. Owned by the function annotate_severity.",
     )
     overlap = models.PositiveSmallIntegerField(help_text="Votes wanted.")
     taken = models.PositiveSmallIntegerField(
@@ -146,7 +162,10 @@ class Assignment(models.Model):
         MOVED_ON = "moved on", "went to another campaign or back to an earlier text"
         ILLEGAL = "illegal", "reported as illegal"
         SIGNED_OUT = "signed out"
+        QUICK_EXIT = "quick exit"
         WITHDRAWN = "withdrawn", "the instruction was withdrawn"
+        PAUSED = "paused", "the campaign was paused for this person"
+        EXCLUDED = "excluded", "the person was excluded; their vote was withdrawn"
 
     # What a person may say when giving an instruction back; none of it counts against anyone.
     DECLINES = (Reason.UNSURE, Reason.DISTRESSING, Reason.BROKEN, Reason.LANGUAGE, Reason.ACQUAINTED)
@@ -163,7 +182,20 @@ class Assignment(models.Model):
         editable=False,
         help_text="Answered under an older wording of the guidelines, and queued for another look.",
     )
+    is_check = models.BooleanField(
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text="Gold that had votes enough when it was served: holds no slot; the answer is compared, not counted.",
+    )
     reason = models.CharField(max_length=12, choices=Reason, blank=True)
+    severity = models.PositiveSmallIntegerField(
+        choices=Severity,
+        default=Severity.NONE,
+        db_default=Severity.NONE,
+        editable=False,
+        help_text="Of the unit as it was given: what counts for the day's limit.",
+    )
     claimed_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
@@ -192,6 +224,12 @@ class Assignment(models.Model):
             models.Index(fields=["annotator"], condition=Q(look_again=True), name="assignment_look_again"),
             models.Index(fields=["unit", "annotator"], name="assignment_by_unit"),
             models.Index(fields=["annotator", "-ended_at"], name="assignment_history"),
+            # How many severe texts somebody was given today.
+            models.Index(
+                fields=["annotator", "claimed_at"],
+                condition=Q(severity__gte=Severity.SEVERE),
+                name="assignment_severe",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -12,12 +12,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.timezone import now
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from annotate import annotations, assignments, guidelines, keys, remainder
+from annotate import annotations, assignments, care, guidelines, help_lines, keys, remainder, training
 from annotate.annotations import Outcome, Saved
 from annotate.assignments import Lease
 from annotate.errors import AnswerRefused, NotTheirs
@@ -25,6 +25,9 @@ from annotate.forms import AnswerForm, SkipForm
 from annotate.models import Annotation, Annotator, Assignment, Campaign, Participation
 from annotate.remainder import Why
 from annotate.shown import shown
+from annotate.training import Demand
+from annotate.views.care import sent_elsewhere
+from annotate.views.told import told
 from annotate.views.visitor import annotator_of
 
 # What became of a submit, in the words that its author reads.
@@ -41,11 +44,19 @@ WORDS = {
     Outcome.ALREADY_ANSWERED: _(
         "You had answered this one before, perhaps in another tab. That answer stands; you can change it."
     ),
+    Outcome.PAUSED: _(
+        "This campaign is paused for you, so this answer is not counted. Those before it stay as they are."
+    ),
     Outcome.STANDS: _("The campaign is closed, so your earlier answer stands."),
 }
 # Why nothing is left.
 LEFT = {
     Why.CLOSED: _("This campaign is closed: it takes no more answers."),
+    Why.MINUTES: _(
+        "Your time for today is over. Thank you; have a rest, and come again tomorrow. What you answered is saved."
+    ),
+    Why.SEVERE: _("You had as many severe texts as there should be in a day, and those that are left here are severe."),
+    Why.CALM: _("Those that are left here are severe. Have a break first: in a quarter of an hour there are more."),
     Why.NOT_NOW: _(
         "What is left for you is with others at the moment, or too much like what you had last. "
         "Look again in a few minutes."
@@ -109,7 +120,7 @@ def submit(request: HttpRequest, slug: str) -> HttpResponse:
     """Store an answer. The page's queue gets JSON: what became of it, and the texts it does not hold yet."""
     annotator = annotator_of(request)
     # The wording that the person was shown; whether it is one of this campaign's is checked where the answer is stored.
-    wording = _number(request.POST.get("label_set", ""))
+    wording = number_in(request.POST.get("label_set", ""))
     form = AnswerForm(wording or campaign_at(slug).label_set_id, request.POST)
     if not form.is_valid():
         return _refused(request, slug, form)
@@ -118,7 +129,8 @@ def submit(request: HttpRequest, slug: str) -> HttpResponse:
         if is_queue(request):
             # What waited for a campaign that the person has left meanwhile asks for no more texts of it.
             leases = 0 if request.POST.get("claims") == "no" else assignments.HANDS
-            return _cards(request, annotations.submit_and_claim(annotator, slug, number, form.answer, key, leases))
+            saved = annotations.submit_and_claim(annotator, slug, number, form.answer, key, leases)
+            return _cards(request, slug, saved)
         outcome = annotations.submit(annotator, number, form.answer, key)
     except NotTheirs as error:
         raise Http404 from error
@@ -136,9 +148,9 @@ def cards(request: HttpRequest, slug: str) -> HttpResponse:
     """For the page's queue: what the person holds, after claiming one more text to have at hand."""
     annotator = annotator_of(request)
     campaign = known_campaign(request, slug)
-    votes = Participation.objects.votes_of(annotator, campaign)
+    votes = Participation.objects.labelled_by(annotator, campaign)
     held = assignments.claim(annotator, campaign, assignments.HANDS)
-    return _cards(request, Saved(None, votes, campaign.label_set_id, held))
+    return _cards(request, slug, Saved(None, votes, campaign.label_set_id, held))
 
 
 @never_cache
@@ -147,6 +159,8 @@ def answers(request: HttpRequest, slug: str) -> HttpResponse:
     """The person's last answers here, each to be changed; for htmx the list alone, beside the text on the desk."""
     annotator = annotator_of(request)
     campaign = known_campaign(request, slug)
+    if elsewhere := sent_elsewhere(request):
+        return elsewhere
     template = "annotate/answers.html#list" if getattr(request, "htmx", False) else "annotate/answers.html"
     said = annotations.last_answers(annotator, campaign)
     names = {label.code: label.name for label in campaign.label_set.labels.all()}
@@ -160,7 +174,7 @@ def skip(request: HttpRequest, slug: str) -> HttpResponse:
     campaign = known_campaign(request, slug)
     form = SkipForm(request.POST)
     mine = Assignment.objects.filter(annotator=annotator, unit__campaign=campaign).select_related("annotator")
-    assignment = get_object_or_404(mine, pk=_number(request.POST.get("assignment", "")))
+    assignment = get_object_or_404(mine, pk=number_in(request.POST.get("assignment", "")))
     if not form.is_valid():
         messages.error(request, _("Say why you skip this one: choose a reason from the list."))
         return next_instruction(request, campaign)
@@ -184,7 +198,8 @@ def campaign_at(slug: str) -> Campaign:
     return get_object_or_404(Campaign, slug=slug, kind=Campaign.Kind.VOLUNTEER)
 
 
-def _number(text: str) -> int:
+def number_in(text: str) -> int:
+    """What an address or a field names, 0 if that is no number."""
     return int(text) if text.isdecimal() and len(text) < 19 else 0
 
 
@@ -197,7 +212,7 @@ def _earlier(annotator: Annotator, campaign: Campaign, wanted: str) -> Annotatio
         return waiting.first()
     answers = annotations.last_answers(annotator, campaign)
     found = next((said for said in answers if wanted in ("last", str(said.assignment_id))), None)
-    return found or waiting.filter(assignment=_number(wanted)).first()
+    return found or waiting.filter(assignment=number_in(wanted)).first()
 
 
 def is_queue(request: HttpRequest) -> bool:
@@ -210,7 +225,7 @@ def _refused(request: HttpRequest, slug: str, form: AnswerForm) -> HttpResponse:
         return JsonResponse({"errors": form.errors}, status=422)
     campaign = known_campaign(request, slug)
     mine = Assignment.objects.filter(annotator=annotator_of(request), unit__campaign=campaign)
-    named = get_object_or_404(mine.select_related("unit__instruction"), pk=_number(form["assignment"].value() or ""))
+    named = get_object_or_404(mine.select_related("unit__instruction"), pk=number_in(form["assignment"].value() or ""))
     if not named.unit.is_available:
         messages.info(request, _("The text that you had open was withdrawn meanwhile. Nothing you did was wrong."))
         return _desk(request, campaign)
@@ -218,12 +233,13 @@ def _refused(request: HttpRequest, slug: str, form: AnswerForm) -> HttpResponse:
     return _desk(request, campaign, form=form, earlier=earlier)
 
 
-def _cards(request: HttpRequest, saved: Saved) -> JsonResponse:
+def _cards(request: HttpRequest, slug: str, saved: Saved) -> JsonResponse:
     """What the queue needs to go on: the leases of this person here, each with its text if the page lacks it.
 
     ``wording`` is the label set by which the campaign goes now, so that a page which shows an older one notices.
     """
     outcome, votes, wording, held = saved
+    annotator = annotator_of(request)
     has = set(request.POST.get("holding", "").split())
     lost = has - {str(lease.assignment_id) for lease in held} - {request.POST.get("assignment", "")}
     return JsonResponse(
@@ -234,15 +250,17 @@ def _cards(request: HttpRequest, saved: Saved) -> JsonResponse:
             "votes": votes,
             "tally": _tally(votes),
             "wording": wording,
-            "leases": [_card(lease, whole=str(lease.assignment_id) not in has) for lease in held],
-            "withdrawn": _withdrawn(annotator_of(request), lost) if lost else [],
+            "elsewhere": care.elsewhere(annotator),
+            "leases": [_card(lease, whole=str(lease.assignment_id) not in has, reader=annotator) for lease in held],
+            "paused": not held and bool(training.standing(annotator, slug)),
+            "withdrawn": _withdrawn(annotator, lost) if lost else [],
         }
     )
 
 
 def _withdrawn(annotator: Annotator, numbers: set[str]) -> list[int]:
     """Of the texts that the page has and the person no longer holds, those that nobody may see any more."""
-    mine = Assignment.objects.filter(annotator=annotator, pk__in=[_number(number) for number in numbers])
+    mine = Assignment.objects.filter(annotator=annotator, pk__in=[number_in(number) for number in numbers])
     return list(mine.filter(unit__is_withdrawn=True).values_list("pk", flat=True))
 
 
@@ -252,9 +270,16 @@ def _tally(votes: int) -> str:
     return ngettext("You have labelled %(votes)d here", "You have labelled %(votes)d here", votes) % {"votes": votes}
 
 
-def _card(lease: Lease, *, whole: bool) -> dict[str, Any]:
+def _card(lease: Lease, *, whole: bool, reader: Annotator) -> dict[str, Any]:
     """A lease as the queue knows it; ``text`` is the HTML of its text, empty if the page has it."""
-    context = {"target": lease.target, "text": shown(lease.turns, lease.target), "language": lease.language}
+    hints = {"context": keys.hint(reader.keys.get("context", keys.ACTIONS["context"]))} if reader.keys_enabled else {}
+    context = {
+        "is_masked": reader.is_masked,
+        "hints": hints,
+        "target": lease.target,
+        "text": shown(lease.turns, lease.target),
+        "language": lease.language,
+    }
     return {
         "assignment": lease.assignment_id,
         "key": str(uuid4()) if whole else "",
@@ -281,6 +306,8 @@ def _desk(
     request: HttpRequest, campaign: Campaign, *, form: AnswerForm | None = None, earlier: Annotation | None = None
 ) -> HttpResponse:
     """The page, or for htmx the part of it that changes: one instruction and its form."""
+    if elsewhere := sent_elsewhere(request):
+        return elsewhere
     annotator = annotator_of(request)
     lease = None if earlier else next(iter(assignments.claim(annotator, campaign)), None)
     if earlier is not None:
@@ -290,8 +317,9 @@ def _desk(
     turns = earlier.unit.instruction.turns if earlier else lease.turns if lease else []
     template = "annotate/label.html#desk" if getattr(request, "htmx", False) else "annotate/label.html"
     joined = Participation.objects.filter(annotator=annotator, campaign=campaign).first()
-    votes = joined.votes if joined else 0
-    why = None if form else remainder.why(annotator, campaign)
+    votes = joined.labelled if joined else 0
+    demanded = None if form else training.demanded(annotator, campaign, now())
+    why = remainder.why(annotator, campaign) if demanded is Demand.NOTHING else None
     context = {
         "campaign": campaign,
         "target": campaign.target,
@@ -302,19 +330,22 @@ def _desk(
         "form": form,
         "reasons": [(reason.value, reason.label) for reason in Assignment.DECLINES],
         "votes_given": votes,
+        "told": told(annotator, campaign) if demanded else None,
         "why": LEFT[why] if why else "",
-        "is_for_wishes": why is Why.WISHES,
+        "is_for_wishes": why in (Why.WISHES, Why.MINUTES, Why.SEVERE, Why.CALM),
+        "is_masked": annotator.is_masked,
         "tally": _tally(votes),
         "now": now(),
+        "countries": help_lines.by_country(get_language() or "en"),
         "guidelines_changed": guidelines.has_changed_for(joined, campaign),
         "look_again": guidelines.to_look_at(annotator, campaign).count(),
         "is_again": earlier is not None and AGAIN in (request.GET.get("revise"), *request.POST),
-        **_keyboard(annotator, form),
+        **keyboard(annotator, form),
     }
     return render(request, template, context)
 
 
-def _keyboard(annotator: Annotator, form: AnswerForm | None) -> dict[str, Any]:
+def keyboard(annotator: Annotator, form: AnswerForm | None) -> dict[str, Any]:
     """This person's keys for the script, and as hints beside what they do; none if they switched them off."""
     options, tags = (form.option_labels, form.tag_labels) if form else ([], [])
     pressed = keys.effective(annotator, [*options, *tags]) if annotator.keys_enabled else {}

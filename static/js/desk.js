@@ -18,6 +18,7 @@ let isPaused = false; // nothing is on the desk until the server has been heard
 let wantsCards = true;
 let isReworded = false; // the campaign goes by other guidelines than this page
 let looksAgain = false; // the next on the desk is another earlier answer, which the server chooses
+let isKeptOut = false; // the campaign is paused for this person: the desk that comes says why
 let swaps = 0; // of the desk by htmx; an answer from before one says nothing about the lease on the desk
 let ahead = Date.parse(page.now) - Date.now(); // of the server's clock
 let trouble = "";
@@ -104,7 +105,8 @@ function fill(form, draft) {
 function settle() {
   focused.start();
   showCountdown();
-  const text = document.querySelector(".judged .words") ?? document.querySelector(".done h2");
+  const isMasked = document.querySelector("#text .mask:not([open])") !== null;
+  const text = isMasked ? null : document.querySelector(".judged .words") ?? document.querySelector(".done h2");
   byId("next").textContent = phrase("next", { text: text?.textContent.trim().slice(0, 300) ?? "" });
 }
 
@@ -148,6 +150,14 @@ function cardOf({ form, assignment, key }) {
 
 function hidePopovers() {
   for (const open of document.querySelectorAll(":popover-open")) open.hidePopover();
+}
+
+// What is left of texts elsewhere than on the desk, when the person leaves at once (label.js).
+function forget() {
+  held = [];
+  given.clear();
+  byId("next").textContent = "";
+  byId("answers").replaceChildren();
 }
 
 // --- Sending ---------------------------------------------------------------------------------------------------------
@@ -297,7 +307,9 @@ function holding() {
 
 // What the server says this person holds.
 function absorb({ data, date }, swapsBefore) {
+  if (data.elsewhere) return goAway(data.elsewhere);
   if (Math.abs(date - now()) > 2000) ahead = date - Date.now();
+  isKeptOut = data.paused;
   isReworded = data.wording !== null && String(data.wording) !== page.wording;
   if (byId("tally") && data.tally) byId("tally").textContent = data.tally;
   const leases = new Map(data.leases.map((lease) => [String(lease.assignment), lease]));
@@ -336,7 +348,7 @@ function check(open, lease) {
     showCountdown();
   } else if (!isTouched(open.form)) {
     wipe();
-    say(phrase("gone"), false);
+    if (!isKeptOut) say(phrase("gone"), false);
     showNext();
     if (isPaused) goOn();
   } else if (!dataset.isLost) {
@@ -423,6 +435,7 @@ const focused = {
     const at = performance.now();
     const isThere = document.visibilityState === "visible" && document.hasFocus() && at - this.active < STILL_HERE;
     if (isThere) this.total += Math.min(at - this.since, 2000);
+    if (isThere) propose(Math.min(at - this.since, 2000));
     this.since = at;
   },
   taken() {
@@ -430,6 +443,17 @@ const focused = {
     return Math.round(this.total);
   },
 };
+
+// A break is proposed after so much time at this page, once.
+const LONG = 2_700_000;
+let worked = 0;
+
+function propose(milliseconds) {
+  worked += milliseconds;
+  if (worked < LONG) return;
+  worked = 0;
+  say(phrase("rest"), false);
+}
 
 for (const kind of ["keydown", "pointerdown", "pointermove", "scroll", "wheel"]) {
   document.addEventListener(kind, () => (focused.active = performance.now()), { capture: true, passive: true });
@@ -611,7 +635,9 @@ document.addEventListener("visibilitychange", () => {
   focused.tick();
   if (document.visibilityState === "visible") comeBack();
 });
-window.addEventListener("beforeunload", (event) => (outbox.isFleeting || isBegun()) && event.preventDefault());
+// Who leaves at once is asked nothing; by the class, since label.js may not be there yet.
+const isLeft = () => document.body.classList.contains("left");
+window.addEventListener("beforeunload", (event) => !isLeft() && (outbox.isFleeting || isBegun()) && event.preventDefault());
 
 settle();
 if (sessionStorage.getItem(REWORDED)) {

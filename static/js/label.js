@@ -1,5 +1,6 @@
-// The keyboard of the labelling page. Everything here presses buttons and marks fields that work without it; which key
-// does what stands on the desk, {action: key}, and is empty for who switched single keys off.
+// The keyboard of the labelling page and of practice, and the quick exit. Everything here presses buttons and marks fields
+// that work without it; which key does what stands on the desk, {action: key}, and is empty for who switched single keys
+// off.
 
 const ACTIONS = {
   submit: () => byId("send")?.disabled === false && byId("answer").requestSubmit(byId("send")),
@@ -12,6 +13,7 @@ const ACTIONS = {
   flag: () => byId("flag")?.showPopover(),
   report: () => byId("report")?.requestSubmit(),
   help: () => byId("keys")?.togglePopover(),
+  leave: leaveAtOnce,
 };
 
 document.addEventListener("keydown", (event) => {
@@ -19,10 +21,12 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey || isTypedInto(event.target)) return;
   const desk = byId("desk");
   const actions = new Map(Object.entries(JSON.parse(desk.dataset.keys)).map(([action, key]) => [key, action]));
-  if (desk.inert || desk.hidden || actions.size === 0) return;
-  const open = document.querySelector(":popover-open");
   const pressed = keysOf(event);
   const action = pressed.map((key) => actions.get(key)).find((found) => found);
+  // Whatever is open, or on its way.
+  if (action === "leave") return leaveAtOnce();
+  if (desk.inert || desk.hidden || actions.size === 0) return;
+  const open = document.querySelector(":popover-open");
   if (open ? pressInPopover(open, pressed, action) : pressOnDesk(event.target, pressed, action)) event.preventDefault();
 });
 
@@ -80,3 +84,38 @@ function openNote() {
   byId("noting").open = true;
   byId("id_note").focus();
 }
+
+// --- Leaving ---------------------------------------------------------------------------------------------------------
+
+// Nothing of the text stays on the page, in memory or behind the button "back". The leases go back by a request that
+// outlives the page; answers that wait are sent another time. Other tabs leave too. Without this script the form does
+// the same, when the server has answered.
+
+let isLeaving = false;
+const otherTabs = new BroadcastChannel("oig-leave");
+
+function leaveAtOnce() {
+  if (isLeaving) return;
+  const form = byId("leave-at-once");
+  const body = new URLSearchParams(new FormData(form));
+  fetch(form.action, { method: "POST", body, keepalive: true, redirect: "manual" }).catch(() => {});
+  otherTabs.postMessage("leave");
+  goAway(byId("content").dataset.away);
+}
+
+function goAway(address) {
+  isLeaving = true;
+  document.title = "";
+  document.body.classList.add("left");
+  byId("text")?.replaceChildren();
+  if (typeof forget === "function") forget();
+  location.replace(address);
+}
+
+otherTabs.onmessage = () => isLeaving || goAway(byId("content").dataset.away);
+
+document.addEventListener("submit", (event) => {
+  if (event.target.id !== "leave-at-once") return;
+  event.preventDefault();
+  leaveAtOnce();
+});

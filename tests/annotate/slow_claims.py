@@ -12,7 +12,10 @@ from annotate.sql import DESK
 
 PAUSE = 0.02  # seconds
 # How a claim takes the unit it picked: at once, or after waiting for it.
-TAKEN = ("IF FOUND THEN RETURN; END IF;", "IF annotate_has_slot(unit_id) THEN RETURN; END IF;")
+TAKEN = (
+    "IF FOUND THEN RETURN; END IF;",
+    "IF annotate_has_slot(unit_id) AND annotate_is_bearable(unit_id, worst) THEN RETURN; END IF;",
+)
 LOCKS = ("\n            FOR NO KEY UPDATE SKIP LOCKED;", " AND NOT is_withdrawn FOR NO KEY UPDATE;")
 
 

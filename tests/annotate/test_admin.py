@@ -98,6 +98,13 @@ def test_an_opened_campaign_keeps_what_its_units_were_made_from(admin: Client) -
         "seed": 5,
         "lease_minutes": 10,
         "family_distance": 3,
+        "qualification_percent": 0,
+        "qualification_tries": 3,
+        "qualification_wait_hours": 24,
+        "gold_every": 10,
+        "gold_least": 0,
+        "gold_window": 30,
+        "calm_after": 0,
         "sources": [source.pk for source in kindness.sources.all()],
         "order_rules-TOTAL_FORMS": 0,
         "order_rules-INITIAL_FORMS": 0,
@@ -105,7 +112,7 @@ def test_an_opened_campaign_keeps_what_its_units_were_made_from(admin: Client) -
     answer = admin.post(reverse("admin:annotate_campaign_change", args=[kindness.pk]), form)
     assert answer.status_code == 302
     kindness.refresh_from_db()
-    assert (kindness.title, kindness.lease_minutes) == ("Kindness, again", 10)
+    assert (kindness.title, kindness.lease_minutes, kindness.gold_every) == ("Kindness, again", 10, 10)
     assert (kindness.label_set.name, kindness.target, kindness.overlap) == ("oig-safety", "prompt", 3)
 
 

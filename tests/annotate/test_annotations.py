@@ -206,7 +206,7 @@ def test_the_count_of_own_votes_follows_submit_and_withdrawal() -> None:
     kindness, ada = worlds.campaign(), worlds.person("ada")
 
     def count() -> int:
-        return Participation.objects.votes_of(ada, kindness)
+        return Participation.objects.labelled_by(ada, kindness)
 
     worlds.vote(ada, kindness)
     last = worlds.vote(ada, kindness)

@@ -107,7 +107,7 @@ def test_the_page_says_how_often_once_there_are_enough(client: Client, people: l
         worlds.vote(bob, kindness, "casual" if number % 2 else "needs-caution")
     client.force_login(ada)
     page = client.get("/progress/").content.decode()
-    assert "20 votes of yours count." in page
+    assert "You have labelled 20 texts here." in page
     assert "All together have given 39 of 40 votes." in page
     assert "Too few to say: 19 complete texts can be compared, and 20 are needed." in page
     assert "elsewhere" not in page.lower()
@@ -123,7 +123,7 @@ def test_the_page_asks_the_database_as_often_for_many_campaigns(
     client.force_login(people[0])
     worlds.vote(people[0], worlds.campaign())
     client.get("/progress/")
-    with django_assert_num_queries(4) as few:  # type: ignore[operator]
+    with django_assert_num_queries(5) as few:  # type: ignore[operator]
         client.get("/progress/")
     for number in range(3):
         worlds.vote(people[0], worlds.campaign(slug=f"more-{number}"))

@@ -12,7 +12,7 @@ import orjson
 from django.contrib.auth.models import Group
 from django.db import connection
 
-from annotate import campaigns, statements
+from annotate import campaigns, care, statements
 from annotate.models import Annotator, Assignment, Campaign, OrderRule, Unit
 from labels import loading
 from sources.models import ImportRun, Instruction, Provenance
@@ -78,7 +78,7 @@ class World:
     def _gather_people(self) -> None:
         self.groups = [Group.objects.create(name=f"group {number}").pk for number in range(2)]
         for number in range(self.chance.randint(3, 5)):
-            made = Annotator.objects.create(username=f"person-{number}", password="!")
+            made = Annotator.objects.create(username=f"person-{number}", password="!", consented=care.CONSENT)
             self.annotators[made.pk] = made
             self.book.people.append(Person(made.pk))
             if self.chance.random() < 0.5:

@@ -2,7 +2,7 @@
 
 import uuid
 
-from annotate import annotations, assignments, campaigns
+from annotate import annotations, assignments, campaigns, care
 from annotate.annotations import Answer, Outcome
 from annotate.models import Annotation, Annotator, Assignment, Campaign, Participation, Unit
 from labels import loading
@@ -50,9 +50,14 @@ def opened(origin: Source, overlap: int = 3, slug: str = "kindness", **fields: o
 
 
 def person(name: str, *, is_active: bool = True, is_staff: bool = False) -> Annotator:
-    """Somebody with an account; staff may do everything in admin."""
+    """Somebody with an account, who agreed to read; staff may do everything in admin."""
     return Annotator.objects.create_user(
-        name, password=f"password of {name}", is_active=is_active, is_staff=is_staff, is_superuser=is_staff
+        name,
+        password=f"password of {name}",
+        is_active=is_active,
+        is_staff=is_staff,
+        is_superuser=is_staff,
+        consented=care.CONSENT,
     )
 
 
@@ -93,7 +98,7 @@ def problems(where: Campaign) -> list[str]:
     """
     found = []
     for unit in Unit.objects.filter(campaign=where):
-        live = Assignment.objects.live().filter(unit=unit)
+        live = Assignment.objects.live().filter(unit=unit, is_check=False)
         counted = Annotation.objects.counted().filter(unit=unit)
         voters = [annotation.annotator_id for annotation in counted]
         if len(set(voters)) != len(voters):
