@@ -33,3 +33,7 @@ class KnownAnswersRefused(AnnotateError):
 
 class NotComparable(AnnotateError):
     """Votes by label sets with other options cannot be measured together; choose campaigns of one of them."""
+
+
+class DecisionRefused(AnnotateError):
+    """The unit cannot be decided so; the message says why, and what would work."""
