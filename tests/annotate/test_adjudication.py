@@ -4,15 +4,14 @@ import uuid
 
 import pytest
 from django.contrib.auth.models import Group, Permission
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 
 from annotate import adjudication, assignments, known, remarks, tallies
 from annotate.adjudication import Ruling
 from annotate.annotations import Answer, submit
 from annotate.errors import DecisionRefused
 from annotate.models import Annotation, Annotator, Assignment, Campaign, DecidedExample, Decision, KnownAnswer, Unit
-from sources import removals
-from sources.models import Instruction
+from sources import criteria, removals
 from tests.annotate import worlds
 
 pytestmark = pytest.mark.django_db
@@ -239,7 +238,7 @@ def test_words_go_with_a_text_that_is_taken_down_and_nothing_is_decided_on_it(ki
     unit, cleo = disputed(kindness), adjudicator("cleo")
     decision = adjudication.decide(cleo, unit.pk, CASUAL)
     adjudication.make_example(unit, cleo)
-    removals.take_down(Instruction.objects.filter(pk=unit.instruction_id), "They asked for it.")
+    removals.take_down(criteria.by_ids([unit.instruction.public_id]), "They asked for it.")
     decision.refresh_from_db()
     assert (decision.words, decision.label) == ("", "casual")
     assert adjudication.examples(kindness) == adjudication.decided(kindness) == []
