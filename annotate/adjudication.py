@@ -91,8 +91,9 @@ class Waiting(NamedTuple):
 
 
 class Vote(NamedTuple):
-    """What somebody said, without who: the answer, the tags with yes or no, and the note that they left."""
+    """What somebody said, without who: the answer by code and name, the tags with yes or no, and their note."""
 
+    code: str
     choice: str
     tags: list[tuple[str, bool]]
     note: str
@@ -179,12 +180,19 @@ def _asked(viewer: Annotator, campaign: Campaign) -> dict[str, Any]:
     return {"campaign": campaign.pk, "viewer": viewer.pk, "patterns": bases, "tags": len(spec.tags)}
 
 
-def decided(campaign: Campaign, *, severe: bool = False, limit: int = PAGE) -> list[Decision]:
-    """The newest decisions by which units of a campaign are published; gravest ones only with ``severe``."""
+class Shown(NamedTuple):
+    """A decision by which its unit is published, and whether its text is one that somebody must ask for."""
+
+    decision: Decision
+    is_severe: bool
+
+
+def decided(campaign: Campaign, *, severe: bool = False, limit: int = PAGE) -> list[Shown]:
+    """The newest decisions by which units of a campaign are published; for the gravest label only with ``severe``."""
     gravest = campaign.label_set.spec.published[-1]
     settling = Decision.objects.settling().filter(unit__campaign=campaign, unit__is_withdrawn=False)
-    shown = settling if severe else settling.exclude(label=gravest)
-    return list(shown.select_related("unit__instruction", "unit__campaign").order_by("-pk")[:limit])
+    chosen = settling if severe else settling.exclude(label=gravest)
+    return _shown(list(chosen.select_related("unit__instruction").order_by("-pk")[:limit]), gravest)
 
 
 def dispute(viewer: Annotator, slug: str, unit_id: int) -> Dispute | None:
@@ -278,15 +286,20 @@ def make_example(unit: Unit, by: Annotator) -> DecidedExample:
     return DecidedExample.objects.update_or_create(unit=unit, defaults=facts)[0]
 
 
-def examples(campaign: Campaign) -> list[DecidedExample]:
-    """What stands below the guidelines of a campaign."""
-    shown = DecidedExample.objects.shown().filter(unit__campaign=campaign)
-    return list(shown.select_related("decision", "unit__instruction"))
+def examples(campaign: Campaign) -> list[tuple[DecidedExample, bool]]:
+    """What stands below the guidelines of a campaign, each with whether its text is one that somebody must ask for."""
+    found = list(
+        DecidedExample.objects.shown()
+        .filter(unit__campaign=campaign)
+        .select_related("decision__unit__instruction", "unit__instruction")
+    )
+    shown = _shown([example.decision for example in found], campaign.label_set.spec.published[-1])
+    return [(example, one.is_severe) for example, one in zip(found, shown, strict=True)]
 
 
-def is_gravest(decision: Decision, campaign: Campaign) -> bool:
-    """Whether its text is one that is not shown before somebody asks for it."""
-    return decision.label == campaign.label_set.spec.published[-1]
+def _shown(decisions: Sequence[Decision], gravest: str) -> list[Shown]:
+    severe = _severe([decision.unit.instruction for decision in decisions])
+    return [Shown(one, one.label == gravest or one.unit.instruction_id in severe) for one in decisions]
 
 
 def _held(adjudicator: Annotator, unit_id: int) -> Unit:
@@ -401,6 +414,7 @@ def _votes(unit: Unit) -> list[Vote]:
     names = {tag.code: tag.name for tag in unit.campaign.label_set.spec.tags}
     return [
         Vote(
+            vote.choice.code if vote.choice else "",
             vote.choice.name if vote.choice else "",
             [(names[code], yes) for code, yes in sorted(vote.tags.items()) if code in names],
             vote.note,

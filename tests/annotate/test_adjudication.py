@@ -92,8 +92,8 @@ def test_it_shows_votes_without_names_with_their_notes(kindness: Campaign) -> No
     shown = adjudication.dispute(adjudicator("cleo"), kindness.slug, first.unit_id)
     assert shown is not None
     assert [tuple(vote) for vote in shown.votes] == [
-        ("casual", [("hate", False)], "A joke, I think."),
-        ("needs caution", [], ""),
+        ("casual", "casual", [("hate", False)], "A joke, I think."),
+        ("needs-caution", "needs caution", [], ""),
     ]
     assert "ada" not in repr(shown)
 
@@ -259,7 +259,7 @@ def test_it_becomes_a_known_answer_or_an_example_but_not_both(kindness: Campaign
     two = disputed(kindness)
     decision = adjudication.decide(cleo, two.pk, CASUAL)
     example = adjudication.make_example(two, cleo)
-    assert adjudication.examples(kindness) == [example]
+    assert adjudication.examples(kindness) == [(example, False)]
     with pytest.raises(DecisionRefused, match="example"):
         adjudication.make_known(two, cleo)
     adjudication.decide(cleo, two.pk, CAUTION, decision.pk)
@@ -278,4 +278,4 @@ def test_severe_texts_are_among_the_decided_only_when_asked_for(kindness: Campai
     unit, cleo = disputed(kindness, ("casual", "needs-intervention")), adjudicator("cleo")
     grave = adjudication.decide(cleo, unit.pk, Ruling("needs intervention", {}, "guideline", "A threat."))
     assert adjudication.decided(kindness) == []
-    assert adjudication.decided(kindness, severe=True) == [grave]
+    assert adjudication.decided(kindness, severe=True) == [(grave, True)]
