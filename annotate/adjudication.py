@@ -44,10 +44,18 @@ SETTLED = """
         SELECT 1 FROM annotate_campaign place
         WHERE place.id = unit.campaign_id AND place.state = 'open' AND place.kind = 'volunteer'))
 """
-GIVEN = """
-    EXISTS (SELECT 1 FROM annotate_assignment held WHERE held.unit_id = unit.id AND held.annotator_id = %(viewer)s)
+# Whom it was given to label, and who has a decision that stands. Who took theirs back may decide again.
+NOT_FOR_THEM = """
+    EXISTS (
+        SELECT 1 FROM annotate_assignment held WHERE held.unit_id = unit.id AND held.annotator_id = %(viewer)s
+          AND NOT EXISTS (SELECT 1 FROM annotate_decision own
+                          WHERE own.unit_id = unit.id AND own.adjudicator_id = %(viewer)s))
+    OR EXISTS (
+        SELECT 1 FROM annotate_decision own
+        WHERE own.unit_id = unit.id AND own.adjudicator_id = %(viewer)s AND own.label <> ''
+          AND NOT EXISTS (SELECT 1 FROM annotate_decision later WHERE later.supersedes_id = own.id))
 """
-# The votes that stand on a tag tie, of any tag: bits of the tags, one number for each vote.
+# The votes on a tag tie, on any: bits of the tags, one number for each vote.
 TAG_TIES = """
     EXISTS (
         SELECT 1 FROM generate_series(0, %(tags)s - 1) tag(bit), LATERAL (
@@ -69,7 +77,7 @@ WAITING = f"""
     WHERE tally.campaign_id = %(campaign)s AND NOT unit.is_withdrawn AND said.state = 0
       AND cardinality(tally.base) > 1
       AND (array_to_string(tally.base, ',') = ANY(%(patterns)s) OR {TAG_TIES} OR {FLAGGED})
-      AND {SETTLED_BY} IS NULL AND {SETTLED} AND NOT {GIVEN}
+      AND {SETTLED_BY} IS NULL AND {SETTLED} AND NOT ({NOT_FOR_THEM})
 """
 # The gravest answer that somebody gave; the week of the last vote; how far votes lie apart.
 SEVERITY, AGE, SPLIT = "tally.base[cardinality(tally.base)] DESC", "slice.week", "tally.disagreement DESC"

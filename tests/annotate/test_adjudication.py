@@ -231,7 +231,7 @@ def test_a_decision_is_taken_back_and_the_unit_is_disputed_again(kindness: Campa
     first = adjudication.decide(cleo, unit.pk, CASUAL)
     gone = adjudication.take_back(cleo, unit.pk, first.pk, "I had the wrong text before me.")
     assert (gone.label, gone.settled_by) == ("", None)
-    assert queue(adjudicator("dora"), kindness) == [unit.pk]
+    assert queue(adjudicator("dora"), kindness) == queue(cleo, kindness) == [unit.pk]
 
 
 def test_words_go_with_a_text_that_is_taken_down_and_nothing_is_decided_on_it(kindness: Campaign) -> None:
