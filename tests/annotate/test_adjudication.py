@@ -131,7 +131,7 @@ def test_the_group_of_the_migration_has_the_right() -> None:
 def test_it_asks_for_a_label_and_a_reason(kindness: Campaign, changed: dict[str, object], problem: str) -> None:
     unit = disputed(kindness)
     with pytest.raises(DecisionRefused, match=problem):
-        adjudication.decide(adjudicator("cleo"), unit.pk, Ruling(**{**vars(CASUAL), **changed}))  # type: ignore[arg-type]
+        adjudication.decide(adjudicator("cleo"), unit.pk, Ruling(**{**vars(CASUAL), **changed}))
 
 
 def test_it_asks_for_the_tags_that_tie(kindness: Campaign) -> None:
@@ -241,7 +241,8 @@ def test_words_go_with_a_text_that_is_taken_down_and_nothing_is_decided_on_it(ki
     removals.take_down(criteria.by_ids([unit.instruction.public_id]), "They asked for it.")
     decision.refresh_from_db()
     assert (decision.words, decision.label) == ("", "casual")
-    assert adjudication.examples(kindness) == adjudication.decided(kindness) == []
+    assert adjudication.examples(kindness) == []
+    assert adjudication.decided(kindness) == []
     with pytest.raises(DecisionRefused, match="withdrawn"):
         adjudication.decide(cleo, unit.pk, CAUTION, decision.pk)
     with pytest.raises(DatabaseError, match="withdrawn"), transaction.atomic():

@@ -12,9 +12,9 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.db import DatabaseError, connection
 
-from annotate import adjudication, annotations, assignments
+from annotate import adjudication, assignments
 from annotate.adjudication import Ruling
-from annotate.annotations import Answer
+from annotate.annotations import Answer, submit
 from annotate.errors import DecisionRefused
 from annotate.models import Annotation, Annotator, Assignment, Campaign, Decision, Unit
 from tests.annotate import worlds
@@ -101,7 +101,7 @@ def test_of_a_vote_and_a_decision_of_one_person_at_once_one_is_there(_: int) -> 
     Unit.objects.update(overlap=3)
     lease = Assignment.objects.create(unit=unit, annotator=cleo, **ended)
     said = at_once(
-        lambda: annotations.submit(cleo, lease.pk, Answer("casual", {}), uuid.uuid4()),
+        lambda: submit(cleo, lease.pk, Answer("casual", {}), uuid.uuid4()),
         lambda: Decision.objects.create(
             unit=unit, adjudicator=cleo, label_set=unit.campaign.label_set, label="casual", cause="other", words="-"
         ),

@@ -16,6 +16,7 @@ from annotate.models import Annotator, Campaign, Unit
 from exports import changes, comparing, derivation
 from exports.models import Snapshot
 from sources import criteria, removals
+from sources.models import Source
 from tests.exports import worlds
 from tests.exports.worlds import CASUAL, INTERVENTION
 
@@ -44,7 +45,7 @@ def unit(kindness: Campaign) -> Unit:
     worlds.vote(unit, ada, CASUAL, hate=True, sexual_content=False)
     worlds.vote(unit, ben, CASUAL, hate=False, abuse_related=True)
     worlds.vote(unit, cleo, INTERVENTION)
-    worlds.agreeing(kindness, worlds.Source.objects.get())
+    worlds.agreeing(kindness, Source.objects.get())
     Campaign.objects.update(state=Campaign.State.CLOSED)
     return unit
 
