@@ -130,16 +130,16 @@ class Cut(NamedTuple):
     """Up to where a snapshot counts."""
 
     last: int  # the id of the last annotation
-    at: datetime  # flags count as they stood then
+    at: datetime  # flags and decisions count as they stood then
 
 
 def take_cut() -> Cut:
     """Return the last annotation and the moment, such that nothing from before them can still be committed.
 
     Sequence numbers commit out of order. The SHARE lock waits for every open transaction that has inserted an
-    annotation or changed a flag, and keeps new ones out for the length of one query. It never waits long at a time:
-    whoever submits meanwhile waits behind it. Call it outside a transaction. Raises OperationalError if the tables are
-    never free.
+    annotation, changed a flag or decided, and keeps new ones out for the length of one query. It never waits long at a
+    time: whoever submits meanwhile waits behind it. Call it outside a transaction. Raises OperationalError if the
+    tables are never free.
     """
     for _ in range(CUT_TRIES - 1):
         with suppress(OperationalError):
@@ -151,7 +151,7 @@ def take_cut() -> Cut:
 def _cut() -> Cut:
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute("SELECT set_config('lock_timeout', %s, true)", [CUT_WAIT])
-        cursor.execute("LOCK TABLE annotate_annotation, annotate_flag IN SHARE MODE")
+        cursor.execute("LOCK TABLE annotate_annotation, annotate_flag, annotate_decision IN SHARE MODE")
         cursor.execute("SELECT coalesce(max(id), 0), clock_timestamp() FROM annotate_annotation")
         return Cut._make(cursor.fetchone())
 

@@ -37,3 +37,7 @@ class StandingRefused(AnnotateError):
 
 class NotComparable(AnnotateError):
     """Votes by label sets with other options cannot be measured together; choose campaigns of one of them."""
+
+
+class DecisionRefused(AnnotateError):
+    """The unit cannot be decided so; the message says why, and what would work."""

@@ -1,7 +1,7 @@
 """What people said about a text goes with the text: at a take-down the words of it are blanked, for good.
 
-Flags, questions and notes may quote the text. That they were written, by whom and when, stays: releases are derived
-from it. What is said in the record of an escalation stays too.
+Flags, questions, notes and the reasons of decisions may quote the text. That they were written, by whom and when,
+stays: releases are derived from it. What is said in the record of an escalation stays too.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ _BLANK = (
     UPDATE annotate_question SET words = '', answer = '{TAKEN_DOWN}', answered_at = coalesce(answered_at, now())
     WHERE unit_id IN ({{units}}) AND words <> ''
     """,  # noqa: S608 - made of constants
+    "UPDATE annotate_decision SET words = '' WHERE unit_id IN ({units}) AND words <> ''",
+    "UPDATE annotate_decidedexample SET words = '' WHERE unit_id IN ({units}) AND words <> ''",
+    "UPDATE annotate_knownanswer SET explanation = '' WHERE unit_id IN ({units}) AND explanation <> ''",
     "UPDATE annotate_annotation SET note = '' WHERE unit_id IN ({units}) AND note <> ''",
 )
 

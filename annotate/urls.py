@@ -4,7 +4,18 @@ from django.urls import path
 
 from annotate import api
 from annotate.models import KnownAnswer
-from annotate.views import campaigns, care, desk, guidelines, preferences, progress, remarks, site, training
+from annotate.views import (
+    adjudication,
+    campaigns,
+    care,
+    desk,
+    guidelines,
+    preferences,
+    progress,
+    remarks,
+    site,
+    training,
+)
 
 sign_in = login_not_required(LoginView.as_view(template_name="annotate/sign_in.html", redirect_authenticated_user=True))
 
@@ -36,6 +47,13 @@ urlpatterns = [
     path("campaigns/<slug:slug>/label/report/", remarks.report, name="report"),
     path("campaigns/<slug:slug>/label/ask/", remarks.ask, name="ask"),
     path("campaigns/<slug:slug>/label/answers/", desk.answers, name="answers"),
+    path("adjudication/", adjudication.campaigns, name="adjudication"),
+    path("adjudication/<slug:slug>/", adjudication.queue, name="adjudication-queue"),
+    path("adjudication/<slug:slug>/decided/", adjudication.decided, name="adjudication-decided"),
+    path("adjudication/<slug:slug>/<int:unit>/", adjudication.unit, name="adjudication-unit"),
+    path("adjudication/<slug:slug>/<int:unit>/take-back/", adjudication.take_back, name="adjudication-take-back"),
+    path("adjudication/<slug:slug>/<int:unit>/known/", adjudication.known, name="adjudication-known"),
+    path("adjudication/<slug:slug>/<int:unit>/example/", adjudication.example, name="adjudication-example"),
     path("api/v1/campaigns/<slug:slug>/agreement/", api.CampaignAgreement.as_view(), name="api-agreement"),
     path("api/v1/campaigns/<slug:slug>/annotators/", api.CampaignAnnotators.as_view(), name="api-annotators"),
 ]

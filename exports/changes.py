@@ -27,11 +27,16 @@ BATCH = 1_000
 # How a line without a base label is shown.
 NO_LABEL = "no label"
 
+# Why a line has another label.
+ADJUDICATED, TAKEN_BACK = "adjudicated", "a decision was taken back or changed"
+OTHER_VOTES, OTHERWISE = "other votes", "another way of adding votes up"
+
 # Fields that follow from the votes and labels, which are compared themselves.
 DERIVED = frozenset(
     (
         *("label", "labels", "votes", "agreement", "n_votes", "n_simulated_votes", "tag_votes", "disputed_because"),
         *("distribution", "distribution_smoothed", "no_label_because", "model_label", "model_distribution"),
+        *("label_of_votes", "adjudicators", "decided_because"),
     )
 )
 
@@ -82,6 +87,7 @@ class Changes:
     other_votes: int = 0  # lines with the same label, or another, of other votes
     removed: Counter[str] = field(default_factory=Counter)  # by why
     relabelled: Counter[tuple[str, str]] = field(default_factory=Counter)  # label before and after
+    relabelled_because: Counter[str] = field(default_factory=Counter)
     agreement: Counter[tuple[str, str]] = field(default_factory=Counter)
     tags_gained: Counter[str] = field(default_factory=Counter)
     tags_lost: Counter[str] = field(default_factory=Counter)
@@ -151,6 +157,7 @@ class Changes:
         if "label" in listed:
             before, after = listed["label"]
             self.relabelled[(before, after)] += 1
+            self.relabelled_because[listed["why"]] += 1
             if len(self.examples) < NAMED:
                 self.examples.append({"id": public_id, "from": before, "to": after, **told.votes})
         if "agreement" in listed:
@@ -182,6 +189,7 @@ class Changes:
             "labels": counts,
             "relabelled": self.relabelled.total(),
             "relabelled_moves": _moves(self.relabelled),
+            "relabelled_because": _by_count(self.relabelled_because),
             "agreement_status": statuses if "agreement_status" in first and "agreement_status" in second else [],
             "agreement_changed": self.agreement.total(),
             "agreement_moves": _moves(self.agreement),
@@ -207,6 +215,7 @@ def tables(summary: Mapping[str, Any]) -> list[Table]:
         _counted("Why lines were removed", "Reason", summary["removed_because"]),
         _sides("Labels before and after", "Label", summary["labels"], summary),
         _moved("Relabelled", summary["relabelled_moves"]),
+        _counted("Why lines were relabelled", "Reason", summary.get("relabelled_because", [])),
         _sides("Agreement before and after", "Agreement", summary["agreement_status"], summary),
         _moved("Agreement that changed", summary["agreement_moves"]),
         Table("Tags gained and lost", ("Tag", "Gained", "Lost"), [_cells(row) for row in summary["tags"]]),
@@ -302,6 +311,8 @@ def _difference(before: Mapping[str, Any], after: Mapping[str, Any], *, has_othe
     for name in ("label", "agreement", "votes"):
         if name in before and name in after and before[name] != after[name]:
             listed[name] = [before[name], after[name]]
+    if "label" in listed:
+        listed["why"] = _why(before, after)
     tags, now = _tags(before), _tags(after)
     if tags != now:
         listed["tags"] = [sorted(tags), sorted(now)]
@@ -309,6 +320,17 @@ def _difference(before: Mapping[str, Any], after: Mapping[str, Any], *, has_othe
         listed["fields"] = others
     votes = {"votes_before": before.get("votes", {}), "votes_after": after.get("votes", {})}
     return Told(listed, votes, tuple(now - tags), tuple(tags - now)) if listed else None
+
+
+def _why(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """Why the label of a text is another; of a release from elsewhere it may not be known."""
+    if after.get("decision"):
+        return ADJUDICATED if before.get("decision") != after["decision"] else OTHERWISE
+    if before.get("decision"):
+        return TAKEN_BACK
+    if "votes" not in before or "votes" not in after:
+        return differences.UNKNOWN
+    return OTHER_VOTES if before["votes"] != after["votes"] else OTHERWISE
 
 
 def _tags(told: Mapping[str, Any]) -> set[str]:

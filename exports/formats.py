@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import batched
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import orjson
 import pyarrow as pa
@@ -24,6 +24,7 @@ from exports import writers
 from exports.errors import SnapshotRefused
 from exports.filters import EVERYTHING, LARGEST, Filters
 from labels import cells
+from labels.aggregation import Status
 from labels.taxonomy import LabelSetSpec
 
 # Of a thousand families; what is left is tested on.
@@ -187,7 +188,10 @@ def columns(spec: LabelSetSpec, has_model: bool = False) -> pa.Schema:
         "tag_votes": pa.struct(dict.fromkeys(spec.tag_names, answers)),
         "distribution": pa.struct(options),
         "distribution_smoothed": pa.struct(options),
-        **dict.fromkeys(("agreement", "no_label_because", "disputed_because"), text),
+        **dict.fromkeys(("agreement", "no_label_because", "disputed_because", "label_of_votes"), text),
+        "adjudicators": whole,
+        "decision": pa.int64(),
+        "decided_because": text,
         **({"model_label": text, "model_distribution": pa.struct(options)} if has_model else {}),
         "lineage": pa.struct(dict.fromkeys(("source", "row", "parent", "augmenter", "family"), text)),
     }
@@ -277,9 +281,13 @@ def schema(spec: LabelSetSpec, has_model: bool = False) -> dict[str, Any]:
         "tag_votes": _object(dict.fromkeys(spec.tag_names, _object({"yes": whole, "no": whole, "outcome": outcome}))),
         "distribution": shares,
         "distribution_smoothed": shares,
-        "agreement": {"enum": ["unanimous", "majority", "disputed", "too few votes"]},
+        "agreement": {"enum": list(get_args(Status))},
         "no_label_because": text,
         "disputed_because": text,
+        "label_of_votes": {"enum": [*spec.published, ""]},
+        "adjudicators": whole,
+        "decision": whole,
+        "decided_because": text,
         **({"model_label": {"enum": [*spec.option_names, ""]}, "model_distribution": shares} if has_model else {}),
         "lineage": _object(
             {

@@ -6,14 +6,14 @@ It is made once for a group and kept while lines are made: there are few groups,
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
 from exports.modelled import Model
-from labels.aggregation import Aggregate, aggregate, tag_outcome
+from labels.aggregation import Aggregate, adjudicated, aggregate, tag_outcome
 from labels.taxonomy import LabelSetSpec
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Common:
     place: int = 0
 
 
-def cast_of(reader: Reader, model: Model | None, written: bytes, is_flagged: bool) -> Cast:
+def cast_of(reader: Reader, model: Model | None, written: bytes, is_flagged: bool, decided: bytes = b"") -> Cast:
     spec = reader.spec
     numbers = [int(written[at : at + DIGITS], 16) for at in range(0, len(written), DIGITS)]
     ballots = tuple(_ballot(number, len(spec.tags)) for number in numbers)
@@ -105,7 +105,9 @@ def cast_of(reader: Reader, model: Model | None, written: bytes, is_flagged: boo
     answers = [[ballot.tags[at] for ballot in ballots] for at in range(len(spec.tags))]
     tag_counts = tuple((said.count(True), said.count(False)) for said in answers)
     simulated = sum(ballot.is_simulated for ballot in ballots)
-    found = aggregate(spec, counts, tag_counts, is_flagged=is_flagged, rule=reader.selection.rule)
+    of_votes = aggregate(spec, counts, tag_counts, is_flagged=is_flagged, rule=reader.selection.rule)
+    decision = _decision(spec, decided)
+    found = adjudicated(spec, of_votes, decision["label"], decision["tags"]) if decision else of_votes
     labels = _labels(found)
     before = {"label": found.label or "", "labels": labels}
     after = {
@@ -121,9 +123,26 @@ def cast_of(reader: Reader, model: Model | None, written: bytes, is_flagged: boo
         "agreement": found.status,
         "no_label_because": found.reason or "",
         "disputed_because": "; ".join(found.dispute_reasons),
+        "label_of_votes": (of_votes.label or "") if decision else "",
+        **_told(decision),
     }
     beside = b"," + (model.of_votes(counts) or OF_MODEL) if model else b""
     return Cast(counts, tag_counts, ballots, simulated, found, labels, _members(before), _members(after) + beside)
+
+
+def _decision(spec: LabelSetSpec, written: bytes) -> dict[str, Any] | None:
+    """What was decided, as ``statements.DECIDED`` has it; None where nothing was, or a label of another revision."""
+    decision: dict[str, Any] = orjson.loads(bytes.fromhex(written.decode())) if written else {}
+    return decision if decision.get("label") in spec.published else None
+
+
+def _told(decision: Mapping[str, Any] | None) -> dict[str, Any]:
+    told = decision or {"adjudicators": 0, "decision": 0, "because": ""}
+    return {
+        "adjudicators": told["adjudicators"],
+        "decision": told["decision"],
+        "decided_because": told["because"],
+    }
 
 
 def _ballot(number: int, n_tags: int) -> Ballot:
@@ -204,8 +223,8 @@ def source_key(name: str, revision: str) -> str:
 
 
 def _labels(found: Aggregate) -> tuple[str, ...]:
-    """The base label, if there is one, then the tags; no single reader decides on a tag either."""
-    if found.n_votes < FEWEST_VOTES:
+    """The base label, if there is one, then the tags; no single reader decides on a tag either, but adjudicators do."""
+    if found.n_votes < FEWEST_VOTES and found.status != "adjudicated":
         return ()
     return (*([found.label] if found.label else []), *found.tags)
 

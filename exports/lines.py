@@ -110,11 +110,11 @@ class Maker:
     def _common(self, key: bytes) -> Common:
         if len(self.known) >= GROUPS:
             self.tell()
-        ballots, is_flagged, rest = key.split(b",", 2)
-        cast_key = key[: len(ballots) + 2]
+        ballots, is_flagged, decided, rest = key.split(b",", 3)
+        cast_key = key[: -len(rest) - 1]
         cast = self.cast.get(cast_key)
         if cast is None:
-            self.cast[cast_key] = cast = cast_of(self.reader, self.model, ballots, is_flagged == b"1")
+            self.cast[cast_key] = cast = cast_of(self.reader, self.model, ballots, is_flagged == b"1", decided)
         if (origin := self.origins.get(rest)) is None:
             self.origins[rest] = origin = origin_of(self.reader, rest)
         self.known[key] = common = common_of(self.reader, cast, origin)

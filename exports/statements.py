@@ -110,22 +110,41 @@ FLAGGED = """
           AND (flag.closed_at IS NULL OR flag.closed_at > %(cut_at)s::timestamptz))
 """
 
+# Of each instruction by whose decision it is published, as the rows stood at the moment of the cut: of those on a unit
+# the newest tells. Where it is decided in several of the campaigns, the later decision counts. As hexadecimal digits,
+# since the words of a label set may hold what parts of a key are told apart by.
+DECIDED = """
+    SELECT DISTINCT ON (unit.instruction_id) unit.instruction_id,
+           encode(convert_to(jsonb_build_object(
+               'decision', decided.id, 'adjudicators', newest.alike, 'because', decided.cause, 'label', decided.label,
+               'tags', decided.tags)::text, 'UTF8'), 'hex') AS told
+    FROM (
+        SELECT DISTINCT ON (unit_id) unit_id, settled_by_id, alike FROM annotate_decision
+        WHERE decided_at <= %(cut_at)s::timestamptz ORDER BY unit_id, id DESC
+    ) newest
+    JOIN annotate_decision decided ON decided.id = newest.settled_by_id
+    JOIN annotate_unit unit ON unit.id = newest.unit_id AND unit.campaign_id = ANY(%(campaigns)s)
+    ORDER BY unit.instruction_id, decided.id DESC
+"""
+
 # One row for each line of a part, in its order. What the line has in common with many others is one column, the key:
-# the votes in rising order, then the facts. It and the turns are JSON or numbers, so that no separator can be in them;
-# the turns are those of jsonb, which the database escapes as a line does. Of several sources the first in order counts.
-# An instruction with votes that has no line is there without turns, to be counted.
+# the votes in rising order, whether it is flagged, what was decided, then the facts. It and the turns are JSON or
+# numbers, so that no separator can be in them; the turns are those of jsonb, which the database escapes as a line does.
+# Of several sources the first in order counts. An instruction with votes that has no line is there without turns, to be
+# counted.
 LINES = f"""
     SELECT CASE WHEN instruction.state = 0 AND source_id IS NOT NULL THEN instruction.turns END, {{personal}},
            encode(instruction.digest, 'hex'), encode(people, 'hex'),
-           concat_ws(',', encode(ballots, 'hex'), is_flagged::int, (instruction.parent_id IS NOT NULL)::int,
-                     ({{has_personal}})::int, (instruction.state = 0)::int, coalesce(source_id, 0), to_json(format),
-                     to_json(language)),
+           concat_ws(',', encode(ballots, 'hex'), is_flagged::int, coalesce(decided, ''),
+                     (instruction.parent_id IS NOT NULL)::int, ({{has_personal}})::int,
+                     (instruction.state = 0)::int, coalesce(source_id, 0), to_json(format), to_json(language)),
            to_json("row"), {{parent}}, {{root}}, {{number}}
     FROM (
         SELECT DISTINCT ON (instruction.digest) instruction.id, instruction.digest, instruction.turns,
                instruction.state, instruction.language, instruction.parent_id, instruction.root_id,
                ballots, people, given.source_id, given.row,
-               coalesce(augmentation.format, '') AS format, {FLAGGED} AS is_flagged
+               coalesce(augmentation.format, '') AS format, {FLAGGED} AS is_flagged,
+               decision.told AS decided
         FROM (
             SELECT instruction_id, string_agg(int8send(ballot), '' ORDER BY ballot) AS ballots,
                    string_agg(int8send(annotator), '' ORDER BY ballot) AS people
@@ -143,6 +162,7 @@ LINES = f"""
           ON given.instruction_id = instruction.id {{given}}
         LEFT JOIN sources_importrun augmentation
           ON augmentation.id = given.run_id AND augmentation.augments_id IS NOT NULL
+        LEFT JOIN ({DECIDED}) decision ON decision.instruction_id = instruction.id
         ORDER BY instruction.digest, source.precedence, source.id
         OFFSET 0
     ) instruction

@@ -12,15 +12,15 @@ caution" say how readers divide; only the rule ``fresh-readers`` says that, the 
 So shares of labels compare within one rule, never across two, and an outvoted vote for intervention stays disputed.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final, Literal, get_args
 
 from labels.errors import LabelsError
 from labels.taxonomy import LabelSetSpec
 
-Status = Literal["unanimous", "majority", "disputed", "too few votes"]
+Status = Literal["unanimous", "majority", "disputed", "adjudicated", "too few votes"]
 TagOutcome = Literal["yes", "no", "tie"]
 TagCounts = Sequence[Sequence[int]]
 # "rule" is the label set's own; the other two choose among its vote options.
@@ -87,6 +87,25 @@ def _aggregate(
         dispute_reasons=dispute_reasons(spec, counts, tag_counts, is_flagged=is_flagged, rule=rule),
         distribution=soft_distribution(counts),
         distribution_smoothed=soft_distribution(counts, SMOOTHING),
+    )
+
+
+def adjudicated(spec: LabelSetSpec, found: Aggregate, label: str, tags: Mapping[str, bool]) -> Aggregate:
+    """What is published where adjudicators decided for ``label``, and for tags by their codes; the votes stay.
+
+    Of a tag that was not decided, the votes decide. Why it was disputed stays too. Raises AggregationError for a label
+    that the set does not publish.
+    """
+    if label not in spec.published:
+        raise AggregationError(f"{spec.name} publishes no {label!r}.")
+    decided = {tag.name: tags[tag.code] for tag in spec.tags if tag.code in tags}
+    return replace(
+        found,
+        label=label,
+        reason=None,
+        tags=tuple(name for name in spec.tag_names if decided.get(name, name in found.tags)),
+        tied_tags=tuple(name for name in found.tied_tags if name not in decided),
+        status="adjudicated",
     )
 
 

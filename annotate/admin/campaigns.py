@@ -67,6 +67,8 @@ class CampaignAdmin(MeasuresAdmin, OverlapAdmin, CampaignQualityAdmin, Guideline
         "overlap",
         "aggregation",
         "model",
+        "adjudicators",
+        "adjudicate_by",
         "lease_minutes",
         "seed",
         "family_distance",

@@ -10,9 +10,11 @@ The promises of this module are kept by the database, whatever code runs (see mi
 * ``Unit.is_withdrawn`` follows the state of the instruction: a trigger sets it in the transaction that takes an
   instruction down, quarantines it, sets it aside or takes it back.
 * The pattern tables (``tallies``) follow the counted votes: triggers queue what changed, one function folds it.
+* Nobody decides a unit that they were given to label, and nobody votes on one that they decided (``adjudication``).
 * ``Assignment.hand`` is 1 or 2 and unique among a person's live leases: nobody holds more than two, over all tabs.
 """
 
+from annotate.models.adjudication import DecidedExample, Decision
 from annotate.models.campaigns import Campaign, CampaignQuerySet, OrderRule, Participation
 from annotate.models.known import KnownAnswer, Trial
 from annotate.models.people import Annotator, Consent, DeskDay
@@ -31,6 +33,8 @@ __all__ = [
     "Campaign",
     "CampaignQuerySet",
     "Consent",
+    "DecidedExample",
+    "Decision",
     "DeskDay",
     "Flag",
     "KnownAnswer",

@@ -22,6 +22,7 @@ from sources.models import DuplicateSearch, Source
 # Tiers of the order of service, 0 first. What no rule names is in the middle, so that rules can raise and lower.
 TIERS, USUAL_TIER = 10, 5
 MOST_OVERLAP = 100
+MOST_ADJUDICATORS = 9
 START = -1  # a cursor before every position
 
 
@@ -90,6 +91,10 @@ class Campaign(models.Model):
         MEDIAN = "ordinal_median", "the median of the options"
         MAJORITY = "majority", "the option with most votes; a tie is no label"
 
+    class AdjudicateBy(models.TextChoices):
+        ALIKE = "alike", "so many must decide alike"
+        MAJORITY = "majority", "so many must decide, and more than half of them alike"
+
     class Model(models.TextChoices):
         NONE = "", "none"
         SHARED = "shared_confusion", "one confusion matrix for all annotators, from gold"
@@ -128,6 +133,12 @@ class Campaign(models.Model):
         on_delete=models.PROTECT,
         related_name="+",
         help_text="When a unit has votes enough, if that depends on them; the overlap is then the least.",
+    )
+    adjudicators = models.PositiveSmallIntegerField(
+        default=1, db_default=1, help_text="How many adjudicators a disputed text needs before it counts as decided."
+    )
+    adjudicate_by = models.CharField(
+        max_length=10, choices=AdjudicateBy, default=AdjudicateBy.ALIKE, db_default=AdjudicateBy.ALIKE
     )
     lease_minutes = models.PositiveSmallIntegerField(default=30, help_text="How long an instruction stays reserved.")
     seed = models.PositiveIntegerField(default=0, help_text="Decides the order in which instructions are served.")
@@ -223,6 +234,11 @@ class Campaign(models.Model):
                 condition=Q(lease_minutes__gte=1, lease_minutes__lte=1440),
                 name="campaign_lease_range",
                 violation_error_message="A lease lasts between 1 and 1440 minutes.",
+            ),
+            models.CheckConstraint(
+                condition=Q(adjudicators__gte=1, adjudicators__lte=MOST_ADJUDICATORS),
+                name="campaign_adjudicators_range",
+                violation_error_message=f"Between 1 and {MOST_ADJUDICATORS} adjudicators decide a text.",
             ),
             models.CheckConstraint(
                 condition=Q(family_distance__lte=1000),

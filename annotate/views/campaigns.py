@@ -4,8 +4,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
+from annotate import adjudication
 from annotate.guidelines import with_news
 from annotate.models import Campaign
+from annotate.shown import shown
 from annotate.views.visitor import annotator_of
 
 
@@ -23,6 +25,10 @@ def guidelines(request: HttpRequest, slug: str) -> HttpResponse:
     context = {
         "campaign": campaign,
         "labels": campaign.label_set.labels.all(),
+        "examples": [
+            (one, shown(one.unit.instruction.turns, campaign.target), is_severe)
+            for one, is_severe in adjudication.examples(campaign)
+        ],
         "questions": campaign.questions.published().order_by("answered_at"),
     }
     return render(request, "annotate/guidelines.html", context)

@@ -96,6 +96,8 @@ def test_an_opened_campaign_keeps_what_its_units_were_made_from(admin: Client) -
         "overlap": 9,
         "aggregation": "rule",
         "seed": 5,
+        "adjudicators": 1,
+        "adjudicate_by": "alike",
         "lease_minutes": 10,
         "family_distance": 3,
         "qualification_percent": 0,

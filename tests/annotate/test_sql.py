@@ -3,13 +3,15 @@ from __future__ import annotations
 import pytest
 from django.db import connection
 
-from annotate.sql import COUNTED, DESK, FUNCTIONS, TALLIES, TALLY_FUNCTIONS
+from annotate.sql import ADJUDICATION, ADJUDICATION_FUNCTIONS, COUNTED, DESK, FUNCTIONS, TALLIES, TALLY_FUNCTIONS
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize(
-    ("text", "functions"), [(DESK, FUNCTIONS), (TALLIES, TALLY_FUNCTIONS)], ids=["desk", "tallies"]
+    ("text", "functions"),
+    [(DESK, FUNCTIONS), (TALLIES, TALLY_FUNCTIONS), (ADJUDICATION, ADJUDICATION_FUNCTIONS)],
+    ids=["desk", "tallies", "adjudication"],
 )
 def test_the_database_has_the_functions_of_the_file_as_they_are_now(text: str, functions: list[str]) -> None:
     """Whoever changes the file adds a migration that loads it anew."""
