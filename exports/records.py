@@ -120,7 +120,12 @@ class Reader:
         """
         # Asked before: a connection that is being copied from answers no other question.
         lines, _ = Maker(self, count, voters, self.model), self.sources_by_id
-        yield from lines.of(self._rows_in_order())
+        try:
+            yield from lines.of(self._rows_in_order())
+        finally:
+            # Nobody may read to the end, or a line may fail: the connections may be the caller's.
+            for way in self.connections:
+                copying.break_off(way)
         lines.tell()
 
     def _rows_in_order(self) -> Iterator[list[bytes]]:
