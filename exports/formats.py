@@ -11,7 +11,6 @@ import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import batched
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +29,8 @@ from labels.taxonomy import LabelSetSpec
 TRAIN, VALIDATION = 800, 100
 SPLITS = ("train", "validation", "test")
 
-# Records that Parquet takes at a time.
-BATCH = 5_000
+# Records that Parquet takes at a time, each batch a group of rows; fewer where they have more bytes than so many.
+BATCH, BATCH_BYTES = 5_000, 16 << 20
 ZSTD_LEVEL = 9
 
 BOM = "\ufeff"
@@ -164,9 +163,9 @@ def parquet(lines: Lines) -> Written:
     """The records as typed columns, nested as the lines are."""
     path, rows, schema = lines.named("parquet"), 0, columns(lines.spec, lines.has_model)
     with writers.complete_file(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
-        for records in batched(lines.records(), BATCH):
-            writer.write_batch(pa.RecordBatch.from_pylist(list(records), schema))
-            rows += len(records)
+        for batch in writers.batches(lines, BATCH_BYTES, BATCH):
+            writer.write_batch(pa.RecordBatch.from_pylist([orjson.loads(line) for line in batch], schema))
+            rows += len(batch)
     yield path, rows
 
 

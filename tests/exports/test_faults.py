@@ -5,11 +5,9 @@ Whatever happened, the next run completes with the bytes of an undisturbed one, 
 
 from __future__ import annotations
 
-import resource
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,7 +20,7 @@ from config import env
 from exports.models import Snapshot
 from sources.jobs import JobState
 from tests.exports import faults, worlds
-from tests.exports.faults import FORMED, VERSION, command, stopped
+from tests.exports.faults import FORMED, VERSION, command, files_of_at_most, stopped
 from tests.exports.folders import contents, left_behind
 from tests.sources import disturbed
 
@@ -173,17 +171,6 @@ def test_it_publishes_though_the_copy_finds_no_room(calm: dict[str, bytes], smal
     resize(small_disk, 1 << 20)
     command("--output", str(small_disk))
     assert contents(small_disk) == calm
-
-
-@contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    """No process here writes a longer file: what a full disk says, where none can be mounted."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_it_completes_when_files_may_be_longer_again(calm: dict[str, bytes]) -> None:

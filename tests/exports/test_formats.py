@@ -102,6 +102,18 @@ def test_it_gives_parquet_the_same_records_with_types(made: Callable[..., dict[s
     assert table.schema.field("metadata").type.field("n_votes").type == "int32"
 
 
+def test_parquet_takes_fewer_long_records_at_a_time(
+    made: Callable[..., dict[str, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, long = records()[0], "x" * 100_000
+    writers.write_lines(tmp_path / RECORDS.name, [json.dumps({**base, "text": long}).encode() + b"\n"] * 40)
+    monkeypatch.setattr(formats, "BATCH_BYTES", 1 << 20)
+    assert made("parquet") == {"OIG_safety_v0.3.parquet": 40}
+    file = pq.ParquetFile(tmp_path / "OIG_safety_v0.3.parquet")
+    assert [file.metadata.row_group(at).num_rows for at in range(file.num_row_groups)] == [16, 16, 8]
+    assert {record["text"] for record in file.read().to_pylist()} == {long}
+
+
 def test_its_training_text_is_read_back_as_it_was(made: Callable[..., dict[str, int]], tmp_path: Path) -> None:
     labelled = [record for record in records() if record["metadata"]["label"]]
     assert made("training") == {"OIG_safety_v0.3.training.jsonl": len(labelled)}
