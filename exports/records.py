@@ -247,6 +247,8 @@ class Reader:
         several = len(self.selection.campaigns) > 1
         if several:
             ballot.append(sql.SQL("({}) * {}").format(sql.SQL(statements.CAMPAIGN), sql.Literal(2 * simulated)))
+        among = sql.SQL("" if self.selection.among is None else statements.AMONG)
+        unrepeated, in_part = (statements.UNREPEATED, statements.UNREPEATED_IN_PART) if several else ("", "")
         return sql.SQL(text).format(
             ballot=sql.SQL(" + ").join(ballot),
             has_personal=sql.SQL(statements.HAS_PERSONAL if self.selection.filters.without_personal else "false"),
@@ -256,7 +258,8 @@ class Reader:
             of_gold=sql.SQL(statements.OF_GOLD if self.selection.model == modelled.SHARED else ""),
             number=sql.SQL("instruction.id" if self.selection.model == modelled.POOLED else "NULL"),
             given=sql.SQL("" if self.selection.given_until is None else statements.GIVEN),
-            among=sql.SQL("" if self.selection.among is None else statements.AMONG),
+            among=among,
             repeated=sql.SQL(statements.REPEATED if several else statements.NONE),
-            unrepeated=sql.SQL(statements.UNREPEATED if several else ""),
+            unrepeated=sql.SQL(unrepeated),
+            unrepeated_in_part=sql.SQL(in_part).format(among=among),
         )
