@@ -17,7 +17,7 @@ from pytest_django import Settings
 
 from annotate.models import Campaign
 from config import env
-from exports.models import Snapshot
+from exports.models import Comparison, Snapshot
 from sources.jobs import JobState
 from tests.exports import faults, worlds
 from tests.exports.faults import FORMED, VERSION, command, files_of_at_most, stopped
@@ -117,6 +117,30 @@ def test_it_says_that_the_database_went_away_and_completes_afterwards(calm: dict
     worlds.lose_worker(Snapshot.objects.get())
     command("--resume")
     check_completed(calm)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("place", "arguments"),
+    [
+        pytest.param(RECORDS, ["verify_snapshot", "0.3"], id="verify"),
+        pytest.param("exports.changes.between", ["diff_snapshots", "0.2", "0.3"], id="diff"),
+    ],
+)
+def test_what_reads_a_release_says_that_the_database_went_away(place: str, arguments: list[str]) -> None:
+    if env.given("DATABASE_URL"):
+        pytest.skip("the database is not the tests' own to kill")
+    campaigns = faults.world()
+    for version in ("0.2", "0.3"):
+        worlds.published(version, *campaigns)
+    Comparison.objects.all().delete()
+    with stopped(place, *arguments) as child:
+        disturbed.kill_postgres()
+        _, said = child.communicate("\n", timeout=60)
+    assert child.returncode == 1
+    assert said.startswith("CommandError: The database went away (")
+    assert said.endswith("); when it answers, try again\n")
+    assert said.count("\n") == 1
 
 
 # --- A full disk ------------------------------------------------------------------------------------------------------
