@@ -1,6 +1,7 @@
 """Other forms of the records, for who loads them in another way. Each is made of the file of the lines itself.
 
-A form yields the files that it wrote, with how many records each has. The same lines give the same bytes.
+A form yields the files that it wrote, with how many records each has, None where it holds none. The same lines give the
+same bytes.
 """
 
 from __future__ import annotations
@@ -92,11 +93,11 @@ class Lines:
         return self.path.with_name(f"{self.path.name.removesuffix('.jsonl')}.{ending}")
 
 
-type Written = Iterator[tuple[Path, int]]
+type Written = Iterator[tuple[Path, int | None]]
 
 
-def write(lines: Lines, on_file: Callable[[], None] = lambda: None) -> dict[str, int]:
-    """Write the forms that the options ask for; return the records of each file by its name, in order.
+def write(lines: Lines, on_file: Callable[[], None] = lambda: None) -> dict[str, int | None]:
+    """Write the forms that the options ask for; return the records of each file by its name, None of no records.
 
     ``on_file`` is called after each file, and may raise to go no further.
     """
@@ -251,7 +252,7 @@ def described(lines: Lines) -> Written:
     """The JSON Schema of a line."""
     path = lines.named("schema.json")
     writers.write_json(path, schema(lines.spec, lines.has_model))
-    yield path, 0
+    yield path, None
 
 
 def schema(spec: LabelSetSpec, has_model: bool = False) -> dict[str, Any]:

@@ -45,7 +45,7 @@ from labels.models import LabelSet
 from labels.taxonomy import LabelSetSpec
 from sources.models import UNKNOWN_LICENSE
 
-# So many processes of the database make lines side by side.
+# So many processes of the database count votes and sort lines side by side; their lines are read one after the other.
 CONNECTIONS = 2
 
 
@@ -129,7 +129,7 @@ class Reader:
         lines.tell()
 
     def _rows_in_order(self) -> Iterator[list[bytes]]:
-        """The fields of the rows of ``LINES``. All parts are begun at once, each on a connection."""
+        """The fields of the rows of ``LINES``. All parts are begun at once, each on a connection, and read in turn."""
         statement, ways = sql.SQL(statements.COPY).format(self._query(statements.LINES)), self.connections
         edges = (b"", *(bytes([256 * at // len(ways)]) for at in range(1, len(ways))), statements.BEHIND_ALL)
         parts = [

@@ -84,13 +84,14 @@ WITHHELD = """
 # All others.
 LICENSED = f"ARRAY(SELECT id FROM sources_source WHERE id <> ALL({WITHHELD}))"  # noqa: S608 - made of constants
 
-# Of the sources with a known licence that gave an instruction, the one that comes first in the ledger's declared order;
-# an instruction without one is not published.
+# The sources with a known licence that gave an instruction, up to a moment if there is one; an instruction without them
+# is not published.
 ORIGIN = f"""
-    SELECT given.source_id, given.row, given.run_id FROM sources_source licensed
+    SELECT FROM sources_source licensed
     JOIN sources_provenance given ON given.source_id = licensed.id AND given.instruction_id = answer.instruction_id
-    WHERE licensed.id <> ALL({WITHHELD}) ORDER BY licensed.precedence, licensed.id LIMIT 1
-"""  # noqa: S608 - made of constants
+    WHERE licensed.id <> ALL({WITHHELD})
+      AND (answer.given_until IS NULL OR given.created_at <= answer.given_until)
+"""
 
 # Neither set aside nor quarantined nor taken down.
 AVAILABLE = """

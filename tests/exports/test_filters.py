@@ -16,7 +16,7 @@ from exports.filters import Filters
 from exports.formats import Options
 from exports.models import Snapshot
 from sources import criteria, removals
-from sources.models import Instruction, PersonalFinding, Screening, Source
+from sources.models import Instruction, PersonalFinding, Provenance, Screening, Source
 from tests.exports import faults, worlds
 from tests.exports.faults import command
 from tests.exports.folders import file_of
@@ -111,6 +111,21 @@ def test_what_was_left_out_is_in_no_release(kindness: Campaign, letters: Source,
     of_letters = removals.preview(criteria.by_source("letters")).concerned
     assert of_letters[f"lines of {everything}, which stays as it was published"] == 4
     assert not any("v0.3" in words for words in of_letters)
+
+
+def test_a_text_that_a_known_licence_came_to_later_is_in_no_release_of_before(
+    kindness: Campaign, letters: Source
+) -> None:
+    secret = worlds.unit(kindness, worlds.instruction("secret", worlds.source("secrets", "unknown")))
+    worlds.votes(secret, worlds.people("ada ben"), worlds.CASUAL, worlds.CASUAL)
+    worlds.published("0.3", kindness)
+    run = letters.runs.get()
+    Provenance.objects.create(instruction=secret.instruction, source=letters, run=run, row="row 9")
+    worlds.published("0.4", kindness)
+    assert [(one.version, one.votes) for one in contributions.of_person(worlds.person("ada"))] == [
+        ("0.4", 2),
+        ("0.3", 1),
+    ]
 
 
 def test_it_refuses_where_nothing_is_left_and_what_no_line_can_be(kindness: Campaign) -> None:
