@@ -14,11 +14,12 @@ from sources.models import UNKNOWN_LICENSE
 
 # As statements.LINES has it, of one person and all releases at once: up to the cut, of the campaigns of the release,
 # not surplus, not replaced up to the cut. On an instruction that is in several of the campaigns they are one reader.
-# What has no line, since its text has left or its source has no known licence, is in no release; what its filters left
-# out is in no line either, which the votes of all its readers decide.
+# What has no line, since its text has left or no source that gave it by then has a known licence, is in no release;
+# what its filters left out is in no line either, which the votes of all its readers decide.
 VOTES = f"""
     SELECT answer.release, array_agg(answer.instruction_id) FROM (
-        SELECT DISTINCT release.id AS release, unit.instruction_id
+        SELECT DISTINCT release.id AS release, unit.instruction_id,
+               (release.settled ->> 'given_until')::timestamptz AS given_until
         FROM annotate_annotation vote
         JOIN annotate_unit unit ON unit.id = vote.unit_id
         JOIN exports_snapshot_campaigns chosen ON chosen.campaign_id = unit.campaign_id

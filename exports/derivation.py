@@ -114,7 +114,7 @@ def write(snapshot: Snapshot, folder: Path, on_progress: Progress) -> tuple[dict
     writers.write_text(folder / names["card"], card.render(str(snapshot), manifest, statistics, spec, since))
     for name in dict.fromkeys([*names.values(), *told, *drawn, *rows]):
         print_ = taken.result() if name == names["records"] else writers.fingerprint(folder / name)
-        manifest["files"][name] = print_ | ({"rows": rows[name]} if name in rows else {})
+        manifest["files"][name] = print_ | _rows(rows.get(name))
     return manifest, statistics
 
 
@@ -146,7 +146,7 @@ def _manifest(
     statistics: dict[str, Any],
     left_out: dict[str, Any],
     take_downs: list[dict[str, int]],
-    rows: dict[str, int],
+    rows: dict[str, int | None],
 ) -> dict[str, Any]:
     spec = chosen.label_set.spec
     return {
@@ -168,8 +168,13 @@ def _manifest(
         "personal_information": "masked where it was found" if chosen.mask_personal else "as it is",
         "filters": chosen.filters.stored(),
         "forms": snapshot.options.get("forms", {}),
-        "files": {name: {"rows": count} for name, count in rows.items()},
+        "files": {name: _rows(count) for name, count in rows.items()},
     }
+
+
+def _rows(count: int | None) -> dict[str, int]:
+    """What the manifest says of the records of a file: of a schema, say, which has none, nothing."""
+    return {} if count is None else {"rows": count}
 
 
 def rederive(snapshot: Snapshot) -> None:

@@ -1,6 +1,7 @@
 """Other forms of the records, for who loads them in another way. Each is made of the file of the lines itself.
 
-A form yields the files that it wrote, with how many records each has. The same lines give the same bytes.
+A form yields the files that it wrote, with how many records each has, None where it holds none. The same lines give the
+same bytes.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import batched
 from pathlib import Path
 from typing import Any, get_args
 
@@ -31,8 +31,8 @@ from labels.taxonomy import LabelSetSpec
 TRAIN, VALIDATION = 800, 100
 SPLITS = ("train", "validation", "test")
 
-# Records that Parquet takes at a time.
-BATCH = 5_000
+# Records that Parquet takes at a time, each batch a group of rows; fewer where they have more bytes than so many.
+BATCH, BATCH_BYTES = 5_000, 16 << 20
 ZSTD_LEVEL = 9
 
 BOM = "\ufeff"
@@ -94,11 +94,11 @@ class Lines:
         return self.path.with_name(f"{self.path.name.removesuffix('.jsonl')}.{ending}")
 
 
-type Written = Iterator[tuple[Path, int]]
+type Written = Iterator[tuple[Path, int | None]]
 
 
-def write(lines: Lines, on_file: Callable[[], None] = lambda: None) -> dict[str, int]:
-    """Write the forms that the options ask for; return the records of each file by its name, in order.
+def write(lines: Lines, on_file: Callable[[], None] = lambda: None) -> dict[str, int | None]:
+    """Write the forms that the options ask for; return the records of each file by its name, None of no records.
 
     ``on_file`` is called after each file, and may raise to go no further.
     """
@@ -165,9 +165,9 @@ def parquet(lines: Lines) -> Written:
     """The records as typed columns, nested as the lines are."""
     path, rows, schema = lines.named("parquet"), 0, columns(lines.spec, lines.has_model)
     with writers.complete_file(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
-        for records in batched(lines.records(), BATCH):
-            writer.write_batch(pa.RecordBatch.from_pylist(list(records), schema))
-            rows += len(records)
+        for batch in writers.batches(lines, BATCH_BYTES, BATCH):
+            writer.write_batch(pa.RecordBatch.from_pylist([orjson.loads(line) for line in batch], schema))
+            rows += len(batch)
     yield path, rows
 
 
@@ -256,7 +256,7 @@ def described(lines: Lines) -> Written:
     """The JSON Schema of a line."""
     path = lines.named("schema.json")
     writers.write_json(path, schema(lines.spec, lines.has_model))
-    yield path, 0
+    yield path, None
 
 
 def schema(spec: LabelSetSpec, has_model: bool = False) -> dict[str, Any]:

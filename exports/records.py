@@ -45,7 +45,7 @@ from labels.models import LabelSet
 from labels.taxonomy import LabelSetSpec
 from sources.models import UNKNOWN_LICENSE
 
-# So many processes of the database make lines side by side.
+# So many processes of the database count votes and sort lines side by side; their lines are read one after the other.
 CONNECTIONS = 2
 
 
@@ -120,11 +120,16 @@ class Reader:
         """
         # Asked before: a connection that is being copied from answers no other question.
         lines, _ = Maker(self, count, voters, self.model), self.sources_by_id
-        yield from lines.of(self._rows_in_order())
+        try:
+            yield from lines.of(self._rows_in_order())
+        finally:
+            # Nobody may read to the end, or a line may fail: the connections may be the caller's.
+            for way in self.connections:
+                copying.break_off(way)
         lines.tell()
 
     def _rows_in_order(self) -> Iterator[list[bytes]]:
-        """The fields of the rows of ``LINES``. All parts are begun at once, each on a connection."""
+        """The fields of the rows of ``LINES``. All parts are begun at once, each on a connection, and read in turn."""
         statement, ways = sql.SQL(statements.COPY).format(self._query(statements.LINES)), self.connections
         edges = (b"", *(bytes([256 * at // len(ways)]) for at in range(1, len(ways))), statements.BEHIND_ALL)
         parts = [
@@ -242,6 +247,8 @@ class Reader:
         several = len(self.selection.campaigns) > 1
         if several:
             ballot.append(sql.SQL("({}) * {}").format(sql.SQL(statements.CAMPAIGN), sql.Literal(2 * simulated)))
+        among = sql.SQL("" if self.selection.among is None else statements.AMONG)
+        unrepeated, in_part = (statements.UNREPEATED, statements.UNREPEATED_IN_PART) if several else ("", "")
         return sql.SQL(text).format(
             ballot=sql.SQL(" + ").join(ballot),
             has_personal=sql.SQL(statements.HAS_PERSONAL if self.selection.filters.without_personal else "false"),
@@ -251,7 +258,8 @@ class Reader:
             of_gold=sql.SQL(statements.OF_GOLD if self.selection.model == modelled.SHARED else ""),
             number=sql.SQL("instruction.id" if self.selection.model == modelled.POOLED else "NULL"),
             given=sql.SQL("" if self.selection.given_until is None else statements.GIVEN),
-            among=sql.SQL("" if self.selection.among is None else statements.AMONG),
+            among=among,
             repeated=sql.SQL(statements.REPEATED if several else statements.NONE),
-            unrepeated=sql.SQL(statements.UNREPEATED if several else ""),
+            unrepeated=sql.SQL(unrepeated),
+            unrepeated_in_part=sql.SQL(in_part).format(among=among),
         )

@@ -103,7 +103,10 @@ def _lock(folder: Path) -> Iterator[None]:
 
 
 def deliver(snapshot: Snapshot, folder: Path) -> list[Path]:
-    """Copy the files of a published snapshot into ``folder``, all or none, never over a file with other content."""
+    """Copy the files of a published snapshot into ``folder``: none if one stands there with other content.
+
+    A full disk leaves those that were copied, each of them whole; the next call adds the others.
+    """
     names = [*in_order(snapshot), manifest_name(snapshot.version)]
     check_files(snapshot)
     for name in names:

@@ -18,6 +18,7 @@ import orjson
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
@@ -33,7 +34,7 @@ from exports.models import Snapshot, Standing
 from exports.records import Selection
 from exports.versions import numbers, validate_version
 from labels.errors import LabelsError
-from sources import jobs, ledger
+from sources import jobs, ledger, workers
 from sources.jobs import Heartbeat, JobState, LostLease
 from sources.models import Screening
 
@@ -106,8 +107,7 @@ def preview(campaigns: Sequence[Campaign], options: Options, *, mask_personal: b
     options.check()
     chosen = list(campaigns or opened_campaigns())
     check_campaigns(chosen)
-    if mask_personal or options.filters.without_personal:
-        _check_screened()
+    _check_screened(chosen, personal=mask_personal or options.filters.without_personal)
     cut, places = take_cut(), tuple(campaign.pk for campaign in chosen)
     first = chosen[0]
     counted: Counter[str] = Counter()
@@ -272,8 +272,8 @@ def _publish(snapshot: Snapshot, beat: Heartbeat, on_progress: Progress) -> None
         raise SnapshotRefused(f"The worker was lost {snapshot.attempts - 1} times: see its log, then publish again")
     campaigns = list(snapshot.campaigns.select_related("label_set"))
     check_campaigns(campaigns)
-    if snapshot.mask_personal or Options.read(snapshot.options).filters.without_personal:
-        _check_screened()
+    filters = Options.read(snapshot.options).filters
+    _check_screened(campaigns, personal=snapshot.mask_personal or filters.without_personal)
     if snapshot.cut is None:
         snapshot.cut, snapshot.cut_at = take_cut()
         snapshot.settled = settle(snapshot.version, campaigns)
@@ -339,8 +339,30 @@ def _gold(campaigns: Sequence[Campaign]) -> dict[str, str]:
     return {digest: code for digest, (code, *others) in sorted(answers.items()) if not others}
 
 
-def _check_screened() -> None:
-    """Raise SnapshotRefused while personal information is searched for: it could be neither masked nor left out."""
-    waiting = Screening.objects.exclude(state__in=[JobState.FINISHED, JobState.CANCELLED]).first()
+def _check_screened(campaigns: Sequence[Campaign], *, personal: bool) -> None:
+    """Raise SnapshotRefused while texts of these campaigns are screened: their lines could not be derived again.
+
+    A search that ended without a result says nothing any more, but what it did not find can neither be masked nor left
+    out. ``personal`` asks for that.
+    """
+    texts = Unit.objects.filter(
+        campaign__in=campaigns, instruction__gte=OuterRef("lowest"), instruction__lte=OuterRef("highest")
+    )
+    waiting = Screening.objects.filter(Exists(texts), state__in=[JobState.QUEUED, JobState.RUNNING]).first()
     if waiting is not None:
-        raise SnapshotRefused(f"The {waiting} is {waiting.state}: publish a masked snapshot when it is finished")
+        raise SnapshotRefused(
+            f"The {waiting} is {waiting.state}: publish when it is finished; if no worker runs, start one with "
+            f"{workers.START}"
+        )
+    later = Screening.objects.filter(
+        pk__gt=OuterRef(OuterRef("pk")),
+        state=JobState.FINISHED,
+        lowest__lte=OuterRef("instruction"),
+        highest__gte=OuterRef("instruction"),
+    )
+    unsearched = Screening.objects.filter(Exists(texts.filter(~Exists(later)))).exclude(state=JobState.FINISHED).first()
+    if personal and unsearched is not None:
+        raise SnapshotRefused(
+            f"The {unsearched} was {unsearched.state}, so that nobody knows what is personal in them: have everything "
+            "screened again in the admin, then publish"
+        )

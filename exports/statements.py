@@ -41,19 +41,24 @@ UNITS_OF_PART = """(
 
 # Those of a person who answered later on the same instruction in another of the campaigns: they are one reader, and the
 # later answer counts. Votes without an annotator are each a reader of their own.
-REPEATED = f"""
+_REPEATED = """
     SELECT id FROM (
         SELECT vote.id, row_number() OVER (PARTITION BY unit.instruction_id, vote.annotator_id ORDER BY vote.id DESC)
-        FROM {STANDING} AND vote.annotator_id IS NOT NULL AND unit.instruction_id IN (
-            SELECT instruction_id FROM annotate_unit WHERE campaign_id = ANY(%(campaigns)s)
+        FROM {standing} AND vote.annotator_id IS NOT NULL AND unit.instruction_id IN (
+            SELECT instruction_id FROM {units} placed WHERE campaign_id = ANY(%(campaigns)s)
             GROUP BY instruction_id HAVING count(*) > 1)
     ) answer WHERE row_number > 1
-"""  # noqa: S608 - made of constants
+"""
+REPEATED = _REPEATED.format(standing=STANDING, units="annotate_unit")
+
+# Of one part: the same instruction is in no other.
+_REPEATED_IN_PART = _REPEATED.format(standing=_STANDING.format(UNITS_OF_PART), units=UNITS_OF_PART)
 
 # Within one campaign there are none.
 NONE = "SELECT WHERE false"
 
-UNREPEATED = f"AND NOT EXISTS (SELECT 1 FROM ({REPEATED}) repeated WHERE repeated.id = vote.id)"  # noqa: S608 - constants
+_UNREPEATED = "AND NOT EXISTS (SELECT 1 FROM ({}) repeated WHERE repeated.id = vote.id)"
+UNREPEATED, UNREPEATED_IN_PART = _UNREPEATED.format(REPEATED), _UNREPEATED.format(_REPEATED_IN_PART)
 
 # Options by the ids of their labels, of which the first is subtracted; what is voted for otherwise has no place.
 OPTION = "(%(options)s::int8[])[vote.choice_id - %(first)s::int8]"
@@ -79,13 +84,14 @@ WITHHELD = """
 # All others.
 LICENSED = f"ARRAY(SELECT id FROM sources_source WHERE id <> ALL({WITHHELD}))"  # noqa: S608 - made of constants
 
-# Of the sources with a known licence that gave an instruction, the one that comes first in the ledger's declared order;
-# an instruction without one is not published.
+# The sources with a known licence that gave an instruction, up to a moment if there is one; an instruction without them
+# is not published.
 ORIGIN = f"""
-    SELECT given.source_id, given.row, given.run_id FROM sources_source licensed
+    SELECT FROM sources_source licensed
     JOIN sources_provenance given ON given.source_id = licensed.id AND given.instruction_id = answer.instruction_id
-    WHERE licensed.id <> ALL({WITHHELD}) ORDER BY licensed.precedence, licensed.id LIMIT 1
-"""  # noqa: S608 - made of constants
+    WHERE licensed.id <> ALL({WITHHELD})
+      AND (answer.given_until IS NULL OR given.created_at <= answer.given_until)
+"""
 
 # Neither set aside nor quarantined nor taken down.
 AVAILABLE = """
@@ -150,7 +156,7 @@ LINES = f"""
                    string_agg(int8send(annotator), '' ORDER BY ballot) AS people
             FROM (
                 SELECT unit.instruction_id, {{ballot}} AS ballot, coalesce(vote.annotator_id, 0) AS annotator
-                FROM {_STANDING.format(UNITS_OF_PART)} {{unrepeated}} AND {OPTION} IS NOT NULL
+                FROM {_STANDING.format(UNITS_OF_PART)} {{unrepeated_in_part}} AND {OPTION} IS NOT NULL
                 OFFSET 0
             ) vote
             GROUP BY instruction_id

@@ -19,8 +19,11 @@ from exports.errors import SnapshotRefused
 # Bytes: a call of the system for every 8 kilobytes of a gigabyte costs more than making them.
 BUFFER = 1 << 20
 
-# Lines that are written at a time.
-BATCH = 2_000
+# Bytes of lines that are written at a time, or a little more. Texts may have 200,000 characters, so lines say nothing.
+BATCH = 1 << 20
+
+# Lines that are measured at a time.
+FEW = 8
 
 PAGE = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 
@@ -52,11 +55,27 @@ def holds_json(path: Path, content: Any) -> bool:
         return False
 
 
+def batches(lines: Iterable[bytes], size: int, most: int | None = None) -> Iterator[list[bytes]]:
+    """Lines in their order, in batches that hold ``size`` bytes (or a few lines more), or ``most`` lines.
+
+    ``most`` is a multiple of ``FEW``.
+    """
+    held, in_all = list[bytes](), 0
+    for few in batched(lines, FEW):
+        held += few
+        in_all += sum(map(len, few))
+        if in_all >= size or len(held) == most:
+            yield held
+            held, in_all = [], 0
+    if held:
+        yield held
+
+
 def write_lines(path: Path, lines: Iterable[bytes]) -> None:
     """Each batch is written while the next is made."""
     with complete_file(path) as file, ThreadPoolExecutor(1) as beside:
         written: Future[int] | None = None
-        for batch in batched(lines, BATCH):
+        for batch in batches(lines, BATCH):
             whole = b"".join(batch)
             if written:
                 written.result()

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.db.models import Max, Min
 
 from sources import jobs
-from sources.jobs import LostLease
+from sources.jobs import JobState, LostLease
 from sources.models import Instruction, PersonalFinding, Screening
 from sources.rows import Span, Turn
 
@@ -33,6 +33,12 @@ def request(lowest: int, highest: int) -> int:
     """Queue the screening of the instructions with these ids; how many jobs."""
     ranges = (Screening(lowest=low, highest=min(low + RANGE - 1, highest)) for low in range(lowest, highest + 1, RANGE))
     return len(Screening.objects.bulk_create(ranges))
+
+
+def work_waiting() -> None:
+    """Screen here and now what waits for a worker; what one has is left to it."""
+    for waiting in Screening.objects.filter(state__in=[JobState.QUEUED, JobState.RUNNING]).order_by("pk"):
+        work(waiting)
 
 
 def work(screening: Screening) -> None:

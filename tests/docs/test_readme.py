@@ -17,6 +17,7 @@ import pytest
 import yaml
 from django.core.management import call_command, get_commands, load_command_class
 
+from sources import screening
 from tests import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -120,6 +121,7 @@ def printed_by(commands: list[list[str]]) -> str:
     said = StringIO()
     for words in commands:
         call_command(*words, stdout=said, stderr=StringIO())
+        screening.work_waiting()  # as the demo's worker does
     return said.getvalue()
 
 

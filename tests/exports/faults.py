@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -132,3 +133,14 @@ def forget(snapshot: Snapshot) -> None:
 def partial_files(folder: Path) -> list[str]:
     """What in a folder and below looks unfinished."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.name.startswith("."))
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """No process here writes a longer file: what a full disk says, where none can be mounted."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -5,11 +5,9 @@ Whatever happened, the next run completes with the bytes of an undisturbed one, 
 
 from __future__ import annotations
 
-import resource
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,10 +17,10 @@ from pytest_django import Settings
 
 from annotate.models import Campaign
 from config import env
-from exports.models import Snapshot
+from exports.models import Comparison, Snapshot
 from sources.jobs import JobState
 from tests.exports import faults, worlds
-from tests.exports.faults import FORMED, VERSION, command, stopped
+from tests.exports.faults import FORMED, VERSION, command, files_of_at_most, stopped
 from tests.exports.folders import contents, left_behind
 from tests.sources import disturbed
 
@@ -121,6 +119,30 @@ def test_it_says_that_the_database_went_away_and_completes_afterwards(calm: dict
     check_completed(calm)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("place", "arguments"),
+    [
+        pytest.param(RECORDS, ["verify_snapshot", "0.3"], id="verify"),
+        pytest.param("exports.changes.between", ["diff_snapshots", "0.2", "0.3"], id="diff"),
+    ],
+)
+def test_what_reads_a_release_says_that_the_database_went_away(place: str, arguments: list[str]) -> None:
+    if env.given("DATABASE_URL"):
+        pytest.skip("the database is not the tests' own to kill")
+    campaigns = faults.world()
+    for version in ("0.2", "0.3"):
+        worlds.published(version, *campaigns)
+    Comparison.objects.all().delete()
+    with stopped(place, *arguments) as child:
+        disturbed.kill_postgres()
+        _, said = child.communicate("\n", timeout=60)
+    assert child.returncode == 1
+    assert said.startswith("CommandError: The database went away (")
+    assert said.endswith("); when it answers, try again\n")
+    assert said.count("\n") == 1
+
+
 # --- A full disk ------------------------------------------------------------------------------------------------------
 
 
@@ -173,17 +195,6 @@ def test_it_publishes_though_the_copy_finds_no_room(calm: dict[str, bytes], smal
     resize(small_disk, 1 << 20)
     command("--output", str(small_disk))
     assert contents(small_disk) == calm
-
-
-@contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    """No process here writes a longer file: what a full disk says, where none can be mounted."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_it_completes_when_files_may_be_longer_again(calm: dict[str, bytes]) -> None:

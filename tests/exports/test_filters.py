@@ -16,7 +16,7 @@ from exports.filters import Filters
 from exports.formats import Options
 from exports.models import Snapshot
 from sources import criteria, removals
-from sources.models import Instruction, PersonalFinding, Screening, Source
+from sources.models import Instruction, PersonalFinding, Provenance, Screening, Source
 from tests.exports import faults, worlds
 from tests.exports.faults import command
 from tests.exports.folders import file_of
@@ -113,6 +113,21 @@ def test_what_was_left_out_is_in_no_release(kindness: Campaign, letters: Source,
     assert not any("v0.3" in words for words in of_letters)
 
 
+def test_a_text_that_a_known_licence_came_to_later_is_in_no_release_of_before(
+    kindness: Campaign, letters: Source
+) -> None:
+    secret = worlds.unit(kindness, worlds.instruction("secret", worlds.source("secrets", "unknown")))
+    worlds.votes(secret, worlds.people("ada ben"), worlds.CASUAL, worlds.CASUAL)
+    worlds.published("0.3", kindness)
+    run = letters.runs.get()
+    Provenance.objects.create(instruction=secret.instruction, source=letters, run=run, row="row 9")
+    worlds.published("0.4", kindness)
+    assert [(one.version, one.votes) for one in contributions.of_person(worlds.person("ada"))] == [
+        ("0.4", 2),
+        ("0.3", 1),
+    ]
+
+
 def test_it_refuses_where_nothing_is_left_and_what_no_line_can_be(kindness: Campaign) -> None:
     with pytest.raises(SnapshotRefused, match="There is no agreement 'unanimus'; there are: unanimous, majority"):
         snapshots.prepare("0.3", [kindness], options=Options(filters=Filters(statuses=("unanimus",))))
@@ -186,9 +201,13 @@ def test_a_dry_run_promises_what_is_published_and_every_text_is_accounted_for(ma
 
 
 def test_a_dry_run_refuses_what_publishing_would(kindness: Campaign) -> None:
-    Screening.objects.create(lowest=1, highest=1, state="running")
+    screening = Screening.objects.create(lowest=1, highest=10**9, state="running")
+    for asked in ([], ["--without-personal"], ["--mask-personal"]):
+        with pytest.raises(CommandError, match="is running: publish when it is finished"):
+            command(*asked, "--dry-run")
+    Screening.objects.filter(pk=screening.pk).update(state="cancelled")
     for asked in (["--without-personal"], ["--mask-personal"]):
-        with pytest.raises(CommandError, match="publish a masked snapshot when it is finished"):
+        with pytest.raises(CommandError, match="screened again in the admin, then publish"):
             command(*asked, "--dry-run")
     with pytest.raises(CommandError, match=r"'v0\.3' is not a version"):
         command("--version=v0.3", "--dry-run")

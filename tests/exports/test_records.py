@@ -12,11 +12,12 @@ import orjson
 import psycopg
 import pytest
 from django.db import connection
+from psycopg import sql
 
 from annotate import remarks
 from annotate.annotations import take_cut
 from annotate.models import Annotation, Campaign, Flag
-from exports import groups, lines, records
+from exports import groups, lines, records, statements
 from exports.records import Selection
 from exports.voters import Voters
 from sources.models import Source
@@ -199,6 +200,33 @@ def test_a_flag_in_another_campaign_or_of_before_moments_were_kept_disputes_noth
     Flag.objects.create(unit=kindness.units.get(), annotator=ada, words="Odd.")
     assert published(selection(kindness))[0]["metadata"]["agreement"] == "disputed"
     assert published(replace(selection(kindness), cut_at=None))[0]["metadata"]["agreement"] == "unanimous"
+
+
+def test_each_connection_ranks_the_votes_of_its_own_part_alone(kindness: Campaign, letters: Source) -> None:
+    patience = worlds.campaign("patience")
+    for number in range(20):
+        twice = worlds.agreeing(kindness, letters, f"text {number}")
+        worlds.votes(worlds.unit(patience, twice.instruction), worlds.people("ada ben"), *[worlds.CAUTION] * 2)
+    with records.reading(selection(kindness, patience)) as reader:
+        assert sum(json.loads(line)["metadata"]["n_votes"] for line in reader.lines()) == 2 * 21
+        # Else the ranking of so few votes may be done for each vote again, as nothing.
+        reader.connections[0].execute("SET LOCAL enable_nestloop = off")
+        statement = sql.SQL("EXPLAIN (ANALYZE, FORMAT JSON) {}").format(reader._query(statements.LINES))
+        ranked = []
+        for edges in ((b"", b"\x80"), (b"\x80", statements.BEHIND_ALL)):
+            part = dict(zip(("from_digest", "before"), edges, strict=True))
+            ((plan,),) = reader._rows(statement, **reader._arguments, **part)
+            ranked.append(
+                max(node["Actual Rows"] for node in _nodes(plan[0]["Plan"]) if node["Node Type"] == "WindowAgg")
+            )
+    assert sum(ranked) == 20 * 4
+    assert min(ranked) > 0
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for inner in plan.get("Plans", []):
+        yield from _nodes(inner)
 
 
 def test_it_tells_two_revisions_of_a_source_apart(kindness: Campaign) -> None:

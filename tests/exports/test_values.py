@@ -23,7 +23,7 @@ from annotate.models import Campaign
 from exports import snapshots
 from exports.formats import FORMS, Options
 from exports.models import Snapshot
-from sources import imports, texts
+from sources import imports, screening, texts
 from sources.models import Instruction, Source
 from tests.exports import worlds
 from tests.exports.faults import command
@@ -138,6 +138,7 @@ def test_no_text_comes_to_a_file_that_a_strict_reader_refuses(
     path.write_text("".join(json.dumps({"text": text, "metadata": {"n": 10**400}}) + "\n" for text in given_texts))
     run = imports.start(origin, "oig", origin=path)
     imports.work(run)
+    screening.work_waiting()
     for taken in Instruction.objects.filter(units=None):
         worlds.votes(worlds.unit(where, taken), worlds.people("ada ben"), worlds.CASUAL, worlds.CAUTION)
     if not where.units.exists():

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from annotate.models import Campaign
-from exports import derivation, differences, release_files, snapshots
+from exports import derivation, differences, release_files, snapshots, verification
 from exports.differences import Difference
 from exports.errors import NotReproducible, SnapshotRefused
 from exports.models import Snapshot
-from sources import criteria, removals
+from sources import criteria, removals, screening
 from sources.jobs import JobState
 from sources.models import Escalation, Instruction, PersonalFinding, Screening, Source
 from tests.exports import worlds
@@ -206,15 +206,48 @@ def test_it_masks_nothing_unless_it_is_asked_to(personal: Campaign) -> None:
         snapshots.prepare("0.3", mask_personal=True)
 
 
-def test_it_masks_nothing_before_the_search_is_done(personal: Campaign) -> None:
-    screening = Screening.objects.create(lowest=1, highest=2)
-    snapshot = snapshots.prepare("0.3", [personal], mask_personal=True)
+def screened(campaign: Campaign, state: str) -> Screening:
+    """A screening of all texts."""
+    ids = sorted(campaign.units.values_list("instruction", flat=True))
+    return Screening.objects.create(lowest=ids[0], highest=ids[-1], state=state)
+
+
+@pytest.mark.parametrize("mask_personal", [False, True], ids=["as it is", "masked"])
+@pytest.mark.parametrize("state", ["queued", "running"])
+def test_nothing_is_published_while_its_texts_are_screened(personal: Campaign, state: str, mask_personal: bool) -> None:
+    job = screened(personal, state)
+    # Of nobody's texts here.
+    Screening.objects.create(lowest=job.highest + 10**9, highest=job.highest + 10**9, state="queued")
+    snapshot = snapshots.prepare("0.3", [personal], mask_personal=mask_personal)
     snapshots.work(snapshot)
-    assert snapshot.state == JobState.FAILED
-    assert "is queued: publish a masked snapshot when it is finished" in snapshot.error
-    Screening.objects.filter(pk=screening.pk).update(state="finished")
-    snapshots.work(snapshots.prepare("0.3", mask_personal=True))
+    assert (snapshot.state, snapshot.cut) == (JobState.FAILED, None)
+    assert f"is {state}: publish when it is finished; if no worker runs, start one with " in snapshot.error
+    Screening.objects.filter(pk=job.pk).update(state="finished")
+    snapshots.work(snapshots.prepare("0.3", mask_personal=mask_personal))
     assert Snapshot.objects.get().is_published
+
+
+def test_a_language_is_found_before_the_release_or_it_is_refused(personal: Campaign) -> None:
+    Instruction.objects.update(language="")
+    screening.request_all()
+    snapshots.work(snapshots.prepare("0.3", [personal]))
+    assert not Snapshot.objects.get().is_published
+    screening.work_waiting()
+    assert verification.verify(worlds.published("0.3", personal)).is_same
+
+
+@pytest.mark.parametrize("state", ["failed", "cancelled"])
+def test_it_masks_nothing_where_the_search_ended_without_a_result(personal: Campaign, state: str) -> None:
+    ended = screened(personal, state)
+    masked = snapshots.prepare("0.3", [personal], mask_personal=True)
+    snapshots.work(masked)
+    assert f"was {state}, so that nobody knows what is personal" in masked.error
+    assert "have everything screened again in the admin, then publish" in masked.error
+    # Whoever masks nothing does without: nothing will change of itself.
+    worlds.published("0.2", personal)
+    Screening.objects.create(lowest=1, highest=ended.highest + 10, state="finished")
+    snapshots.work(snapshots.prepare("0.3", mask_personal=True))
+    assert Snapshot.objects.get(version="0.3").is_published
 
 
 # --- Two files, line by line ------------------------------------------------------------------------------------------

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import tempfile
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from exports import writers
 from exports.errors import SnapshotRefused
+from tests.exports.faults import files_of_at_most
 
 NOBODY = 65534
 
@@ -42,6 +45,41 @@ def test_it_leaves_nothing_of_lines_that_break_off(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         writers.write_lines(tmp_path / "a", lines())
     assert list(tmp_path.iterdir()) == []
+
+
+# As long as a line can be: 200,000 characters of text, twice.
+LONG = b"x" * 400_000 + b"\n"
+
+
+def test_batches_end_at_so_many_bytes_or_lines() -> None:
+    found = list(writers.batches([b"ab\n"] * 100, 60, 16))
+    assert [len(batch) for batch in found] == [16] * 6 + [4]
+    assert {len(batch) for batch in writers.batches([LONG] * 64, writers.BATCH)} == {writers.FEW}
+    mixed = [b"ab\n"] * 1000 + [LONG] * 20 + [b"ab\n"] * 3
+    batches = list(writers.batches(mixed, writers.BATCH))
+    assert [line for batch in batches for line in batch] == mixed
+    assert max(sum(map(len, batch)) for batch in batches) <= writers.BATCH + writers.FEW * len(LONG)
+    assert list(writers.batches([], 60, 16)) == []
+
+
+def test_its_memory_does_not_grow_with_texts(tmp_path: Path) -> None:
+    tracemalloc.start()
+    try:
+        writers.write_lines(tmp_path / "a", (bytes(LONG[:-1]) + b"\n" for _ in range(300)))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (tmp_path / "a").stat().st_size == 300 * len(LONG)
+    assert most < 20 << 20
+
+
+def test_it_says_that_a_thread_found_no_room_and_leaves_nothing(tmp_path: Path) -> None:
+    """Lines of several batches: the first fails while the next is made, or the last after all were."""
+    for lines in (writers.BATCH * 10 // len(LONG), writers.BATCH // len(LONG) + 1):
+        with files_of_at_most(writers.BATCH // 2), pytest.raises(OSError, match="File too large") as refused:
+            writers.write_lines(tmp_path / "a", [LONG] * lines)
+        assert refused.value.errno == errno.EFBIG
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_it_compares_json_whatever_the_order_of_keys(tmp_path: Path) -> None:

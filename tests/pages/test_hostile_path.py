@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 
 from annotate.models import Annotator
 from exports import release_files
-from sources import imports, ledger
+from sources import imports, ledger, screening
 from sources.models import ImportRun
 from tests.annotate import worlds
 from tests.pages.conftest import SignIn
@@ -67,6 +67,7 @@ def label_all(page: Page, annotator: Annotator, run: ImportRun) -> list[str]:
 
 
 def published(folder: Path) -> list[str]:
+    screening.work_waiting()
     call_command("export_safety", version="1.0", output=folder / "out")
     file = folder / "out" / release_files.file_names("1.0")["records"]
     return [json.loads(line)["text"] for line in file.read_text().splitlines()]

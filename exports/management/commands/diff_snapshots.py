@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from exports import changes, comparing, writers
-from exports.errors import ExportError
+from exports.management import failing
 from exports.models import Snapshot
 from exports.tables import Table as Told
 from exports.versions import numbers
@@ -30,15 +30,11 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, before: str, after: str, json: bool, jsonl: Path | None, **_: Any) -> None:
-        first, second = _published(before), _published(after)
-        if numbers(first.version) >= numbers(second.version):
-            raise CommandError(f"{before} is not earlier than {after}: name the earlier one first")
-        try:
+        with failing.in_one_line(jsonl, disk=failing.WRITING if jsonl else failing.READING):
+            first, second = _published(before), _published(after)
+            if numbers(first.version) >= numbers(second.version):
+                raise CommandError(f"{before} is not earlier than {after}: name the earlier one first")
             summary = _listed(first, second, jsonl) if jsonl else comparing.kept(first, second)
-        except ExportError as error:
-            raise CommandError(str(error)) from None
-        except OSError as error:
-            raise CommandError(f"{error.filename}: {error.strerror}; choose another place or make room") from None
         if json:
             self.stdout.write(orjson.dumps(summary, option=writers.PAGE).decode().rstrip())
             return

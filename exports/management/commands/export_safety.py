@@ -1,24 +1,18 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psycopg
-from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import OperationalError
 from rich.console import Console
 from rich.progress import Progress
 
 from annotate.models import Campaign
 from exports import derivation, release_files, snapshots, writers
-from exports.errors import ExportError, LowerVersion
 from exports.filters import Filters
 from exports.formats import FORMS, Options
+from exports.management import failing
 from exports.models import Snapshot
 from exports.versions import validate_version
 from sources.jobs import JobState
@@ -86,7 +80,7 @@ class Command(BaseCommand):
         self, *, version: str, campaign: list[str], mask_personal: bool, output: Path | None, **asked: Any
     ) -> None:
         options = _options(asked)
-        with _in_one_line(output):
+        with failing.in_one_line(output, disk=failing.WRITING, again="go on with --resume"):
             validate_version(version)
             if asked["dry_run"]:
                 self._preview(snapshots.preview(_campaigns(campaign), options, mask_personal=mask_personal))
@@ -133,25 +127,6 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{snapshot} is being published by another process; if that was killed, try again after {until}"
             )
-
-
-@contextmanager
-def _in_one_line(output: Path | None) -> Iterator[None]:
-    """Say what can go wrong in one line that tells what to do."""
-    try:
-        yield
-    except LowerVersion as error:
-        raise CommandError(f"{error} (--allow-lower)") from None
-    except ExportError as error:
-        raise CommandError(str(error)) from None
-    except ValidationError as error:
-        raise CommandError(error.message) from None
-    except OSError as error:
-        place = error.filename or output or settings.SNAPSHOT_ROOT
-        raise CommandError(f"{place}: {error.strerror}; choose another place or make room") from None
-    except (OperationalError, psycopg.OperationalError) as error:
-        said = str(error).strip().partition("\n")[0]
-        raise CommandError(f"The database went away ({said}); when it answers, go on with --resume") from None
 
 
 def _resume(version: str) -> None:

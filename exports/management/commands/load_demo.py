@@ -18,7 +18,7 @@ from exports.errors import ExportError
 from labels import loading
 from labels.errors import LabelsError
 from labels.models import LabelSet
-from sources import imports, ledger
+from sources import imports, ledger, screening
 from sources.errors import SourceError
 from sources.jobs import JobState
 from sources.models import Provenance, Source
@@ -110,6 +110,8 @@ class Command(BaseCommand):
 
     def _publish(self, campaign: Campaign) -> None:
         """The first release; one that was interrupted is completed."""
+        # No worker runs yet where the demo begins.
+        screening.work_waiting()
         snapshot = snapshots.prepare(RELEASE, [campaign], allow_lower=True)
         snapshots.work(snapshot)
         if snapshot.error:

@@ -9,9 +9,9 @@ from django.core.management.base import BaseCommand, CommandError
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from exports import pushing
-from exports.errors import ExportError
 from exports.folder import Folder
 from exports.hub import Hub
+from exports.management import failing
 from exports.models import Snapshot
 from exports.pushing import Place
 
@@ -27,18 +27,13 @@ class Command(BaseCommand):
         parser.add_argument("--public", action="store_true", help="make a new dataset one that everybody sees")
 
     def handle(self, *, snapshot: str, hub: str | None, folder: Path | None, public: bool, **_: Any) -> None:
-        found = Snapshot.objects.filter(version=snapshot).first()
-        if found is None:
-            published = ", ".join(Snapshot.objects.recommended().values_list("version", flat=True)) or "none yet"
-            raise CommandError(f"There is no version {snapshot}; published are: {published}")
         # Its bars would fill the log of a job.
         if not sys.stderr.isatty():
             disable_progress_bars()
-        try:
+        with failing.in_one_line():
+            found = _found(snapshot)
             place = _place(found, hub, folder, is_public=public)
             pushed = pushing.push(found, place)
-        except ExportError as error:
-            raise CommandError(str(error)) from None
         for name, digest in pushed.digests.items():
             self.stdout.write(f"{digest}  {name}")
         if pushed.was_sealed:
@@ -46,6 +41,14 @@ class Command(BaseCommand):
         else:
             said = f"{len(pushed.sent)} of {len(pushed.digests)} files sent, the checksums of all compared there"
         self.stdout.write(f"{place.address()}: {said}")
+
+
+def _found(version: str) -> Snapshot:
+    found: Snapshot | None = Snapshot.objects.filter(version=version).first()
+    if found is None:
+        published = ", ".join(Snapshot.objects.recommended().values_list("version", flat=True)) or "none yet"
+        raise CommandError(f"There is no version {version}; published are: {published}")
+    return found
 
 
 def _place(snapshot: Snapshot, hub: str | None, folder: Path | None, *, is_public: bool) -> Place:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from exports import verification
-from exports.errors import ExportError
+from exports.management import failing
 from exports.models import Snapshot
 from exports.verification import Report
 
@@ -20,13 +20,11 @@ class Command(BaseCommand):
         parser.add_argument("snapshot", help="of a published snapshot, such as 0.3")
 
     def handle(self, *, snapshot: str, **_: Any) -> None:
-        found = Snapshot.objects.published().filter(version=snapshot).first()
-        if found is None:
-            raise CommandError(f"{snapshot} was not published; published are: {_published()}")
-        try:
+        with failing.in_one_line():
+            found = Snapshot.objects.published().filter(version=snapshot).first()
+            if found is None:
+                raise CommandError(f"{snapshot} was not published; published are: {_published()}")
             report = self._verify(found)
-        except ExportError as error:
-            raise CommandError(str(error)) from None
         for number, why in report.lost.items():
             self.stdout.write(f"line {number}: {why}")
         if not report.is_same:
