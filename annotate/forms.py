@@ -89,7 +89,8 @@ class SkipForm(forms.Form):
 
 
 class PreferencesForm(forms.Form):
-    """Which languages a person reads, which topics they are not given, and which keys they press.
+    """Which languages a person reads, which topics they are not given, which keys they press,
+    and whether their single votes may be published.
 
     The field of a key is empty where the usual one is meant, so that one that changes reaches them.
     """
@@ -97,14 +98,17 @@ class PreferencesForm(forms.Form):
     languages = forms.MultipleChoiceField(required=False, widget=forms.CheckboxSelectMultiple)
     avoided_topics = forms.MultipleChoiceField(required=False, widget=forms.CheckboxSelectMultiple)
     keys_enabled = forms.BooleanField(required=False, label=_("Single keys act on the labelling page"))
+    shares_votes = forms.BooleanField(required=False, label=_("My single answers may be published under a pseudonym"))
 
     def __init__(self, annotator: Annotator, offer: Offer, data: Mapping[str, Any] | None = None) -> None:
         """A form filled with what ``annotator`` wished before."""
         own = {f"key-{action}": keys.hint(key) for action, key in annotator.keys.items()}
+        self.sharing = preferences.sharing(annotator)
         initial: dict[str, Any] = {
             "languages": preferences.read_languages(annotator),
             "avoided_topics": annotator.avoided_topics,
             "keys_enabled": annotator.keys_enabled,
+            "shares_votes": bool(self.sharing and self.sharing.allowed),
         }
         super().__init__(data, initial=initial | own)
         self.annotator, self.offer = annotator, offer
@@ -130,7 +134,7 @@ class PreferencesForm(forms.Form):
 
     def save(self) -> None:
         """Keep what a valid form says."""
-        named = ("languages", "avoided_topics", "keys_enabled", "changed_keys")
+        named = ("languages", "avoided_topics", "keys_enabled", "changed_keys", "shares_votes")
         preferences.save(self.annotator, offer=self.offer, **{name: self.cleaned_data[name] for name in named})
 
     def key_fields(self) -> Iterator[forms.BoundField]:

@@ -1,4 +1,6 @@
-"""What a person may wish: which languages they read, which topics they are not given, which keys they press."""
+"""What a person may wish: which languages they read, which topics they are not given, which keys they press,
+and whether their single votes may be published under a pseudonym.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from dataclasses import dataclass
 from django.conf.locale import LANG_INFO
 
 from annotate import assignments, keys
-from annotate.models import Annotator, Campaign
+from annotate.models import Annotator, Campaign, VoteSharing
 from annotate.statements import rows
 from labels import loading
 from labels.models import Label
@@ -83,6 +85,7 @@ def save(
     avoided_topics: list[str],
     keys_enabled: bool,
     changed_keys: Mapping[str, str],
+    shares_votes: bool,
     offer: Offer,
 ) -> None:
     """Keep what a person wishes, and give back what they hold against it: the next text follows the wishes.
@@ -93,7 +96,20 @@ def save(
     annotator.languages, annotator.avoided_topics = languages, avoided_topics
     annotator.keys_enabled, annotator.keys = keys_enabled, {**kept, **changed_keys}
     annotator.save(update_fields=["languages", "avoided_topics", "keys_enabled", "keys"])
+    _say_sharing(annotator, shares_votes)
     assignments.release_unwished(annotator)
+
+
+def sharing(annotator: Annotator) -> VoteSharing | None:
+    """What a person last said on whether their single votes may be published; None, which is no, before that."""
+    return VoteSharing.objects.filter(annotator=annotator).first()
+
+
+def _say_sharing(annotator: Annotator, allowed: bool) -> None:
+    """Keep it with its moment if it is something else than before."""
+    said = sharing(annotator)
+    if allowed != bool(said and said.allowed):
+        VoteSharing.objects.create(annotator=annotator, allowed=allowed)
 
 
 def read_languages(annotator: Annotator) -> list[str]:
