@@ -10,6 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, transaction
 
+from annotate.annotations import take_cut
 from annotate.models import Annotator, Campaign, VoteSharing
 from exports import derivation, single_votes, snapshots, verification
 from exports.filters import Filters
@@ -171,6 +172,19 @@ def test_it_has_votes_up_to_the_cut_and_the_last_word_of_each_alone(crowd: Campa
     derivation.rederive(snapshot)
 
 
+def test_who_answered_in_two_campaigns_has_one_vote_the_later(crowd: Campaign) -> None:
+    other = worlds.campaign("other")
+    again = worlds.unit(other, crowd.units.earliest("pk").instruction)
+    worlds.vote(again, worlds.person("ben"), worlds.INTERVENTION, sexual_content=True)
+    made = snapshots.prepare("0.3", [crowd, other], options=Options(("votes",)))
+    snapshots.work(made)
+    made.refresh_from_db()
+    (later,) = [vote for vote in votes_of(made) if vote["option"] == "needs intervention"]
+    assert later["tags"]["sexual content"] == "yes"
+    assert len(votes_of(made)) == 21
+    assert len([vote for vote in votes_of(made) if vote["annotator"] == later["annotator"]]) == 4
+
+
 def test_masking_changes_nothing_of_it(crowd: Campaign) -> None:
     first = crowd.units.earliest("pk").instruction
     PersonalFinding.objects.create(instruction=first, turn=0, start=0, end=5, kind="email")
@@ -219,7 +233,7 @@ def test_simulated_annotators_are_asked_for_nothing_and_those_of_datasets_are_ne
 def test_who_takes_it_back_before_a_release_is_gone_on_with_is_not_in_it(crowd: Campaign) -> None:
     allow(OTHERS)
     begun = snapshots.prepare("0.3", [crowd], options=Options(("votes",)))
-    cut, cut_at = snapshots.take_cut()
+    cut, cut_at = take_cut()
     settled = snapshots.settle("0.3", [crowd]) | single_votes.settle({})
     Snapshot.objects.filter(pk=begun.pk).update(cut=cut, cut_at=cut_at, settled=settled)
     allow("ada ben cleo dora eve", False)
@@ -245,7 +259,7 @@ def test_the_card_says_how_many_and_the_page_what_the_file_is(crowd: Campaign, c
     assert "5 people did not allow it" in card
     assert "| single votes | 21 |" in card
     page = client.get(snapshot.get_absolute_url()).content.decode()
-    assert "single votes under pseudonyms, of people who allow it" in page
+    assert "Single votes under pseudonyms, of people who allow it" in page
 
 
 @pytest.mark.slow
