@@ -96,7 +96,8 @@ class SkipForm(forms.Form):
 
 
 class PreferencesForm(forms.Form):
-    """Which languages a person reads, what they are not given or not too much of, and which keys they press.
+    """Which languages a person reads, what they are not given or not too much of, which keys they press, and whether
+    their single votes may be published.
 
     The field of a key is empty where the usual one is meant, so that one that changes reaches them.
     """
@@ -120,15 +121,18 @@ class PreferencesForm(forms.Form):
     is_masked = forms.BooleanField(required=False, label=_("Show a text only after a key or a click"))
     is_still = forms.BooleanField(required=False, label=_("Nothing moves on the pages"))
     keys_enabled = forms.BooleanField(required=False, label=_("Single keys act on the labelling page"))
+    shares_votes = forms.BooleanField(required=False, label=_("My single answers may be published under a pseudonym"))
 
     def __init__(self, annotator: Annotator, offer: Offer, data: Mapping[str, Any] | None = None) -> None:
         """A form filled with what ``annotator`` wished before."""
         own = {f"key-{action}": keys.hint(key) for action, key in annotator.keys.items()}
+        self.sharing = preferences.sharing(annotator)
         initial: dict[str, Any] = {
             "languages": preferences.read_languages(annotator),
             "avoided_topics": annotator.avoided_topics,
             "keys_enabled": annotator.keys_enabled,
             **{name: getattr(annotator, name) for name in preferences.COMFORT},
+            "shares_votes": bool(self.sharing and self.sharing.allowed),
         }
         super().__init__(data, initial=initial | own)
         self.annotator, self.offer = annotator, offer
@@ -155,7 +159,7 @@ class PreferencesForm(forms.Form):
 
     def save(self) -> None:
         """Keep what a valid form says."""
-        named = ("languages", "avoided_topics", "keys_enabled", "changed_keys")
+        named = ("languages", "avoided_topics", "keys_enabled", "changed_keys", "shares_votes")
         comfort = {name: self.cleaned_data[name] for name in preferences.COMFORT}
         comfort["calm_after"] = comfort["calm_after"] or 0
         comfort["time_zone"] = comfort["time_zone"] or self.annotator.time_zone

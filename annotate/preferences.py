@@ -1,4 +1,6 @@
-"""What a person may wish: which languages they read, which topics they are not given, which keys they press."""
+"""What a person may wish: which languages they read, which topics they are not given, which keys they press,
+and whether their single votes may be published under a pseudonym.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from typing import Any
 from django.conf.locale import LANG_INFO
 
 from annotate import assignments, keys
-from annotate.models import Annotator, Campaign
+from annotate.models import Annotator, Campaign, VoteSharing
 from annotate.statements import rows
 from labels import loading
 from labels.models import Label
@@ -91,6 +93,7 @@ def save(
     keys_enabled: bool,
     changed_keys: Mapping[str, str],
     comfort: Mapping[str, Any],
+    shares_votes: bool,
     offer: Offer,
 ) -> None:
     """Keep what a person wishes, and give back what they hold against it: the next text follows the wishes.
@@ -103,6 +106,7 @@ def save(
     for name in COMFORT:
         setattr(annotator, name, comfort[name])
     annotator.save(update_fields=["languages", "avoided_topics", "keys_enabled", "keys", *COMFORT])
+    _say_sharing(annotator, shares_votes)
     assignments.release_unwished(annotator)
 
 
@@ -111,6 +115,18 @@ def time_zones() -> tuple[str, ...]:
     """Names of the time zones that Python and the database both know, those of places and UTC."""
     known = {name for (name,) in rows("SELECT name FROM pg_timezone_names", {})} & zoneinfo.available_timezones()
     return ("UTC", *sorted(name for name in known if "/" in name and not name.startswith("Etc/")))
+
+
+def sharing(annotator: Annotator) -> VoteSharing | None:
+    """What a person last said on whether their single votes may be published; None, which is no, before that."""
+    return VoteSharing.objects.filter(annotator=annotator).first()
+
+
+def _say_sharing(annotator: Annotator, allowed: bool) -> None:
+    """Keep it with its moment if it is something else than before."""
+    said = sharing(annotator)
+    if allowed != bool(said and said.allowed):
+        VoteSharing.objects.create(annotator=annotator, allowed=allowed)
 
 
 def read_languages(annotator: Annotator) -> list[str]:

@@ -53,6 +53,7 @@ def render(
         "more": [_table(name, table) for table in shown if table.is_more],
         "drawn": [_drawn(name, plot) for plot in plots.plots(statistics) if plot.name not in of_tables],
         "people": statistics["annotators"],
+        "single_votes": manifest.get("single_votes"),
         "fewest": FEWEST_ANNOTATORS,
         "campaigns": manifest.get("campaigns", []),
         "filters": manifest.get("filters", {}),
@@ -147,6 +148,7 @@ def _facts(manifest: dict[str, Any], statistics: dict[str, Any]) -> list[tuple[s
         "annotators (people who volunteered here)": people["human"],
         "annotators of public datasets, with an id": people["external"],
         "simulated annotators": people["simulated"],
+        **_of_singles(manifest),
         **{f"votes left out: {reason}": n for reason, n in manifest["left_out"]["votes"].items()},
         **{f"instructions left out: {reason}": n for reason, n in manifest["left_out"]["instructions"].items()},
     }
@@ -157,6 +159,18 @@ def _facts(manifest: dict[str, Any], statistics: dict[str, Any]) -> list[tuple[s
         ("judged", manifest["target"]),
         ("personal information", manifest["personal_information"]),
     ]
+
+
+def _of_singles(manifest: dict[str, Any]) -> dict[str, int]:
+    """The numbers of the single votes, where they are asked for."""
+    found = manifest.get("single_votes")
+    if not found:
+        return {}
+    return {
+        "single votes": found["votes"],
+        "people whose single votes are published": found["people"],
+        "people who did not allow that": found["people_who_did_not_allow_it"],
+    }
 
 
 def _aggregation(manifest: dict[str, Any]) -> list[tuple[str, str]]:

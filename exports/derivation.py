@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -15,12 +15,13 @@ from django.db import connection
 from django.db.models.expressions import RawSQL
 
 from annotate.models import Annotation, Campaign
-from exports import card, comparing, differences, formats, plots, records, release_files, writers
+from exports import card, comparing, differences, formats, plots, records, release_files, single_votes, writers
 from exports.errors import NothingToPublish, NotReproducible
 from exports.filters import EVERYTHING
 from exports.formats import Lines, Options
 from exports.models import Snapshot
 from exports.records import Reader, Selection
+from exports.single_votes import SingleVotes
 from exports.statistics import Tally
 from exports.versions import code_revision
 from labels.models import LabelSet
@@ -64,6 +65,24 @@ def tally(snapshot: Snapshot, chosen: Selection) -> Tally:
     return Tally(chosen.label_set.spec, tuple(slugs[pk] for pk in chosen.campaigns), key)
 
 
+def notes(snapshot: Snapshot, chosen: Selection, write: Callable[[bytes], object]) -> SingleVotes:
+    """What notes the single votes of a snapshot."""
+    settled = snapshot.settled
+    return SingleVotes(
+        chosen.label_set.spec, settled.get("annotators", ""), frozenset(settled.get("sharing", [])), write
+    )
+
+
+@contextmanager
+def _single_votes(snapshot: Snapshot, chosen: Selection, path: Path) -> Iterator[SingleVotes | None]:
+    """What notes them in ``path``, if they are asked for; the file is there afterwards."""
+    if single_votes.FORM not in Options.read(snapshot.options).forms:
+        yield None
+        return
+    with writers.complete_file(path) as file:
+        yield notes(snapshot, chosen, file.write)
+
+
 def _label_set(snapshot: Snapshot, campaign: Campaign) -> LabelSet:
     """The revision that the campaigns have now; of a published snapshot the one that they had then."""
     if not snapshot.is_published:
@@ -77,7 +96,14 @@ def write(snapshot: Snapshot, folder: Path, on_progress: Progress) -> tuple[dict
     names, chosen = release_files.file_names(snapshot.version), selection(snapshot)
     spec = chosen.label_set.spec
     counted = tally(snapshot, chosen)
-    with records.reading(chosen) as reader, closing(reader.lines(counted.add, counted.voters)) as lines:
+    options = Options.read(snapshot.options)
+    made = Lines(folder / names["records"], spec, options, bool(chosen.model))
+    singles_file = made.named(f"{single_votes.FORM}.jsonl")
+    with (
+        _single_votes(snapshot, chosen, singles_file) as singles,
+        records.reading(chosen) as reader,
+        closing(reader.lines(counted.add, counted.voters, singles)) as lines,
+    ):
         writers.write_lines(folder / names["records"], _reported(lines, on_progress))
         if not counted.instructions:
             if reader.filtered:
@@ -97,17 +123,21 @@ def write(snapshot: Snapshot, folder: Path, on_progress: Progress) -> tuple[dict
     on_progress(counted.instructions)
     statistics = {"version": snapshot.version, "aggregation": aggregation, **summary}
     writers.write_json(folder / names["statistics"], statistics)
-    options = Options.read(snapshot.options)
+    of_singles = singles.facts(people) if singles else None
+    if of_singles and of_singles["reason"]:
+        singles_file.unlink()
     rows = {
         names["records"]: counted.instructions,
         **formats.write(
-            Lines(folder / names["records"], spec, options, bool(chosen.model)),
+            replace(made, single_votes=of_singles["votes"] if of_singles else 0),
             on_file=lambda: on_progress(counted.instructions),
         ),
     }
     changed = comparing.since(snapshot, folder / names["records"], statistics)
     left_out["filters"] = {name: dict(reader.filtered[name]) for name in sorted(reader.filtered)}
     manifest = _manifest(snapshot, chosen, statistics, left_out, take_downs, rows)
+    if of_singles:
+        manifest["single_votes"] = of_singles
     told = _write_changes(snapshot, folder, manifest, changed) if changed else []
     since = changed[1] if changed else None
     drawn = plots.write(folder, str(snapshot), statistics)

@@ -1,4 +1,5 @@
-"""Other forms of the records, for who loads them in another way. Each is made of the file of the lines itself.
+"""Other forms of the records, for who loads them in another way. Each is made of the file of the lines itself, but
+for the single votes, which were noted while the lines were made.
 
 A form yields the files that it wrote, with how many records each has, None where it holds none. The same lines give the
 same bytes.
@@ -20,7 +21,7 @@ import pyarrow as pa
 import zstandard
 from pyarrow import parquet as pq
 
-from exports import writers
+from exports import single_votes, writers
 from exports.errors import SnapshotRefused
 from exports.filters import EVERYTHING, LARGEST, Filters
 from labels import cells
@@ -81,6 +82,7 @@ class Lines:
     spec: LabelSetSpec
     options: Options
     has_model: bool = False  # whether a model's columns stand beside the rule's
+    single_votes: int = 0  # how many stand in their file; none, and no file, if it is not asked for or not to be
 
     def __iter__(self) -> Iterator[bytes]:
         with self.path.open("rb") as file:
@@ -257,6 +259,16 @@ def described(lines: Lines) -> Written:
     path = lines.named("schema.json")
     writers.write_json(path, schema(lines.spec, lines.has_model))
     yield path, None
+    if lines.single_votes:
+        path = lines.named(f"{single_votes.FORM}.schema.json")
+        writers.write_json(path, schema_of_votes(lines.spec))
+        yield path, None
+
+
+def votes(lines: Lines) -> Written:
+    """The single votes of those who allow it, which are there already."""
+    if lines.single_votes:
+        yield lines.named(f"{single_votes.FORM}.jsonl"), lines.single_votes
 
 
 def schema(spec: LabelSetSpec, has_model: bool = False) -> dict[str, Any]:
@@ -299,8 +311,18 @@ def schema(spec: LabelSetSpec, has_model: bool = False) -> dict[str, Any]:
             }
         ),
     }
+    return _page(spec, {"text": text, "metadata": _object(metadata)})
+
+
+def schema_of_votes(spec: LabelSetSpec) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a single vote with this label set."""
+    fields = single_votes.schema(spec)
+    return _page(spec, {**fields, "tags": _object(fields["tags"])})
+
+
+def _page(spec: LabelSetSpec, fields: dict[str, Any]) -> dict[str, Any]:
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"{spec.name} {spec.revision}"}
-    return {**head, **_object({"text": text, "metadata": _object(metadata)})}
+    return {**head, **_object(fields)}
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:
@@ -321,4 +343,5 @@ FORMS: dict[str, Callable[[Lines], Written]] = {
     "csv": table,
     "csv-bom": table_with_bom,
     "schema": described,
+    single_votes.FORM: votes,
 }

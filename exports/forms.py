@@ -38,6 +38,7 @@ WHAT = {
     "csv": "csv: for spreadsheets",
     "csv-bom": "csv-bom: the same for Excel",
     "schema": "schema: the JSON Schema of a record",
+    "votes": "votes: single votes under pseudonyms, of people who allow it; none with fewer than five of them",
 }
 BECOMES = {
     Standing.DEPRECATED: "Deprecated: it can still be fetched; its page says why not to, and leads to the newer one",

@@ -39,6 +39,7 @@ from exports.groups import (
 )
 from exports.lines import Maker
 from exports.modelled import Model
+from exports.single_votes import SingleVotes
 from exports.voters import Voters
 from labels.aggregation import Rule
 from labels.models import LabelSet
@@ -112,16 +113,20 @@ class Reader:
     def spec(self) -> LabelSetSpec:
         return self.selection.label_set.spec
 
-    def lines(self, count: Count = _uncounted, voters: Voters | None = None) -> Generator[bytes]:
+    def lines(
+        self, count: Count = _uncounted, voters: Voters | None = None, singles: SingleVotes | None = None
+    ) -> Generator[bytes]:
         """Yield a line per available instruction that has a counted vote and a source with a known licence.
 
         In order of ``id``, each with its line end, as canonical JSON; constant memory. ``count`` is told of the lines
-        that were read, by group, now and then and at the end; ``voters`` of their annotators.
+        that were read, by group, now and then and at the end; ``voters`` of their annotators. ``singles`` notes their
+        single votes.
         """
         # Asked before: a connection that is being copied from answers no other question.
         lines, _ = Maker(self, count, voters, self.model), self.sources_by_id
         try:
-            yield from lines.of(self._rows_in_order())
+            rows = self._rows_in_order()
+            yield from lines.of(singles.noted(rows, lines.known) if singles else rows)
         finally:
             # Nobody may read to the end, or a line may fail: the connections may be the caller's.
             for way in self.connections:

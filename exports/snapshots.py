@@ -25,7 +25,7 @@ from django.utils.crypto import salted_hmac
 from annotate import known
 from annotate.annotations import take_cut
 from annotate.models import Annotation, Annotator, Campaign, CampaignQuerySet, Unit
-from exports import comparing, derivation, modelled, records, release_files, writers
+from exports import comparing, derivation, modelled, records, release_files, single_votes, writers
 from exports.derivation import Progress, silent
 from exports.errors import ExportError, LowerVersion, SnapshotExists, SnapshotRefused
 from exports.formats import PLAIN, Options
@@ -279,6 +279,10 @@ def _publish(snapshot: Snapshot, beat: Heartbeat, on_progress: Progress) -> None
         snapshot.settled = settle(snapshot.version, campaigns)
         lines = Unit.objects.filter(campaign__in=campaigns).values("instruction").distinct().count()
         snapshot.renew(cut=snapshot.cut, cut_at=snapshot.cut_at, settled=snapshot.settled, lines_total=lines)
+    if single_votes.FORM in Options.read(snapshot.options).forms:
+        # Also of a version that is gone on with: who took it back in between is not published any more.
+        snapshot.settled |= single_votes.settle(snapshot.settled)
+        snapshot.renew(settled=snapshot.settled)
     target, manifest_file = snapshot.path, release_files.manifest_name(snapshot.version)
     with release_files.workshop(snapshot) as folder:
         manifest, statistics = derivation.write(snapshot, folder, renew)

@@ -5,6 +5,7 @@ Nothing is written: the lines are derived once more and compared with the file a
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from exports import derivation, differences, records, release_files
+from exports import derivation, differences, records, release_files, single_votes
 from exports.errors import NotReproducible
 from exports.filters import EVERYTHING
 from exports.models import Snapshot
@@ -35,10 +36,11 @@ class Report:
     changed: list[int] = field(default_factory=list)  # lines that would say something else, for no such reason
     added: int = 0  # lines that only the database gives
     statistics: str = ""  # the first field of the statistics that would differ though all lines are the same
+    single_votes: str = ""  # that these would differ though all lines are the same
 
     @property
     def is_same(self) -> bool:
-        return not (self.first or self.statistics)
+        return not (self.first or self.statistics or self.single_votes)
 
 
 def verify(snapshot: Snapshot, on_progress: Progress = lambda _: None) -> Report:
@@ -52,18 +54,31 @@ def verify(snapshot: Snapshot, on_progress: Progress = lambda _: None) -> Report
     chosen = derivation.selection(snapshot)
     tally = derivation.tally(snapshot, chosen)
     path = snapshot.path / release_files.file_names(snapshot.version)["records"]
+    digest = hashlib.sha256()
+    singles = derivation.notes(snapshot, chosen, digest.update) if "single_votes" in snapshot.manifest else None
     with records.reading(chosen) as reader, path.open("rb") as published:
-        with closing(reader.lines(tally.add, tally.voters)) as again:
+        with closing(reader.lines(tally.add, tally.voters, singles)) as again:
             report = _compared(published, again, on_progress)
         _say_filtered(report, snapshot, chosen)
         promised = snapshot.manifest["files"][path.name].get("rows", report.lines)
         if promised != report.lines:
             raise NotReproducible(f"{path}: has {report.lines:,} lines, but the manifest says {promised:,}")
         if not report.first:
-            measured = tally.summary(reader.annotators(tally.voters), reader.sources())
+            people = reader.annotators(tally.voters)
+            measured = tally.summary(people, reader.sources())
             summary = {"version": snapshot.version, "aggregation": reader.aggregation, **measured}
             report.statistics = _difference(snapshot.statistics, orjson.loads(orjson.dumps(summary)))
+            if singles:
+                report.single_votes = _of_singles(snapshot, singles.facts(people), digest.hexdigest())
     return report
+
+
+def _of_singles(snapshot: Snapshot, facts: dict[str, Any], digest: str) -> str:
+    """How the single votes would differ from those that were published; empty if they are the same."""
+    if found := _difference(snapshot.manifest["single_votes"], facts):
+        return found
+    file = snapshot.manifest["files"].get(f"{snapshot}.{single_votes.FORM}.jsonl")
+    return "" if not file or file["sha256"] == digest else "answers or pseudonyms would be others"
 
 
 def _id(record: dict[str, Any]) -> str:

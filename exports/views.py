@@ -18,7 +18,7 @@ from django.views.decorators.http import require_GET, require_safe
 
 from annotate import charts
 from annotate.models import Annotation, Annotator, Campaign
-from exports import card, changes, checksums, serving, tables, writers
+from exports import card, changes, checksums, serving, single_votes, tables, writers
 from exports.comparing import lines_file, summary_name
 from exports.models import Comparison, Snapshot, Standing
 from exports.release_files import CHANGELOG, file_names, in_order, manifest_name
@@ -33,6 +33,7 @@ WHAT = {
     "plot": _("a plot of the dataset card"),
     "changelog": _("what changed since the version before"),
     "changes": _("what changed, for programs"),
+    "votes": _("single votes under pseudonyms, of people who allow it"),
     "form": _("the same records in another form"),
     "registered": _("the file as it was published elsewhere"),
     "lines": _("its lines as releases are compared by them: one for each text, in order"),
@@ -198,6 +199,7 @@ def _files(snapshot: Snapshot) -> list[dict[str, Any]]:
     what = {name: WHAT[kind] for kind, name in file_names(version).items()}
     what |= {CHANGELOG: WHAT["changelog"], summary_name(snapshot): WHAT["changes"]}
     what |= dict.fromkeys((name for name in known if name.endswith(".svg")), WHAT["plot"])
+    what[f"{snapshot}.{single_votes.FORM}.jsonl"] = WHAT["votes"]
     if snapshot.is_registered:
         what = dict.fromkeys(known, WHAT["registered"]) | {lines_file(snapshot).name: WHAT["lines"]}
     named = [(name, what.get(name, WHAT["form"])) for name in in_order(snapshot)]

@@ -7,6 +7,7 @@ The promises of this module are kept by the database, whatever code runs (see mi
 * An annotator's annotations of one unit are one chain: each supersedes the one before. A person therefore has at most
   one counted annotation on a unit: the tip of the chain.
 * Annotations are append-only: a trigger refuses UPDATE and DELETE, but for blanking the note on a text taken down.
+* What people allow to be published (``VoteSharing``) is append-only too, and goes with the account alone.
 * ``Unit.is_withdrawn`` follows the state of the instruction: a trigger sets it in the transaction that takes an
   instruction down, quarantines it, sets it aside or takes it back.
 * The pattern tables (``tallies``) follow the counted votes: triggers queue what changed, one function folds it.
@@ -20,6 +21,7 @@ from annotate.models.known import KnownAnswer, Trial
 from annotate.models.people import Annotator, Consent, DeskDay
 from annotate.models.readings import Reading
 from annotate.models.remarks import Flag, Question
+from annotate.models.sharing import VoteSharing, VoteSharingQuerySet
 from annotate.models.stopping import StoppingRule
 from annotate.models.tallies import PatternCount, Slice, TallyQueue, UnitChange, UnitTally, VoterCount
 from annotate.models.units import Assignment, Severity, Unit, judged_turns
@@ -51,6 +53,8 @@ __all__ = [
     "Unit",
     "UnitChange",
     "UnitTally",
+    "VoteSharing",
+    "VoteSharingQuerySet",
     "VoterCount",
     "judged_turns",
 ]

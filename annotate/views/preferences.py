@@ -1,4 +1,4 @@
-"""What a person may wish of the texts they are given, and of the keys they press."""
+"""What a person may wish of the texts they are given, of the keys they press, and of what releases tell of them."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render

@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 
 from annotate import assignments, campaigns
-from annotate.models import Annotator, Unit
+from annotate.models import Annotator, Unit, VoteSharing
 from tests.annotate import worlds
 
 pytestmark = pytest.mark.django_db
@@ -125,3 +125,50 @@ def test_what_is_held_against_a_new_wish_goes_to_others_and_comes_again_when_the
 
 def test_strangers_are_sent_to_sign_in(client: Client) -> None:
     assert client.get("/preferences/").status_code == 302
+
+
+def said(annotator: Annotator) -> list[bool]:
+    """What they said on publishing their single votes, in the order in which they did."""
+    return list(VoteSharing.objects.filter(annotator=annotator).order_by("pk").values_list("allowed", flat=True))
+
+
+def allowing() -> list[str]:
+    return list(VoteSharing.objects.allowing().values_list("annotator__username", flat=True))
+
+
+def test_nobody_allows_single_votes_before_they_say_so(client: Client, ada: Annotator) -> None:
+    page = client.get("/preferences/").content.decode()
+    assert '<input type="checkbox" name="shares_votes" id="id_shares_votes">' in page
+    assert "You have allowed it" not in page
+    send(client)
+    assert (said(ada), allowing()) == ([], [])
+
+
+def test_it_keeps_when_somebody_allows_single_votes_and_when_they_take_it_back(client: Client, ada: Annotator) -> None:
+    ben = worlds.person("ben")
+    VoteSharing.objects.create(annotator=ben, allowed=True)
+    page = send(client, shares_votes="on")
+    assert "You have allowed it since " in page
+    assert 'name="shares_votes" id="id_shares_votes" checked' in page
+    assert (said(ada), sorted(allowing())) == ([True], ["ada", "ben"])
+    send(client, shares_votes="on")
+    assert said(ada) == [True]
+    assert "You took it back on " in send(client)
+    assert (said(ada), allowing()) == ([True, False], ["ben"])
+    send(client, shares_votes="on")
+    first, second, third = VoteSharing.objects.filter(annotator=ada).order_by("pk")
+    assert first.created_at < second.created_at < third.created_at
+    assert sorted(allowing()) == ["ada", "ben"]
+
+
+def test_a_form_with_an_error_allows_nothing(client: Client, ada: Annotator) -> None:
+    worlds.campaign()
+    assert client.post("/preferences/", {"shares_votes": "on", "key-undo": "h"}).status_code == 422
+    assert said(ada) == []
+
+
+def test_annotators_of_datasets_and_simulated_ones_never_allow_it() -> None:
+    for kind in (Annotator.Kind.EXTERNAL, Annotator.Kind.SIMULATED):
+        other = Annotator.objects.create(username=f"a-{kind}", kind=kind)
+        VoteSharing.objects.create(annotator=other, allowed=True)
+    assert allowing() == []

@@ -53,6 +53,8 @@ def _sentence(report: Report) -> str:
         "lines would be new": report.added,
     }
     counted = "; ".join(f"{number:,} {kind}" for kind, number in kinds.items() if number)
+    if report.single_votes and not (report.first or report.statistics):
+        return f"every line is the same, but in the single votes {report.single_votes}"
     if not report.first:
         return f"every line is the same, but in the statistics {report.statistics}"
     return f"first, {report.first}; of {report.lines:,} lines {counted}"
