@@ -17,7 +17,7 @@ demo:
 	@exec $(PYTHON_ENV) -m config.demo
 
 test: lint browser
-	$(PYTHON_ENV) -m pytest -n 3 --dist worksteal
+	$(PYTHON_ENV) -m pytest -n 2 --dist worksteal
 
 lint: install
 	$(PYTHON_ENV) -m ruff check .

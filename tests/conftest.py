@@ -1,5 +1,6 @@
 """Fixtures for tests on real servers, real processes and a real browser."""
 
+import csv
 import os
 import shutil
 import subprocess
@@ -41,6 +42,14 @@ document.addEventListener("securitypolicyviolation", (event) => {
   console.error(`Content-Security-Policy: ${event.violatedDirective} blocked ${event.blockedURI} ${event.sample}`);
 });
 """
+
+
+@pytest.fixture(autouse=True)
+def csv_limit() -> Iterator[None]:
+    """The reader of CSV sets a limit that the whole process has, and tests set small ones."""
+    before = csv.field_size_limit()
+    yield
+    csv.field_size_limit(before)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """The servers of one test session: its own embedded PostgreSQL and Valkey, or those that the environment names.
 
 Several sessions may run in one work tree: each takes the first folder `.local/test-N` that no other holds. Where a
-session shares its tests out (`pytest -n 3`), each of its workers has servers of its own, in a folder inside that one.
+session shares its tests out (`pytest -n 2`), each of its workers has servers of its own, in a folder inside that one.
 """
 
 import fcntl
