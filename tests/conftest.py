@@ -98,6 +98,15 @@ def english() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def known_labels() -> None:
+    """A frozen label set is remembered by its number, which another test's set may have had before."""
+    # Models can be imported once Django is set up, which is after this module was read.
+    from labels import loading
+
+    loading._frozen_labels_of.cache_clear()
+
+
 @pytest.fixture
 def shared_data() -> Path:
     """The folder of real public data; skips where it is absent."""
